@@ -1,0 +1,1 @@
+//! MITRE ATLAS as facts.
