@@ -87,7 +87,11 @@ pub fn diagnose(error: &Error, text: &str) -> Diagnostic {
             let message = UserMessageFormatter.format_message(other).into_owned();
             // What the scanner says is about syntax; everything else is about a value.
             let is_syntax = matches!(other, Error::ExternalMessage { .. } | Error::Eof { .. });
-            let code = if is_syntax { code::SYNTAX } else { code::INVALID_VALUE };
+            let code = if is_syntax {
+                code::SYNTAX
+            } else {
+                code::INVALID_VALUE
+            };
             Diagnostic::error(code, span, message)
         }
     }
@@ -179,7 +183,7 @@ mod tests {
                 Some("remove one"),
             ),
             ("listen: many\n", code::INVALID_VALUE, 1, None),
-            ("listen: [1\n", code::SYNTAX, 2, None),
+            ("{listen: 1", code::SYNTAX, 1, None),
         ] {
             let diagnostic = parse::<Sample>(text).unwrap_err();
             assert_eq!(diagnostic.code, code, "{text:?}: {diagnostic:?}");
