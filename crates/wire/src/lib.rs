@@ -1,0 +1,22 @@
+//! AI wire protocols: bytes ⇄ normalised call, with byte offsets.
+//!
+//! [`protocols::find`] names the protocol of a route; the protocol reads the call into segments
+//! that borrow from the body, weakens it by byte edits, refuses it in a form that the official
+//! SDKs take for an answer, and reads the facts of the answer as it passes.
+//!
+//! Every string that a model could read is a segment, also in members that nobody knows yet;
+//! what no detector can look at (media, encrypted reasoning, unknown blocks) is `Unjudged`.
+//! Left out: HTTP, deciding, and translation between protocols.
+
+mod answer;
+mod call;
+mod edit;
+pub mod json;
+mod protocol;
+pub mod protocols;
+mod reader;
+
+pub use answer::{Answer, ErrorContext, ErrorKind, RefusalContext, generic_error};
+pub use call::{ParseLimits, ParsedCall, WireError, body_span};
+pub use protocol::{AppliedConstraint, Protocol};
+pub use reader::{FACT_BYTES_MAX, ResponseReader, Settled};

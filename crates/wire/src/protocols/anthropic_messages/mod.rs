@@ -1,0 +1,62 @@
+//! Anthropic Messages: `POST …/v1/messages`.
+//!
+//! Source: Anthropic API reference, "Messages" and "Streaming Messages".
+
+mod answers;
+mod constrain;
+mod facts;
+mod parse;
+
+use atalaya_model::{Constraints, Redaction};
+
+use crate::answer::{Answer, ErrorContext, RefusalContext};
+use crate::call::{ParseLimits, ParsedCall, WireError};
+use crate::protocol::{AppliedConstraint, Protocol};
+use crate::reader::{EventReader, ResponseReader, WholeReader};
+
+/// The protocol.
+pub(crate) struct AnthropicMessages;
+
+impl Protocol for AnthropicMessages {
+    fn name(&self) -> &'static str {
+        "anthropic.messages"
+    }
+
+    fn matches(&self, method: &str, path: &str) -> bool {
+        method == "POST" && path.ends_with("/v1/messages")
+    }
+
+    fn parse<'a>(&self, body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCall<'a>, WireError> {
+        parse::parse(body, limits)
+    }
+
+    fn constrain(
+        &self,
+        body: &[u8],
+        call: &ParsedCall<'_>,
+        constraints: &Constraints,
+        redactions: &[Redaction],
+    ) -> Result<(Vec<u8>, Vec<AppliedConstraint>), WireError> {
+        constrain::constrain(body, call, constraints, redactions)
+    }
+
+    fn refusal(&self, context: &RefusalContext<'_>) -> Answer {
+        answers::refusal(context)
+    }
+
+    fn error(&self, context: &ErrorContext<'_>) -> Answer {
+        answers::error(context)
+    }
+
+    fn stream_error(&self, context: &ErrorContext<'_>) -> Vec<u8> {
+        answers::stream_error(context)
+    }
+
+    fn response_reader(&self, stream: bool) -> Box<dyn ResponseReader> {
+        if stream {
+            Box::new(EventReader::new(facts::AnthropicFacts))
+        } else {
+            Box::new(WholeReader::new(facts::AnthropicFacts))
+        }
+    }
+}

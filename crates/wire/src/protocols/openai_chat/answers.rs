@@ -1,0 +1,66 @@
+//! Refusals and errors in OpenAI's shape.
+
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, ErrorContext, ErrorKind, RefusalContext};
+
+pub(super) fn refusal(context: &RefusalContext<'_>) -> Answer {
+    let id = format!("chatcmpl-{}", context.decision_id);
+    if context.stream {
+        return Answer::event_stream(refusal_stream(context, &id));
+    }
+    Answer::json(
+        200,
+        &json!({
+            "id": id, "object": "chat.completion", "created": context.created_s,
+            "model": context.model,
+            "choices": [{
+                "index": 0,
+                "message": {"role": "assistant", "content": context.text, "refusal": null},
+                "logprobs": null, "finish_reason": "content_filter"}],
+            "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+        }),
+    )
+}
+
+fn refusal_stream(context: &RefusalContext<'_>, id: &str) -> String {
+    let chunk = |delta: Value, finish: Value| {
+        let data = json!({
+            "id": id, "object": "chat.completion.chunk", "created": context.created_s,
+            "model": context.model,
+            "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}]
+        });
+        format!("data: {data}\n\n")
+    };
+    let mut out = chunk(json!({"role": "assistant", "content": ""}), Value::Null);
+    out.push_str(&chunk(json!({"content": context.text}), Value::Null));
+    out.push_str(&chunk(json!({}), json!("content_filter")));
+    out.push_str("data: [DONE]\n\n");
+    out
+}
+
+pub(super) fn error(context: &ErrorContext<'_>) -> Answer {
+    Answer::json(context.kind.status(), &body(context))
+}
+
+pub(super) fn stream_error(context: &ErrorContext<'_>) -> Vec<u8> {
+    format!("data: {}\n\n", body(context)).into_bytes()
+}
+
+fn body(context: &ErrorContext<'_>) -> Value {
+    let (kind, code) = match context.kind {
+        ErrorKind::Blocked => ("invalid_request_error", "content_filter"),
+        ErrorKind::Unauthorized => ("authentication_error", "invalid_api_key"),
+        ErrorKind::Forbidden => ("permission_error", context.kind.as_str()),
+        ErrorKind::RateLimited => ("rate_limit_error", "rate_limit_exceeded"),
+        ErrorKind::UpstreamUnreachable
+        | ErrorKind::UpstreamTimeout
+        | ErrorKind::Overloaded
+        | ErrorKind::LogUnavailable
+        | ErrorKind::Internal => ("server_error", context.kind.as_str()),
+        _ => ("invalid_request_error", context.kind.as_str()),
+    };
+    json!({"error": {
+        "message": context.message, "type": kind, "param": null, "code": code,
+        "decision_id": context.decision_id}})
+}
