@@ -1,0 +1,186 @@
+//! Writing batches as Parquet files, one per day, sorted by time.
+//!
+//! A file is written to its final name and synced before any Delta commit names it; a crash in
+//! between leaves a file that no table refers to, which the vacuum removes.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::{
+    SortOptions, concat_batches, filter_record_batch, sort_to_indices, take_record_batch,
+};
+use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
+use atalaya_model::Timestamp;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use crate::error::LakeError;
+use crate::snapshot::DataFile;
+use crate::time::{day_of, day_text};
+
+/// Rows per row group: small enough that a needle search with a bloom filter skips a lot.
+const ROW_GROUP_ROWS: usize = 65_536;
+
+/// Columns with many distinct values that people search for: they get a bloom filter.
+const SEARCHED_COLUMNS: [&str; 12] = [
+    "DecisionId",
+    "EventId",
+    "RecordId",
+    "SystemAlertId",
+    "RequestId",
+    "TraceId",
+    "SessionId",
+    "UserId",
+    "CallerKeyId",
+    "AgentId",
+    "SrcIpAddr",
+    "DetectedPattern",
+];
+
+/// Writes `batches` under `table_dir`, one file per UTC day of `TimeGenerated`, each sorted.
+/// `stem` makes the names unique. Rows without a time are put at 1970-01-01.
+pub(crate) fn write(
+    table_dir: &Path,
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    stem: &str,
+) -> Result<Vec<DataFile>, LakeError> {
+    let rows = concat_batches(schema, batches)?;
+    if rows.num_rows() == 0 {
+        return Ok(Vec::new());
+    }
+    let rows = sorted(rows)?;
+    let mut files = Vec::new();
+    for (day, rows) in by_day(&rows)? {
+        let dir = table_dir.join(format!("day={}", day_text(day)));
+        let path = dir.join(format!("{stem}.zstd.parquet"));
+        files.push(write_file(&path, &rows, day)?);
+    }
+    Ok(files)
+}
+
+/// Sorts by the first column, `TimeGenerated`, if it is not sorted already.
+fn sorted(rows: RecordBatch) -> Result<RecordBatch, LakeError> {
+    let times = times(&rows);
+    let is_sorted =
+        times.null_count() == 0 && times.values().windows(2).all(|pair| pair[0] <= pair[1]);
+    if is_sorted {
+        return Ok(rows);
+    }
+    let options = SortOptions {
+        descending: false,
+        nulls_first: true,
+    };
+    let order: UInt32Array = sort_to_indices(rows.column(0), Some(options), None)?;
+    Ok(take_record_batch(&rows, &order)?)
+}
+
+fn by_day(rows: &RecordBatch) -> Result<Vec<(i32, RecordBatch)>, LakeError> {
+    let days: Vec<i32> = times(rows)
+        .iter()
+        .map(|time| day_of(time.unwrap_or_default()))
+        .collect();
+    let mut distinct = days.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    if let [day] = distinct[..] {
+        return Ok(vec![(day, rows.clone())]);
+    }
+    let mut parts = Vec::new();
+    for day in distinct {
+        let mask: BooleanArray = days.iter().map(|other| Some(*other == day)).collect();
+        parts.push((day, filter_record_batch(rows, &mask)?));
+    }
+    Ok(parts)
+}
+
+fn times(rows: &RecordBatch) -> &arrow::array::PrimitiveArray<TimestampMicrosecondType> {
+    rows.column(0).as_primitive()
+}
+
+/// Writes one file of one day and makes it durable.
+pub(crate) fn write_file(path: &Path, rows: &RecordBatch, day: i32) -> Result<DataFile, LakeError> {
+    let dir = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    fs::create_dir_all(&dir).map_err(LakeError::io("creating", &dir))?;
+    let file = File::create(path).map_err(LakeError::io("creating", path))?;
+    let properties = properties(rows);
+    let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties))
+        .map_err(LakeError::parquet("writing", path))?;
+    writer
+        .write(rows)
+        .map_err(LakeError::parquet("writing", path))?;
+    let file = writer
+        .into_inner()
+        .map_err(LakeError::parquet("writing", path))?;
+    file.sync_all().map_err(LakeError::io("syncing", path))?;
+    sync_dir(&dir)?;
+    if let Some(table_dir) = dir.parent() {
+        sync_dir(table_dir)?;
+    }
+    let size_bytes = file
+        .metadata()
+        .map_err(LakeError::io("reading", path))?
+        .len();
+    let (time_min, time_max) = time_range(rows);
+    Ok(DataFile {
+        path: path.to_owned(),
+        size_bytes,
+        rows: rows.num_rows() as u64,
+        day,
+        time_min,
+        time_max,
+    })
+}
+
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), LakeError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(LakeError::io("syncing", PathBuf::from(dir)))
+}
+
+fn time_range(rows: &RecordBatch) -> (Timestamp, Timestamp) {
+    let times = times(rows);
+    let min = arrow::compute::min(times).unwrap_or_default();
+    let max = arrow::compute::max(times).unwrap_or_default();
+    (Timestamp(min), Timestamp(max))
+}
+
+fn properties(rows: &RecordBatch) -> WriterProperties {
+    let distinct_max = rows.num_rows().min(ROW_GROUP_ROWS) as u64;
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_created_by("atalaya".to_owned());
+    for name in SEARCHED_COLUMNS {
+        let used = rows
+            .column_by_name(name)
+            .is_some_and(|column: &ArrayRef| column.null_count() < column.len());
+        if used {
+            let path = ColumnPath::from(name);
+            builder = builder
+                .set_column_bloom_filter_enabled(path.clone(), true)
+                .set_column_bloom_filter_max_ndv(path, distinct_max);
+        }
+    }
+    builder.build()
+}
+
+/// An empty batch list is not an error for callers that only sometimes have rows.
+pub(crate) fn row_count(batches: &[RecordBatch]) -> usize {
+    batches.iter().map(RecordBatch::num_rows).sum()
+}
+
+/// Cuts a batch into pieces of at most `rows_max` rows without copying.
+pub(crate) fn pieces(batch: &RecordBatch, rows_max: usize) -> impl Iterator<Item = RecordBatch> {
+    let rows_max = rows_max.max(1);
+    let batch = Arc::new(batch.clone());
+    (0..batch.num_rows().div_ceil(rows_max)).map(move |index| {
+        let start = index * rows_max;
+        batch.slice(start, rows_max.min(batch.num_rows() - start))
+    })
+}

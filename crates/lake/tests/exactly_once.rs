@@ -1,0 +1,208 @@
+//! No row is missing and none is doubled, whenever the process dies and whoever looks when.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::support::{DECISIONS, World, rows};
+
+/// What a process does between two deaths.
+#[derive(Clone, Debug)]
+enum Act {
+    Call,
+    Decide,
+    SettleOldest,
+    Row,
+    Flush,
+    Crash,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        4 => Just(Act::Call),
+        3 => Just(Act::Decide),
+        3 => Just(Act::SettleOldest),
+        2 => Just(Act::Row),
+        2 => Just(Act::Flush),
+        1 => Just(Act::Crash),
+    ];
+    proptest::collection::vec(act, 1..40)
+}
+
+/// The tables as they must be after the acts.
+#[derive(Default)]
+struct Expected {
+    outcomes: Vec<(String, &'static str)>,
+    open: Vec<usize>,
+    rows: usize,
+}
+
+impl Expected {
+    fn decide(&mut self) -> String {
+        let id = format!("d{:03}", self.outcomes.len());
+        self.open.push(self.outcomes.len());
+        self.outcomes.push((id.clone(), ""));
+        id
+    }
+
+    fn crash(&mut self) {
+        for index in self.open.drain(..) {
+            self.outcomes[index].1 = "interrupted";
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_gives_every_row_once(acts in acts(), settle_wait_is_over: bool) {
+        let mut world = World::with(|config| {
+            if settle_wait_is_over {
+                config.settle_wait = Duration::ZERO;
+            }
+        });
+        let mut expected = Expected::default();
+        for act in acts {
+            match act {
+                Act::Call => {
+                    let id = expected.decide();
+                    expected.open.pop();
+                    if let Some(last) = expected.outcomes.last_mut() {
+                        last.1 = "answered";
+                    }
+                    world.call(&id);
+                }
+                Act::Decide => {
+                    let id = expected.decide();
+                    world.decide(&id);
+                }
+                Act::SettleOldest if !expected.open.is_empty() => {
+                    let index = expected.open.remove(0);
+                    expected.outcomes[index].1 = "answered";
+                    world.settle(&expected.outcomes[index].0);
+                }
+                Act::SettleOldest => {}
+                Act::Row => {
+                    expected.rows += 1;
+                    world.append(r#"{"$table":"AuditLog","EventId":"e"}"#);
+                }
+                Act::Flush => {
+                    world.flush();
+                }
+                Act::Crash => {
+                    world.restart();
+                    expected.crash();
+                }
+            }
+        }
+        world.restart();
+        expected.crash();
+        world.flush();
+        let outcomes: Vec<String> = expected.outcomes.iter().map(|(id, outcome)| format!("{id}={outcome}")).collect();
+        prop_assert_eq!(world.outcomes(), outcomes);
+        prop_assert_eq!(world.count("APIAccessLog"), expected.outcomes.len());
+        let answered = expected.outcomes.iter().filter(|(_, outcome)| *outcome == "answered").count();
+        prop_assert_eq!(world.count("ModelInferenceLog"), answered);
+        prop_assert_eq!(world.count("AuditLog"), expected.rows);
+    }
+}
+
+/// A crash between two tables' commits: one has the rows, the other gets them from the journal.
+/// The decision log is committed last, so what a crash can leave out is a tail of this order.
+#[test]
+fn a_crash_between_the_commits_of_two_tables() {
+    let order = ["APIAccessLog", "ModelInferenceLog", DECISIONS];
+    for lost in 0..order.len() {
+        let mut world = World::new();
+        world.call("d1");
+        world.flush();
+        world.call("d2");
+        world.flush();
+        world.kill();
+        for table in &order[lost..] {
+            undo_last_commit(&world.config.dir.join(table).join("_delta_log"));
+        }
+        world.start();
+        world.sync();
+        world.call("d3");
+        world.flush();
+        for table in order {
+            let rows = world.rows(table);
+            let mut ids: Vec<_> = rows.iter().map(|row| &row["DecisionId"]).collect();
+            ids.sort();
+            assert_eq!(
+                ids,
+                ["d1", "d2", "d3"],
+                "from {} on lost: {table}",
+                order[lost]
+            );
+        }
+    }
+}
+
+fn undo_last_commit(log: &Path) {
+    let newest = fs::read_dir(log)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "json"))
+        .max();
+    fs::remove_file(newest.unwrap()).unwrap();
+}
+
+#[test]
+fn an_empty_commit_left_by_a_power_cut_is_repaired() {
+    let mut world = World::new();
+    world.call("d1");
+    world.flush();
+    world.kill();
+    let torn = world
+        .config
+        .dir
+        .join(DECISIONS)
+        .join("_delta_log")
+        .join(format!("{:020}.json", 2));
+    fs::write(&torn, b"").unwrap();
+    world.start();
+    assert_eq!(world.outcomes(), ["d1=answered"]);
+}
+
+/// Somebody looks all the time while rows arrive and are flushed.
+#[test]
+fn snapshots_are_consistent_while_flushes_run() {
+    let world = World::with(|config| {
+        config.flush_age = Duration::from_millis(30);
+        config.flush_rows = 40;
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let looking = {
+        let (lake, stop) = (world.lake().clone(), Arc::clone(&stop));
+        std::thread::spawn(move || {
+            let mut seen = 0;
+            let mut looks = 0;
+            while !stop.load(Relaxed) {
+                let snapshot = lake.snapshot(DECISIONS).unwrap();
+                let rows = rows(&snapshot);
+                let ids: BTreeSet<_> = rows.iter().map(|row| row["DecisionId"].clone()).collect();
+                assert_eq!(ids.len(), rows.len(), "a row is doubled");
+                assert!(ids.len() >= seen, "a row has gone");
+                seen = ids.len();
+                looks += 1;
+            }
+            looks
+        })
+    };
+    for index in 0..300 {
+        world.call(&format!("d{index}"));
+    }
+    world.sync();
+    stop.store(true, Relaxed);
+    assert!(looking.join().unwrap() > 3);
+    assert_eq!(world.count(DECISIONS), 300);
+    assert!(world.lake().stats().flushes > 1);
+}
