@@ -35,7 +35,8 @@ pub struct LakeConfig {
     pub small_files_min: usize,
     /// Days that rows are kept, by table; the entry for `*` is for all others; none is for ever.
     pub retention_days: Vec<(String, u32)>,
-    /// How long a file that no table refers to is kept: readers may still have it open.
+    /// How long a file that no table refers to is kept: readers may still have it open, and an
+    /// ingestion may not have been committed yet.
     pub vacuum_grace: Duration,
 }
 
@@ -52,11 +53,11 @@ impl LakeConfig {
             unsettled_max: 20_000,
             poll_interval: Duration::from_millis(100),
             poll_records_max: 2_000,
-            small_file_bytes: 32 << 20,
-            file_rows_max: 250_000,
+            small_file_bytes: 8 << 20,
+            file_rows_max: 65_536,
             small_files_min: 8,
             retention_days: Vec::new(),
-            vacuum_grace: Duration::from_secs(3_600),
+            vacuum_grace: Duration::from_secs(24 * 3_600),
         }
     }
 

@@ -45,6 +45,16 @@ pub(crate) enum RowFault {
     NoTime,
 }
 
+impl RowFault {
+    /// `TimeGenerated` is there, but is no point in time.
+    pub(crate) fn time() -> Self {
+        Self::Cell {
+            column: "TimeGenerated",
+            expected: ColumnType::DateTime.kusto_name(),
+        }
+    }
+}
+
 /// A value on its way into a column.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cell<'a> {

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -222,7 +222,7 @@ fn commit(
 }
 
 /// A name that is unique and, for the decision log, tells which record numbers are inside.
-fn stem(batches: &[RecordBatch]) -> String {
+pub(crate) fn stem(batches: &[RecordBatch]) -> String {
     let id = Uuid::now_v7().simple();
     match seq_range(batches) {
         Some((min, max)) => format!("seq-{min}-{max}-{id}"),
@@ -269,7 +269,7 @@ fn rewrite_without(
         if !may_hold(&file, calls) {
             continue;
         }
-        let rows = read(&file.path, &schema)?;
+        let rows = parquet_file::read(&file.path, &schema)?;
         let keep: BooleanArray = ids(&rows)
             .map(|id| Some(id.is_none_or(|id| !late.contains(id))))
             .collect();
@@ -292,22 +292,6 @@ fn ids(rows: &RecordBatch) -> impl Iterator<Item = Option<&str>> {
         let ids = ids.filter(|ids| ids.is_valid(index))?;
         Some(ids.value(index))
     })
-}
-
-/// All rows of a file.
-pub(crate) fn read(
-    path: &Path,
-    schema: &arrow::datatypes::SchemaRef,
-) -> Result<RecordBatch, LakeError> {
-    let file = File::open(path).map_err(LakeError::io("opening", path))?;
-    let batches = ParquetRecordBatchReaderBuilder::try_new(file)
-        .and_then(|builder| builder.with_batch_size(8_192).build())
-        .map_err(LakeError::parquet("reading", path))?
-        .collect::<Result<Vec<_>, _>>()?;
-    let stored = batches
-        .first()
-        .map_or_else(|| schema.clone(), RecordBatch::schema);
-    Ok(concat_batches(&stored, &batches)?)
 }
 
 /// After a restart, once the journal has been read up to what is committed: decisions before that

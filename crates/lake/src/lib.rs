@@ -47,7 +47,9 @@ mod error;
 mod flush;
 mod follow;
 mod gateway;
+mod ingest;
 mod lake;
+mod maintain;
 mod parquet_file;
 mod project;
 mod record;
@@ -58,6 +60,10 @@ mod time;
 pub use config::{LakeConfig, Ports};
 pub use error::LakeError;
 pub use follow::Follower;
+pub use ingest::{
+    IngestError, IngestFormat, IngestOptions, IngestProgress, IngestReport, MissingTime,
+};
 pub use lake::{Lake, LakeStats};
+pub use maintain::MaintenanceReport;
 pub use schema::{DAY_COLUMN, arrow_schema};
 pub use snapshot::{DataFile, Snapshot};

@@ -7,13 +7,16 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array, new_null_array,
+};
 use arrow::compute::{
-    SortOptions, concat_batches, filter_record_batch, sort_to_indices, take_record_batch,
+    SortOptions, cast, concat_batches, filter_record_batch, sort_to_indices, take_record_batch,
 };
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use atalaya_model::Timestamp;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -175,12 +178,27 @@ pub(crate) fn row_count(batches: &[RecordBatch]) -> usize {
     batches.iter().map(RecordBatch::num_rows).sum()
 }
 
-/// Cuts a batch into pieces of at most `rows_max` rows without copying.
-pub(crate) fn pieces(batch: &RecordBatch, rows_max: usize) -> impl Iterator<Item = RecordBatch> {
-    let rows_max = rows_max.max(1);
-    let batch = Arc::new(batch.clone());
-    (0..batch.num_rows().div_ceil(rows_max)).map(move |index| {
-        let start = index * rows_max;
-        batch.slice(start, rows_max.min(batch.num_rows() - start))
-    })
+/// All rows of a file, with the columns of `schema`: an older file may lack some.
+pub(crate) fn read(path: &Path, schema: &SchemaRef) -> Result<RecordBatch, LakeError> {
+    let file = File::open(path).map_err(LakeError::io("opening", path))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .and_then(|builder| builder.with_batch_size(8_192).build())
+        .map_err(LakeError::parquet("reading", path))?;
+    let mut batches = Vec::new();
+    for batch in reader {
+        batches.push(with_columns(&batch?, schema)?);
+    }
+    Ok(concat_batches(schema, &batches)?)
+}
+
+fn with_columns(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, LakeError> {
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| match batch.column_by_name(field.name()) {
+            Some(column) => cast(column, field.data_type()),
+            None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }

@@ -6,6 +6,8 @@
 )]
 
 mod exactly_once;
+mod ingest;
+mod maintenance;
 mod settlement;
 mod support;
 mod tables;
