@@ -1,0 +1,11 @@
+//! The catalogue as shipped, diagnostics as rendered, and scheduling against a scripted engine.
+//! Whether rules find what they should is tested with the real engine, by `atalaya rules test`.
+
+#[cfg(test)]
+mod catalogue;
+#[cfg(test)]
+mod diagnostics;
+#[cfg(test)]
+mod scheduling;
+#[cfg(test)]
+mod world;
