@@ -10,10 +10,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+use crate::append::Append;
 use crate::config::{JournalConfig, Ports};
 use crate::error::{NotQueued, OpenError, ReadError};
 use crate::own;
-use crate::queue::{Append, Queue};
+use crate::queue::Queue;
 use crate::reader::Reader;
 use crate::recovery::{self, DirLock, RecoveryReport};
 use crate::segment;

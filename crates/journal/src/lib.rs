@@ -68,6 +68,7 @@
 //! Left out: what is in a payload (the gateway and the lake know), checkpoints signed outside of
 //! the journal, without which a clean cut of the newest records cannot be seen, and encryption.
 
+mod append;
 mod config;
 mod cursor;
 mod error;
@@ -78,16 +79,17 @@ mod queue;
 mod reader;
 mod recovery;
 mod segment;
+mod slots;
 mod storage;
 mod verify;
 mod writer;
 
+pub use append::{Append, Appended};
 pub use config::{Durability, JournalConfig, Ports};
 pub use error::{AppendError, BadReason, BadRecord, NotQueued, OpenError, ReadError};
 pub use frame::{ChainHash, FRAME_HEADER_BYTES, FrameHeader};
 pub use journal::{Journal, JournalStats};
 pub use own::OWN_TABLE;
-pub use queue::{Append, Appended};
 pub use reader::{Reader, Record, RecordRef, chain_id};
 pub use recovery::RecoveryReport;
 pub use segment::{FORMAT_VERSION, SEGMENT_HEADER_BYTES, SegmentHeader};

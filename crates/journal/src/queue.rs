@@ -6,35 +6,16 @@
 //! it. Works from any executor: all it knows of the waiting task is its waker.
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::append::{Append, Appended};
 use crate::config::{Durability, JournalConfig};
 use crate::error::{AppendError, NotQueued};
-
-/// A record that was appended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// Its number.
-    pub seq: u64,
-}
-
-/// Resolves when the record is durable (strict), or at once (relaxed). Dropping it does not take
-/// the record back.
-#[must_use = "the record is not known to be durable before this resolves"]
-pub struct Append {
-    state: AppendState,
-}
-
-enum AppendState {
-    Ready(Option<Result<Appended, AppendError>>),
-    Waiting { queue: Arc<Queue>, slot: usize },
-}
+use crate::slots::Slots;
 
 /// A record on its way to the writer.
 pub(crate) struct Entry {
@@ -77,8 +58,7 @@ struct State {
     entries: VecDeque<Entry>,
     awaited: Load,
     detached: Load,
-    slots: Vec<Slot>,
-    free: Vec<usize>,
+    slots: Slots,
     next_seq: u64,
     unwritable: Option<Arc<str>>,
     closing: bool,
@@ -108,13 +88,6 @@ impl Load {
         self.records = self.records.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
     }
-}
-
-enum Slot {
-    Free,
-    Waiting(Option<Waker>),
-    Abandoned,
-    Done(Result<Appended, AppendError>),
 }
 
 /// Queue lengths and refusals, for metrics.
@@ -147,14 +120,11 @@ impl Queue {
     }
 
     pub(crate) fn append(self: &Arc<Self>, payload: Vec<u8>) -> Append {
-        let state = match self.try_append(payload) {
-            Ok(state) => state,
-            Err(error) => AppendState::Ready(Some(Err(error))),
-        };
-        Append { state }
+        self.try_append(payload)
+            .unwrap_or_else(|error| Append::ready(Err(error)))
     }
 
-    fn try_append(self: &Arc<Self>, payload: Vec<u8>) -> Result<AppendState, AppendError> {
+    fn try_append(self: &Arc<Self>, payload: Vec<u8>) -> Result<Append, AppendError> {
         self.check_size(&payload)?;
         let bytes = payload.len();
         let mut state = self.state.lock();
@@ -165,7 +135,7 @@ impl Queue {
         state.awaited.add(bytes);
         let seq = state.next_seq;
         state.next_seq += 1;
-        let slot = self.strict.then(|| state.take_slot());
+        let slot = self.strict.then(|| state.slots.take());
         state.entries.push_back(Entry {
             payload,
             slot,
@@ -173,12 +143,21 @@ impl Queue {
         });
         self.wake_writer(state);
         Ok(match slot {
-            Some(slot) => AppendState::Waiting {
-                queue: Arc::clone(self),
-                slot,
-            },
-            None => AppendState::Ready(Some(Ok(Appended { seq }))),
+            Some(slot) => Append::waiting(Arc::clone(self), slot),
+            None => Append::ready(Ok(Appended { seq })),
         })
+    }
+
+    pub(crate) fn poll_slot(
+        &self,
+        slot: usize,
+        waker: &Waker,
+    ) -> Poll<Result<Appended, AppendError>> {
+        self.state.lock().slots.poll(slot, waker)
+    }
+
+    pub(crate) fn abandon_slot(&self, slot: usize) {
+        self.state.lock().slots.abandon(slot);
     }
 
     fn admit(&self, state: &State, bytes: usize) -> Result<(), AppendError> {
@@ -290,6 +269,12 @@ impl Queue {
         Work::Batch
     }
 
+    /// Whether there is no point in waiting for more.
+    pub(crate) fn has_full_batch(&self) -> bool {
+        let state = self.state.lock();
+        state.awaited.bytes + state.detached.bytes >= self.limits.batch_bytes
+    }
+
     /// Sleeps, unless the journal is closing; true when it is.
     pub(crate) fn pause(&self, time: Duration) -> bool {
         let mut state = self.state.lock();
@@ -306,7 +291,7 @@ impl Queue {
         for (seq, entry) in (first_seq..).zip(batch.drain(..)) {
             state.forget(&entry);
             if let Some(slot) = entry.slot {
-                wakers.extend(state.finish(slot, Ok(Appended { seq })));
+                wakers.extend(state.slots.finish(slot, Ok(Appended { seq })));
             }
         }
     }
@@ -325,7 +310,7 @@ impl Queue {
             state.refused += 1;
             state.forget(&entry);
             let error = AppendError::Unwritable(Arc::clone(reason));
-            wakers.extend(state.finish(slot, Err(error)));
+            wakers.extend(state.slots.finish(slot, Err(error)));
         }
     }
 
@@ -346,7 +331,7 @@ impl Queue {
         let count = entries.len();
         for entry in entries {
             if let Some(slot) = entry.slot {
-                wakers.extend(state.finish(slot, Err(AppendError::Closed)));
+                wakers.extend(state.slots.finish(slot, Err(AppendError::Closed)));
             }
         }
         count
@@ -364,109 +349,11 @@ impl State {
         });
     }
 
-    fn take_slot(&mut self) -> usize {
-        if let Some(slot) = self.free.pop() {
-            self.slots[slot] = Slot::Waiting(None);
-            return slot;
-        }
-        self.slots.push(Slot::Waiting(None));
-        self.slots.len() - 1
-    }
-
-    fn release(&mut self, slot: usize) {
-        self.slots[slot] = Slot::Free;
-        self.free.push(slot);
-    }
-
     /// Takes an entry off the load it was counted in.
     fn forget(&mut self, entry: &Entry) {
         match entry.load {
             LoadKind::Awaited => self.awaited.remove(entry.payload.len()),
             LoadKind::Detached => self.detached.remove(entry.payload.len()),
         }
-    }
-
-    fn finish(&mut self, slot: usize, result: Result<Appended, AppendError>) -> Option<Waker> {
-        match std::mem::replace(&mut self.slots[slot], Slot::Free) {
-            Slot::Waiting(waker) => {
-                self.slots[slot] = Slot::Done(result);
-                waker
-            }
-            Slot::Abandoned => {
-                self.release(slot);
-                None
-            }
-            Slot::Free | Slot::Done(_) => None,
-        }
-    }
-}
-
-impl Future for Append {
-    type Output = Result<Appended, AppendError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = match &mut self.state {
-            AppendState::Ready(result) => {
-                return Poll::Ready(result.take().unwrap_or(Err(AppendError::Closed)));
-            }
-            AppendState::Waiting { queue, slot } => {
-                let mut state = queue.state.lock();
-                match &mut state.slots[*slot] {
-                    Slot::Waiting(Some(waker)) if waker.will_wake(context.waker()) => {
-                        return Poll::Pending;
-                    }
-                    Slot::Waiting(waker) => {
-                        *waker = Some(context.waker().clone());
-                        return Poll::Pending;
-                    }
-                    Slot::Done(result) => {
-                        let result = std::mem::replace(result, Err(AppendError::Closed));
-                        state.release(*slot);
-                        result
-                    }
-                    Slot::Free | Slot::Abandoned => Err(AppendError::Closed),
-                }
-            }
-        };
-        self.state = AppendState::Ready(None);
-        Poll::Ready(result)
-    }
-}
-
-impl Append {
-    /// Blocks the thread until the append is done; for callers outside of an executor.
-    ///
-    /// # Errors
-    /// As the future.
-    pub fn wait(mut self) -> Result<Appended, AppendError> {
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut context = Context::from_waker(&waker);
-        loop {
-            match Pin::new(&mut self).poll(&mut context) {
-                Poll::Ready(result) => return result,
-                Poll::Pending => std::thread::park(),
-            }
-        }
-    }
-}
-
-impl Drop for Append {
-    fn drop(&mut self) {
-        if let AppendState::Waiting { queue, slot } = &self.state {
-            let mut state = queue.state.lock();
-            match state.slots[*slot] {
-                Slot::Waiting(_) => state.slots[*slot] = Slot::Abandoned,
-                Slot::Done(_) => state.release(*slot),
-                Slot::Free | Slot::Abandoned => {}
-            }
-        }
-    }
-}
-
-struct Unpark(std::thread::Thread);
-
-impl std::task::Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
     }
 }

@@ -190,7 +190,9 @@ impl Writer {
 
     /// Relaxed: lets records gather, so that thousands of them cost one write.
     fn gather(&mut self) {
-        if let Durability::Relaxed { write_interval, .. } = self.durability {
+        if let Durability::Relaxed { write_interval, .. } = self.durability
+            && !self.queue.has_full_batch()
+        {
             self.queue.pause(write_interval);
         }
     }

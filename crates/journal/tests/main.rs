@@ -9,5 +9,6 @@
 mod append;
 mod damage;
 mod disk_full;
+mod killed;
 mod recovery;
 mod support;
