@@ -83,6 +83,12 @@ impl Reader {
         self.next_seq
     }
 
+    /// Goes on at another record.
+    pub fn seek(&mut self, seq: u64) {
+        self.next_seq = seq;
+        self.cursor = None;
+    }
+
     /// Waits until there is a next record; false if that took longer than `timeout`. A reader of
     /// a journal that nobody writes does not wait.
     #[must_use]

@@ -120,5 +120,5 @@ fn resident_mib() -> u64 {
         .nth(1)
         .and_then(|field| field.parse().ok())
         .unwrap_or(0);
-    pages * 4_096 >> 20
+    (pages * 4_096) >> 20
 }

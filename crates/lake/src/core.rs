@@ -37,6 +37,7 @@ pub(crate) struct Core {
     pub(crate) unflushed_bytes: usize,
     pub(crate) unknown_records: u64,
     pub(crate) rows_refused: u64,
+    pub(crate) records_missing: u64,
 }
 
 /// One table.
@@ -119,6 +120,18 @@ impl Core {
         if self.unflushed_since.is_none() {
             self.unflushed_since = Some(now);
         }
+    }
+
+    /// Records before `oldest` were removed from the journal before they were read.
+    pub(crate) fn skip_to(&mut self, oldest: u64) {
+        let missing = oldest.saturating_sub(self.position);
+        tracing::error!(
+            from = self.position,
+            missing,
+            "lake: journal records were removed before they were read"
+        );
+        self.records_missing += missing;
+        self.position = oldest;
     }
 
     fn apply_row(&mut self, table: &str, record: RecordRef<'_>) {

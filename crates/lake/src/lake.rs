@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use atalaya_journal::Reader;
+use atalaya_journal::{ReadError, Reader};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -71,6 +71,8 @@ pub struct LakeStats {
     pub unknown_records: u64,
     /// Journal records that are not a JSON object.
     pub rows_refused: u64,
+    /// Journal records that were removed before they were read.
+    pub records_missing: u64,
 }
 
 impl Lake {
@@ -100,6 +102,7 @@ impl Lake {
             unflushed_bytes: 0,
             unknown_records: 0,
             rows_refused: 0,
+            records_missing: 0,
         };
         Ok(Self {
             inner: Arc::new(Inner {
@@ -181,7 +184,12 @@ impl Lake {
             0 => config.poll_records_max,
             again => again.min(config.poll_records_max),
         };
-        let seen = reader.visit(count_max, |record| core.apply(record, now));
+        let mut seen = reader.visit(count_max, |record| core.apply(record, now));
+        if let Err(ReadError::Gone { oldest, .. }) = seen {
+            core.skip_to(oldest);
+            reader.seek(oldest);
+            seen = reader.visit(count_max, |record| core.apply(record, now));
+        }
         let is_caught_up = again > 0 && core.position >= committed;
         drop(core);
         if is_caught_up {
@@ -236,6 +244,7 @@ impl Lake {
             given_up: gateway.given_up,
             unknown_records: core.unknown_records,
             rows_refused: core.rows_refused + gateway.rows_refused,
+            records_missing: core.records_missing,
         }
     }
 }

@@ -197,12 +197,31 @@ fn snapshots_are_consistent_while_flushes_run() {
             looks
         })
     };
-    for index in 0..300 {
-        world.call(&format!("d{index}"));
+    let mut calls = 0;
+    while calls < 300 || world.lake().stats().flushes < 3 {
+        world.call(&format!("d{calls}"));
+        calls += 1;
     }
     world.sync();
     stop.store(true, Relaxed);
     assert!(looking.join().unwrap() > 3);
-    assert_eq!(world.count(DECISIONS), 300);
-    assert!(world.lake().stats().flushes > 1);
+    assert_eq!(world.count(DECISIONS), calls);
+}
+
+/// The journal was trimmed further than the lake had read, as when a lake's folder is lost.
+#[test]
+fn a_lake_made_anew_begins_at_the_oldest_record_left() {
+    let mut world = World::with_journal(|config| config.segment_bytes_max = 1_000);
+    for index in 0..20 {
+        world.call(&format!("d{index:02}"));
+    }
+    world.flush();
+    let journal = world.journal.as_ref().unwrap();
+    assert!(journal.remove_segments_before(20).unwrap() > 0);
+    world.kill();
+    fs::remove_dir_all(&world.config.dir).unwrap();
+    world.start();
+    let outcomes = world.outcomes();
+    assert!(outcomes.len() > 5 && outcomes.len() < 20, "{outcomes:?}");
+    assert!(world.lake().stats().records_missing > 0);
 }

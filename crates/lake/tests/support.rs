@@ -24,6 +24,7 @@ pub(crate) struct World {
     pub(crate) lake: Option<Lake>,
     pub(crate) follower: Option<Follower>,
     pub(crate) config: LakeConfig,
+    journal_config: JournalConfig,
 }
 
 impl World {
@@ -33,12 +34,25 @@ impl World {
 
     /// Flushes only when told to, unless `change` says otherwise.
     pub(crate) fn with(change: impl Fn(&mut LakeConfig)) -> Self {
+        Self::with_both(change, |_| {})
+    }
+
+    pub(crate) fn with_journal(change: impl Fn(&mut JournalConfig)) -> Self {
+        Self::with_both(|_| {}, change)
+    }
+
+    fn with_both(
+        change: impl Fn(&mut LakeConfig),
+        change_journal: impl Fn(&mut JournalConfig),
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().to_owned();
         let mut config = LakeConfig::new(root.join("lake"));
         config.flush_age = Duration::from_secs(3_600);
         config.poll_interval = Duration::from_millis(1);
         change(&mut config);
+        let mut journal_config = JournalConfig::new(root.join("journal"));
+        change_journal(&mut journal_config);
         let mut world = Self {
             _dir: dir,
             root,
@@ -46,13 +60,14 @@ impl World {
             lake: None,
             follower: None,
             config,
+            journal_config,
         };
         world.start();
         world
     }
 
     pub(crate) fn start(&mut self) {
-        let (journal, _) = Journal::open(JournalConfig::new(self.root.join("journal"))).unwrap();
+        let (journal, _) = Journal::open(self.journal_config.clone()).unwrap();
         let lake = Lake::open(self.config.clone(), ports()).unwrap();
         self.follower = Some(lake.follow(&journal).unwrap());
         self.journal = Some(journal);
