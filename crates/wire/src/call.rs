@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use atalaya_model::{Segment, SegmentKind, Span, Unjudged, UnjudgedReason};
+use atalaya_model::{Segment, Span, Unjudged};
 
-use crate::json::{Document, JsonError, JsonLimits, Kind, Value, decode_one};
+use crate::collect::is_embedded;
+use crate::json::{JsonError, JsonLimits, SourceOffsets, unescape};
 
 /// Limits of parsing.
 #[derive(Clone, Copy, Debug)]
@@ -83,161 +84,8 @@ pub struct ParsedCall<'a> {
     pub unjudged: Vec<Unjudged>,
 }
 
-/// Where a piece of the call stands; the JSON Pointer is built only when it is needed.
-pub(crate) struct Collector<'a> {
-    pub(crate) call: ParsedCall<'a>,
-    segments_max: usize,
-}
-
-impl<'a> Collector<'a> {
-    pub(crate) fn new(limits: &ParseLimits) -> Self {
-        let call = ParsedCall {
-            segments: Vec::with_capacity(8),
-            ..ParsedCall::default()
-        };
-        Self {
-            call,
-            segments_max: limits.segments_max,
-        }
-    }
-
-    /// Adds a string as a segment; empty ones say nothing and are left out.
-    pub(crate) fn text(
-        &mut self,
-        kind: SegmentKind,
-        path: &Path<'_>,
-        value: Value<'_, 'a>,
-    ) -> Result<(), WireError> {
-        let Some(text) = value.as_str() else {
-            return Ok(());
-        };
-        if text.is_empty() {
-            return Ok(());
-        }
-        if self.call.segments.len() >= self.segments_max {
-            return Err(WireError::TooManySegments(self.segments_max));
-        }
-        let path = Cow::Owned(path.pointer());
-        self.call.segments.push(Segment {
-            kind,
-            path,
-            body: value.span(),
-            text,
-        });
-        Ok(())
-    }
-
-    /// Adds every string below a value, at any depth; the members' names too, since a model
-    /// reads them as well.
-    pub(crate) fn all_strings(
-        &mut self,
-        kind: SegmentKind,
-        path: &Path<'_>,
-        value: Value<'_, 'a>,
-    ) -> Result<(), WireError> {
-        match value.kind() {
-            Kind::String => self.text(kind, path, value),
-            Kind::Array => {
-                for (index, child) in value.children().enumerate() {
-                    self.all_strings(kind, &path.index(index), child)?;
-                }
-                Ok(())
-            }
-            Kind::Object => {
-                for child in value.children() {
-                    let key = child.key();
-                    self.all_strings(kind, &path.key(&key), child)?;
-                }
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) fn unjudged(
-        &mut self,
-        path: &Path<'_>,
-        reason: UnjudgedReason,
-        what: Option<&str>,
-        value: Value<'_, 'a>,
-    ) {
-        self.call.unjudged.push(Unjudged {
-            path: path.pointer(),
-            reason,
-            what: what.map(bounded_name),
-            bytes: u64::try_from(value.outer_span().len()).ok(),
-        });
-    }
-}
-
-/// Names that callers choose are cut before they reach the log.
-fn bounded_name(name: &str) -> String {
-    const NAME_CHARS_MAX: usize = 64;
-    name.chars()
-        .filter(|c| !c.is_control())
-        .take(NAME_CHARS_MAX)
-        .collect()
-}
-
-/// A JSON Pointer (RFC 6901) under construction, on the stack.
-pub(crate) enum Path<'p> {
-    Root,
-    Key(&'p Path<'p>, &'p str),
-    Index(&'p Path<'p>, usize),
-}
-
-impl<'p> Path<'p> {
-    pub(crate) fn key(&'p self, key: &'p str) -> Path<'p> {
-        Path::Key(self, key)
-    }
-
-    pub(crate) fn index(&'p self, index: usize) -> Path<'p> {
-        Path::Index(self, index)
-    }
-
-    pub(crate) fn pointer(&self) -> String {
-        let mut out = String::with_capacity(32);
-        self.write(&mut out);
-        out
-    }
-
-    fn write(&self, out: &mut String) {
-        use std::fmt::Write as _;
-        match self {
-            Self::Root => {}
-            Self::Key(parent, key) => {
-                parent.write(out);
-                out.push('/');
-                for c in key.chars() {
-                    match c {
-                        '~' => out.push_str("~0"),
-                        '/' => out.push_str("~1"),
-                        c => out.push(c),
-                    }
-                }
-            }
-            Self::Index(parent, index) => {
-                parent.write(out);
-                let _ = write!(out, "/{index}");
-            }
-        }
-    }
-}
-
-/// The root object of a call.
-pub(crate) fn root_object<'d, 'a>(document: &'d Document<'a>) -> Result<Value<'d, 'a>, WireError> {
-    let root = document.root();
-    if root.kind() == Kind::Object {
-        Ok(root)
-    } else {
-        Err(WireError::Type {
-            path: String::new(),
-            expected: "an object",
-        })
-    }
-}
-
-/// Maps a byte span of a segment's decoded text to the bytes of the body that encode it.
+/// Maps a byte span of a segment's decoded text to the bytes of the body that encode it, widened
+/// to whole characters.
 #[must_use]
 pub fn body_span(body: &[u8], segment: &Segment<'_>, span: Span) -> Span {
     let Some(raw) = body
@@ -246,24 +94,14 @@ pub fn body_span(body: &[u8], segment: &Segment<'_>, span: Span) -> Span {
     else {
         return segment.body;
     };
-    if matches!(segment.text, Cow::Borrowed(_)) {
-        let end = span.end.min(raw.len());
-        let start = span.start.min(end);
-        return Span::new(segment.body.start + start, segment.body.start + end);
+    let mut span = Span::new(span.start.min(span.end), span.end);
+    if is_embedded(segment) {
+        // Escaped twice: as JSON, and as the string that holds that JSON.
+        span = SourceOffsets::new(&unescape(raw)).span(span);
     }
-    let (mut decoded, mut at) = (0, 0);
-    let (mut start, mut end) = (None, raw.len());
-    while let Some((c, next)) = decode_one(raw, at) {
-        if start.is_none() && decoded + c.len_utf8() > span.start {
-            start = Some(at);
-        }
-        if decoded >= span.end {
-            end = at;
-            break;
-        }
-        decoded += c.len_utf8();
-        at = next;
-    }
-    let start = start.unwrap_or(raw.len()).min(end);
-    Span::new(segment.body.start + start, segment.body.start + end)
+    let span = SourceOffsets::new(raw).span(span);
+    Span::new(
+        segment.body.start + span.start,
+        segment.body.start + span.end,
+    )
 }

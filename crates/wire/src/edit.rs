@@ -3,7 +3,8 @@
 use atalaya_model::{Redaction, Span};
 
 use crate::call::{ParsedCall, WireError, body_span};
-use crate::json::{self, Document, JsonLimits, Kind, Value};
+use crate::collect::is_embedded;
+use crate::json::{self, JsonLimits, Value};
 
 /// Edits of one body, collected first and applied in one pass.
 #[derive(Debug, Default)]
@@ -43,53 +44,44 @@ impl Edits {
         self.insert(array.span().start + 1, format!("{value}{comma}"));
     }
 
-    /// Removes members of an object, with the commas that go with them.
-    pub(crate) fn remove_members(&mut self, object: Value<'_, '_>, names: &[&str]) -> u32 {
-        let members: Vec<Value<'_, '_>> = object.children().collect();
-        let mut removed = 0;
-        for (index, member) in members.iter().enumerate() {
-            if !names.contains(&member.key().as_ref()) {
-                continue;
-            }
-            removed += 1;
-            let begin = member.key_span().start - 1;
-            // With the comma after it; the last member goes with the comma before it, unless
-            // the one before goes too and has taken that comma along.
-            let span = match (members.get(index + 1), index.checked_sub(1)) {
-                (Some(next), _) => Span::new(begin, next.key_span().start - 1),
-                (None, Some(before)) => {
-                    let before = &members[before];
-                    let start = if names.contains(&before.key().as_ref()) {
-                        begin
-                    } else {
-                        before.outer_span().end
-                    };
-                    Span::new(start, member.outer_span().end)
-                }
-                (None, None) => Span::new(begin, member.outer_span().end),
-            };
-            self.replace(span, "");
+    /// Adds an element at the end of an array.
+    pub(crate) fn add_last(&mut self, array: Value<'_, '_>, value: &str) {
+        match array.children().last() {
+            Some(last) => self.insert(last.outer_span().end, format!(",{value}")),
+            None => self.insert(array.span().start + 1, value),
         }
-        self.mend_trailing_comma(&members, names);
-        removed
     }
 
-    /// When a run of removed members reaches the end, the comma before the run goes as well.
-    fn mend_trailing_comma(&mut self, members: &[Value<'_, '_>], names: &[&str]) {
-        let run = members
-            .iter()
-            .rev()
-            .take_while(|m| names.contains(&m.key().as_ref()))
-            .count();
-        if run < 2 || run == members.len() {
-            return;
+    /// Removes members of an object, with the commas that go with them; returns how many.
+    pub(crate) fn remove_members(&mut self, object: Value<'_, '_>, names: &[&str]) -> u32 {
+        let members: Vec<Value<'_, '_>> = object.children().collect();
+        let goes = |member: &Value<'_, '_>| names.contains(&member.key().as_ref());
+        let mut removed = 0;
+        let mut index = 0;
+        while index < members.len() {
+            let run = members[index..]
+                .iter()
+                .take_while(|member| goes(member))
+                .count();
+            if run == 0 {
+                index += 1;
+                continue;
+            }
+            removed += run;
+            let (first, last) = (&members[index], &members[index + run - 1]);
+            let begin = first.key_span().start - 1;
+            // With the comma behind; a run at the end goes with the comma before it.
+            let span = match (members.get(index + run), index.checked_sub(1)) {
+                (Some(next), _) => Span::new(begin, next.key_span().start - 1),
+                (None, Some(kept)) => {
+                    Span::new(members[kept].outer_span().end, last.outer_span().end)
+                }
+                (None, None) => Span::new(begin, last.outer_span().end),
+            };
+            self.replace(span, "");
+            index += run;
         }
-        let kept = &members[members.len() - run - 1];
-        let first = &members[members.len() - run];
-        self.replace(
-            Span::new(kept.outer_span().end, first.key_span().start - 1),
-            "",
-        );
+        u32::try_from(removed).unwrap_or(u32::MAX)
     }
 
     /// Replaces the redacted spans of segments; returns how many.
@@ -108,8 +100,16 @@ impl Edits {
             if span.is_empty() {
                 continue;
             }
-            let quoted = json_string(&redaction.replacement);
-            self.replace(span, &quoted[1..quoted.len() - 1]);
+            let mut literal = json_string(&redaction.replacement);
+            let mut place = segment.body;
+            if !is_quoted(body, place) {
+                // A number: all of it goes, and a string takes its place.
+                literal = escape_if(literal, is_embedded(segment));
+            } else {
+                literal = escape_if(content(&literal).to_owned(), is_embedded(segment));
+                place = span;
+            }
+            self.replace(place, literal);
             count += 1;
         }
         count
@@ -141,50 +141,31 @@ pub(crate) fn json_string(text: &str) -> String {
     serde_json::Value::String(text.to_owned()).to_string()
 }
 
-/// Lowers every numeric member of those names to `max`; adds `default` if none is there.
-/// Returns whether anything changed.
-pub(crate) fn clamp(
-    edits: &mut Edits,
-    root: Value<'_, '_>,
-    names: &[&str],
-    default: &str,
-    max: f64,
-) -> bool {
-    let mut found = false;
-    let mut changed = false;
-    for member in root
-        .children()
-        .filter(|member| names.contains(&member.key().as_ref()))
-    {
-        if member.kind() == Kind::Null {
-            edits.replace(member.span(), number(max));
-            (found, changed) = (true, true);
-            continue;
-        }
-        found = true;
-        if member.as_f64().is_none_or(|value| value > max) {
-            edits.replace(member.outer_span(), number(max));
-            changed = true;
-        }
-    }
-    if !found {
-        edits.add_member(root, default, &number(max));
-        changed = true;
-    }
-    changed
+/// What stands between the quotes of a literal.
+pub(crate) fn content(literal: &str) -> &str {
+    literal.get(1..literal.len() - 1).unwrap_or("")
 }
 
-fn number(value: f64) -> String {
-    serde_json::Number::from_f64(value).map_or_else(
-        || "0".to_owned(),
-        |n| {
-            let text = n.to_string();
-            text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-        },
-    )
+fn escape_if(text: String, is_embedded: bool) -> String {
+    if is_embedded {
+        content(&json_string(&text)).to_owned()
+    } else {
+        text
+    }
 }
 
-/// Reads a body again for editing.
-pub(crate) fn reread(body: &[u8]) -> Result<Document<'_>, WireError> {
-    Ok(json::parse(body, JsonLimits::default())?)
+/// Whether a segment is the content of a string, also of one in JSON that is in a string itself.
+fn is_quoted(body: &[u8], place: Span) -> bool {
+    let before = body.get(..place.start).unwrap_or_default();
+    before.ends_with(b"\"") || before.ends_with(b"\\u0022")
+}
+
+/// A number as JSON writes it.
+pub(crate) fn number(value: f64) -> String {
+    let Some(number) = serde_json::Number::from_f64(value) else {
+        return "0".to_owned();
+    };
+    let text = number.to_string();
+    text.strip_suffix(".0")
+        .map_or_else(|| text.clone(), str::to_owned)
 }

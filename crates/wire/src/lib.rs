@@ -10,13 +10,15 @@
 
 mod answer;
 mod call;
+mod collect;
 mod edit;
 pub mod json;
 mod protocol;
 pub mod protocols;
 mod reader;
+mod weaken;
 
 pub use answer::{Answer, ErrorContext, ErrorKind, RefusalContext, generic_error};
 pub use call::{ParseLimits, ParsedCall, WireError, body_span};
 pub use protocol::{AppliedConstraint, Protocol};
-pub use reader::{FACT_BYTES_MAX, ResponseReader, Settled};
+pub use reader::{ResponseReader, Settled};

@@ -1,14 +1,11 @@
 //! Reading the answer as it passes: who answered, why it ended, what it cost.
 //!
-//! The answer itself is never kept. A stream is cut into events with a bounded buffer; an event
-//! longer than the buffer is skipped, and said so. A whole answer is kept up to a limit, because
-//! its facts stand at the end.
+//! Nothing of the answer is kept: bytes go through a scanner that tells scalars on known paths,
+//! whole answers and events of any size alike, however they are split. Most deltas of a stream
+//! say nothing new and are ruled out by a substring test before any scanning. Left out: judging
+//! the answer's text.
 
-use crate::json::{self, JsonLimits, Value};
-
-/// Longest event of a stream, and longest whole answer, that is read for facts. Longer ones are
-/// relayed all the same.
-pub const FACT_BYTES_MAX: usize = 4 << 20;
+use crate::json::scan::{Scalar, Scanner, Sink};
 
 /// What is known when an answer has ended. `None` where the provider did not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,8 +30,16 @@ pub struct Settled {
     pub error_type: Option<String>,
     /// Whether the answer came to its proper end.
     pub complete: bool,
-    /// Part of the answer was too long to be read.
-    pub truncated: bool,
+}
+
+impl Settled {
+    /// Remembers a tool's name once.
+    pub(crate) fn add_tool(&mut self, name: String) {
+        const TOOL_NAMES_MAX: usize = 64;
+        if self.tool_names.len() < TOOL_NAMES_MAX && !self.tool_names.contains(&name) {
+            self.tool_names.push(name);
+        }
+    }
 }
 
 /// Reads an answer incrementally.
@@ -47,56 +52,70 @@ pub trait ResponseReader: Send {
     fn ended(&self) -> bool;
 }
 
-/// How a protocol takes facts from a JSON value of its answer.
+/// How a protocol takes facts from its answers: whole bodies and events give paths alike.
 pub(crate) trait Facts: Send {
-    /// A whole answer's body.
-    fn whole(&mut self, root: Value<'_, '_>, settled: &mut Settled);
-    /// One event's data.
-    fn event(&mut self, root: Value<'_, '_>, settled: &mut Settled);
-    /// Whether an event can say anything; spares most deltas the parsing.
-    fn is_interesting(&self, data: &[u8]) -> bool;
-    /// Whether this data ends the stream.
-    fn is_end(&self, data: &[u8]) -> bool;
+    /// A scalar on a path such as `choices/#/finish_reason`.
+    fn scalar(&mut self, path: &str, value: Scalar<'_>, settled: &mut Settled);
+
+    /// A container on a path has ended; the empty path is a whole body or event.
+    fn closed(&mut self, _path: &str, _settled: &mut Settled) {}
+
+    /// Whether the data of an event can say anything; spares most deltas the scanning.
+    fn is_interesting(&self, _data: &[u8]) -> bool {
+        true
+    }
+
+    /// Data that ends a stream and is no JSON.
+    fn end_marker(&self) -> &'static [u8] {
+        b""
+    }
+}
+
+struct Hearing<'f, F> {
+    facts: &'f mut F,
+    settled: &'f mut Settled,
+}
+
+impl<F: Facts> Sink for Hearing<'_, F> {
+    fn scalar(&mut self, path: &str, value: Scalar<'_>) {
+        self.facts.scalar(path, value, self.settled);
+    }
+
+    fn closed(&mut self, path: &str) {
+        self.facts.closed(path, self.settled);
+    }
 }
 
 /// Reader of a whole answer.
 pub(crate) struct WholeReader<F> {
     facts: F,
-    buffer: Vec<u8>,
-    truncated: bool,
+    scanner: Scanner,
+    settled: Settled,
 }
 
 impl<F> WholeReader<F> {
     pub(crate) fn new(facts: F) -> Self {
         Self {
             facts,
-            buffer: Vec::new(),
-            truncated: false,
+            scanner: Scanner::new(),
+            settled: Settled::default(),
         }
     }
 }
 
 impl<F: Facts> ResponseReader for WholeReader<F> {
     fn feed(&mut self, bytes: &[u8]) {
-        if self.buffer.len() + bytes.len() > FACT_BYTES_MAX {
-            self.truncated = true;
-            self.buffer = Vec::new();
-        }
-        if !self.truncated {
-            self.buffer.extend_from_slice(bytes);
-        }
+        let Self {
+            facts,
+            scanner,
+            settled,
+        } = self;
+        scanner.feed(bytes, &mut Hearing { facts, settled });
     }
 
     fn finish(mut self: Box<Self>) -> Settled {
-        let mut settled = Settled {
-            truncated: self.truncated,
-            ..Settled::default()
-        };
-        if let Ok(document) = json::parse(&self.buffer, JsonLimits::default()) {
-            self.facts.whole(document.root(), &mut settled);
-            settled.complete = true;
-        }
-        settled
+        self.settled.complete = self.scanner.is_done();
+        self.settled
     }
 
     fn ended(&self) -> bool {
@@ -104,139 +123,138 @@ impl<F: Facts> ResponseReader for WholeReader<F> {
     }
 }
 
+/// Where in a line of an event stream the reader stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// That many bytes of `data:` have been seen.
+    Field(usize),
+    /// Behind the colon, where one space is no data.
+    Colon,
+    /// In data.
+    Data,
+    /// In a line that says nothing to us.
+    Skip,
+}
+
 /// Reader of a stream of server-sent events (WHATWG HTML, section 9.2).
 pub(crate) struct EventReader<F> {
     facts: F,
-    /// The unfinished line.
-    line: Vec<u8>,
-    /// `data` of the unfinished event.
-    data: Vec<u8>,
-    skip_line: bool,
-    last_was_cr: bool,
+    scanner: Scanner,
     settled: Settled,
+    place: Place,
+    last_was_cr: bool,
+    /// The event has had data.
+    has_data: bool,
+    /// The first bytes of the event's data, enough for an end marker.
+    head: Vec<u8>,
 }
+
+/// Longest end marker of any protocol, with room for spaces around it.
+const HEAD_BYTES_MAX: usize = 16;
+const FIELD: &[u8] = b"data:";
 
 impl<F: Facts> EventReader<F> {
     pub(crate) fn new(facts: F) -> Self {
         Self {
             facts,
-            line: Vec::new(),
-            data: Vec::new(),
-            skip_line: false,
-            last_was_cr: false,
+            scanner: Scanner::new(),
             settled: Settled::default(),
+            place: Place::Field(0),
+            last_was_cr: false,
+            has_data: false,
+            head: Vec::new(),
         }
     }
 
-    fn line_ended(&mut self, tail: &[u8]) {
-        if self.skip_line {
-            self.skip_line = false;
-            self.line.clear();
-            return;
-        }
-        if self.line.is_empty() {
-            self.take_line(tail);
-        } else {
-            self.line.extend_from_slice(tail);
-            let line = std::mem::take(&mut self.line);
-            self.take_line(&line);
-            self.line = line;
-            self.line.clear();
-        }
-    }
-
-    fn take_line(&mut self, line: &[u8]) {
-        if line.is_empty() {
-            self.dispatch();
-            return;
-        }
-        let Some(value) = line.strip_prefix(b"data:") else {
-            return;
-        };
-        let value = value.strip_prefix(b" ").unwrap_or(value);
-        if self.data.is_empty() {
-            // The usual case, one line of data: looked at where it lies.
-            if self.facts.is_end(value) {
-                self.settled.complete = true;
+    /// Takes bytes of one line, without its end; returns nothing, changes the place.
+    fn within_line(&mut self, line: &[u8], is_whole: bool) {
+        let mut rest = line;
+        while let (Place::Field(seen), Some(byte)) = (self.place, rest.first()) {
+            if *byte != FIELD[seen] {
+                self.place = Place::Skip;
                 return;
             }
-            if !self.facts.is_interesting(value) {
-                return;
-            }
-        } else {
-            self.data.push(b'\n');
+            rest = &rest[1..];
+            self.place = if seen + 1 == FIELD.len() {
+                Place::Colon
+            } else {
+                Place::Field(seen + 1)
+            };
         }
-        if self.data.len() + value.len() > FACT_BYTES_MAX {
-            self.settled.truncated = true;
-            self.data.clear();
-        } else {
-            self.data.extend_from_slice(value);
+        if self.place == Place::Colon && !rest.is_empty() {
+            rest = rest.strip_prefix(b" ").unwrap_or(rest);
+            self.place = Place::Data;
+        }
+        if self.place == Place::Data {
+            self.take_data(rest, is_whole);
         }
     }
 
-    fn dispatch(&mut self) {
-        if self.data.is_empty() {
+    fn take_data(&mut self, data: &[u8], is_whole: bool) {
+        // The usual case, all data in one piece: looked at where it lies.
+        if is_whole && !self.has_data && !self.facts.is_interesting(data) {
             return;
         }
-        if let Ok(document) = json::parse(&self.data, JsonLimits::default()) {
-            self.facts.event(document.root(), &mut self.settled);
+        self.has_data = true;
+        let room = HEAD_BYTES_MAX - self.head.len();
+        self.head.extend_from_slice(&data[..data.len().min(room)]);
+        let Self {
+            facts,
+            scanner,
+            settled,
+            ..
+        } = self;
+        scanner.feed(data, &mut Hearing { facts, settled });
+    }
+
+    fn line_ended(&mut self) {
+        if self.place == Place::Field(0) {
+            self.event_ended();
         }
-        self.data.clear();
+        self.place = Place::Field(0);
+    }
+
+    fn event_ended(&mut self) {
+        if !self.has_data {
+            return;
+        }
+        let marker = self.facts.end_marker();
+        if !marker.is_empty() && self.head.trim_ascii() == marker {
+            self.settled.complete = true;
+        }
+        self.scanner.reset();
+        self.head.clear();
+        self.has_data = false;
     }
 }
 
 impl<F: Facts> ResponseReader for EventReader<F> {
     fn feed(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
-        if self.last_was_cr && rest.first() == Some(&b'\n') {
-            rest = &rest[1..];
-        }
-        if !bytes.is_empty() {
+        if self.last_was_cr && !rest.is_empty() {
             self.last_was_cr = false;
+            rest = rest.strip_prefix(b"\n").unwrap_or(rest);
         }
         while let Some(stop) = memchr::memchr2(b'\n', b'\r', rest) {
-            self.line_ended(&rest[..stop]);
+            let is_whole = self.place == Place::Field(0);
+            self.within_line(&rest[..stop], is_whole);
+            self.line_ended();
             let is_cr = rest[stop] == b'\r';
             rest = &rest[stop + 1..];
-            if is_cr && rest.is_empty() {
-                self.last_was_cr = true;
-            } else if is_cr && rest.first() == Some(&b'\n') {
-                rest = &rest[1..];
+            if is_cr {
+                self.last_was_cr = rest.is_empty();
+                rest = rest.strip_prefix(b"\n").unwrap_or(rest);
             }
         }
-        if self.line.len() + rest.len() > FACT_BYTES_MAX {
-            self.settled.truncated = true;
-            self.skip_line = true;
-            self.line.clear();
-        } else if !self.skip_line {
-            self.line.extend_from_slice(rest);
-        }
+        self.within_line(rest, false);
     }
 
     fn finish(mut self: Box<Self>) -> Settled {
-        self.dispatch();
+        self.event_ended();
         self.settled
     }
 
     fn ended(&self) -> bool {
         self.settled.complete
-    }
-}
-
-/// A short string fact; anything long is no fact.
-pub(crate) fn fact(value: Option<Value<'_, '_>>) -> Option<String> {
-    const FACT_CHARS_MAX: usize = 200;
-    let text = value?.as_str()?;
-    (text.len() <= FACT_CHARS_MAX).then(|| text.into_owned())
-}
-
-/// Remembers a tool's name once.
-pub(crate) fn add_tool(settled: &mut Settled, name: Option<String>) {
-    const TOOL_NAMES_MAX: usize = 64;
-    if let Some(name) = name
-        && settled.tool_names.len() < TOOL_NAMES_MAX
-        && !settled.tool_names.contains(&name)
-    {
-        settled.tool_names.push(name);
     }
 }

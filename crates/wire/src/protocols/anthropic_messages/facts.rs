@@ -1,82 +1,73 @@
-//! Facts in Anthropic's answers.
+//! Facts in Anthropic's answers, whole and streamed.
 
 use memchr::memmem;
 
-use crate::json::Value;
-use crate::reader::{Facts, Settled, add_tool, fact};
+use crate::json::scan::Scalar;
+use crate::reader::{Facts, Settled};
 
-pub(super) struct AnthropicFacts;
+/// Remembers what of a block or event has been read, since members come in any order.
+#[derive(Default)]
+pub(super) struct AnthropicFacts {
+    block_is_tool: bool,
+    block_name: Option<String>,
+    event_type: Option<String>,
+}
 
 impl Facts for AnthropicFacts {
-    fn whole(&mut self, root: Value<'_, '_>, settled: &mut Settled) {
-        message(root, settled);
-        error(root, settled);
+    fn scalar(&mut self, path: &str, value: Scalar<'_>, settled: &mut Settled) {
+        // `message_start` wraps the message; a whole answer is the message.
+        let inner = path.strip_prefix("message/").unwrap_or(path);
+        match inner {
+            "type" if path == "type" => self.event_type = value.text(),
+            "id" => settled.response_id = value.text(),
+            "model" => settled.response_model = value.text(),
+            "stop_reason" | "delta/stop_reason" => {
+                settled.finish_reason = value.text().or(settled.finish_reason.take());
+            }
+            "error/type" => settled.error_type = value.text(),
+            "content/#/type" | "content_block/type" => {
+                self.block_is_tool =
+                    matches!(value, Scalar::Text(kind) if kind.ends_with("tool_use"));
+            }
+            "content/#/name" | "content_block/name" => self.block_name = value.text(),
+            _ => {
+                if let Some(count) = inner.strip_prefix("usage/") {
+                    usage(count, value, settled);
+                }
+            }
+        }
     }
 
-    fn event(&mut self, root: Value<'_, '_>, settled: &mut Settled) {
-        match root.get_str("type").unwrap_or_default().as_ref() {
-            "message_start" => {
-                if let Some(start) = root.get("message") {
-                    message(start, settled);
+    fn closed(&mut self, path: &str, settled: &mut Settled) {
+        match path {
+            "content/#" | "content_block" => {
+                let name = self.block_name.take();
+                if let Some(name) = name.filter(|_| self.block_is_tool) {
+                    settled.add_tool(name);
                 }
+                self.block_is_tool = false;
             }
-            "content_block_start" => {
-                if let Some(block) = root.get("content_block") {
-                    tool(block, settled);
-                }
+            "" => {
+                settled.complete |= self.event_type.take().as_deref() == Some("message_stop");
             }
-            "message_delta" => {
-                if let Some(delta) = root.get("delta") {
-                    settled.finish_reason = fact(delta.get("stop_reason"));
-                }
-                if let Some(counts) = root.get("usage") {
-                    usage(counts, settled);
-                }
-            }
-            "message_stop" => settled.complete = true,
-            "error" => error(root, settled),
             _ => {}
         }
     }
 
     fn is_interesting(&self, data: &[u8]) -> bool {
-        memmem::find(data, b"content_block_delta").is_none()
-            || memmem::find(&data[..data.len().min(64)], b"content_block_delta").is_none()
-    }
-
-    fn is_end(&self, _data: &[u8]) -> bool {
-        false
+        /// The event's type stands at its beginning.
+        const HEAD_BYTES: usize = 64;
+        let head = &data[..data.len().min(HEAD_BYTES)];
+        memmem::find(head, b"\"content_block_delta\"").is_none()
     }
 }
 
-fn message(message: Value<'_, '_>, settled: &mut Settled) {
-    settled.response_id = fact(message.get("id"));
-    settled.response_model = fact(message.get("model"));
-    settled.finish_reason = fact(message.get("stop_reason"));
-    for block in message.get("content").iter().flat_map(Value::children) {
-        tool(block, settled);
-    }
-    if let Some(counts) = message.get("usage") {
-        usage(counts, settled);
-    }
-}
-
-fn tool(block: Value<'_, '_>, settled: &mut Settled) {
-    let block_type = block.get_str("type").unwrap_or_default();
-    if block_type.ends_with("tool_use") {
-        add_tool(settled, fact(block.get("name")));
-    }
-}
-
-fn usage(usage: Value<'_, '_>, settled: &mut Settled) {
-    let count = |name: &str| usage.get(name).and_then(|value| value.as_u64());
-    settled.input_tokens = count("input_tokens").or(settled.input_tokens);
-    settled.output_tokens = count("output_tokens").or(settled.output_tokens);
-    settled.cached_tokens = count("cache_read_input_tokens").or(settled.cached_tokens);
-}
-
-fn error(root: Value<'_, '_>, settled: &mut Settled) {
-    if let Some(error) = root.get("error") {
-        settled.error_type = fact(error.get("type"));
-    }
+fn usage(count: &str, value: Scalar<'_>, settled: &mut Settled) {
+    let slot = match count {
+        "input_tokens" => &mut settled.input_tokens,
+        "output_tokens" => &mut settled.output_tokens,
+        "cache_read_input_tokens" => &mut settled.cached_tokens,
+        _ => return,
+    };
+    *slot = value.count().or(*slot);
 }

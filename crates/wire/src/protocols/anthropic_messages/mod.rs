@@ -13,6 +13,7 @@ use crate::answer::{Answer, ErrorContext, RefusalContext};
 use crate::call::{ParseLimits, ParsedCall, WireError};
 use crate::protocol::{AppliedConstraint, Protocol};
 use crate::reader::{EventReader, ResponseReader, WholeReader};
+use crate::weaken::Order;
 
 /// The protocol.
 pub(crate) struct AnthropicMessages;
@@ -37,7 +38,12 @@ impl Protocol for AnthropicMessages {
         constraints: &Constraints,
         redactions: &[Redaction],
     ) -> Result<(Vec<u8>, Vec<AppliedConstraint>), WireError> {
-        constrain::constrain(body, call, constraints, redactions)
+        constrain::constrain(Order {
+            body,
+            call,
+            constraints,
+            redactions,
+        })
     }
 
     fn refusal(&self, context: &RefusalContext<'_>) -> Answer {
@@ -54,9 +60,9 @@ impl Protocol for AnthropicMessages {
 
     fn response_reader(&self, stream: bool) -> Box<dyn ResponseReader> {
         if stream {
-            Box::new(EventReader::new(facts::AnthropicFacts))
+            Box::new(EventReader::new(facts::AnthropicFacts::default()))
         } else {
-            Box::new(WholeReader::new(facts::AnthropicFacts))
+            Box::new(WholeReader::new(facts::AnthropicFacts::default()))
         }
     }
 }

@@ -2,23 +2,9 @@
 
 use atalaya_model::{SegmentKind, UnjudgedReason};
 
-use crate::call::{Collector, ParseLimits, ParsedCall, Path, WireError, root_object};
+use crate::call::{ParseLimits, ParsedCall, WireError};
+use crate::collect::{Collector, Path, elements, root_object, wrong_type};
 use crate::json::{self, Kind, Value};
-
-/// Members that hold no text for the model, or are read elsewhere.
-const SILENT: &[&str] = &[
-    "model",
-    "max_tokens",
-    "stream",
-    "temperature",
-    "top_k",
-    "top_p",
-    "metadata",
-    "tool_choice",
-    "service_tier",
-    "thinking",
-    "betas",
-];
 
 pub(super) fn parse<'a>(body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCall<'a>, WireError> {
     let document = json::parse(body, limits.json)?;
@@ -36,8 +22,11 @@ pub(super) fn parse<'a>(body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCa
             }
             "system" => content(&mut collector, SegmentKind::System, &path, member)?,
             "tools" => tools(&mut collector, &path, member)?,
-            other if SILENT.contains(&other) => scalar(&mut collector, other, member)?,
-            _ => collector.all_strings(SegmentKind::User, &path, member)?,
+            "output_format" | "output_config" => {
+                collector.schema(SegmentKind::System, &path, member)?;
+            }
+            "mcp_servers" => mcp_servers(&mut collector, &path, member)?,
+            _ => switch(&mut collector, &path, (key.as_ref(), member))?,
         }
     }
     if !has_messages {
@@ -46,25 +35,37 @@ pub(super) fn parse<'a>(body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCa
     Ok(collector.call)
 }
 
-fn scalar<'a>(
+/// A member that says how to answer, or one that nobody knows yet.
+fn switch<'a>(
     collector: &mut Collector<'a>,
-    key: &str,
-    member: Value<'_, 'a>,
+    path: &Path<'_>,
+    (key, member): (&str, Value<'_, 'a>),
 ) -> Result<(), WireError> {
-    let wrong = |expected| WireError::Type {
-        path: format!("/{key}"),
-        expected,
-    };
     let call = &mut collector.call;
     match key {
-        "model" => call.model = Some(member.as_str().ok_or_else(|| wrong("a string"))?),
-        "stream" => call.stream = member.as_bool().ok_or_else(|| wrong("a boolean"))?,
+        "model" => {
+            call.model = Some(
+                member
+                    .as_str()
+                    .ok_or_else(|| wrong_type(path, "a string"))?,
+            );
+        }
+        "stream" if member.kind() != Kind::Null => {
+            call.stream = member
+                .as_bool()
+                .ok_or_else(|| wrong_type(path, "a boolean"))?;
+        }
         "max_tokens" => call.max_tokens = member.as_u64(),
         "temperature" => call.temperature = member.as_f64(),
-        "metadata" => call.user = member.get_str("user_id"),
+        "metadata" => {
+            call.user = member.get_str("user_id");
+            return collector.text_except(SegmentKind::User, path, member, &["user_id"]);
+        }
+        "container" if member.kind() == Kind::String => call.session = member.as_str(),
         _ => {}
     }
-    Ok(())
+    // A switch of an unexpected type or length is text, whatever it is called.
+    collector.label(SegmentKind::User, path, member)
 }
 
 fn messages<'a>(
@@ -72,19 +73,10 @@ fn messages<'a>(
     path: &Path<'_>,
     list: Value<'_, 'a>,
 ) -> Result<(), WireError> {
-    if list.kind() != Kind::Array {
-        return Err(WireError::Type {
-            path: path.pointer(),
-            expected: "an array",
-        });
-    }
-    for (index, message) in list.children().enumerate() {
+    for (index, message) in elements(path, list)? {
         let path = path.index(index);
         if message.kind() != Kind::Object {
-            return Err(WireError::Type {
-                path: path.pointer(),
-                expected: "an object",
-            });
+            return Err(wrong_type(&path, "an object"));
         }
         let kind = match message.get_str("role").unwrap_or_default().as_ref() {
             "user" => SegmentKind::User,
@@ -98,19 +90,21 @@ fn messages<'a>(
         };
         collector.call.message_count += 1;
         collector.call.user_turns += u32::from(kind == SegmentKind::User);
-        for member in message.children().filter(|member| member.key() != "role") {
+        for member in message.children() {
             let key = member.key();
             let path = path.key(&key);
-            if key == "content" {
-                content(collector, kind, &path, member)?;
-            } else {
-                collector.all_strings(kind, &path, member)?;
+            match key.as_ref() {
+                "content" => content(collector, kind, &path, member)?,
+                "role" => collector.label(kind, &path, member)?,
+                _ => collector.text(kind, &path, member)?,
             }
         }
     }
     Ok(())
 }
 
+/// `content` and `system`: a string, or blocks. Content nests (a document in a tool's result),
+/// as deep as the document does.
 fn content<'a>(
     collector: &mut Collector<'a>,
     kind: SegmentKind,
@@ -120,17 +114,11 @@ fn content<'a>(
     match value.kind() {
         Kind::String => collector.text(kind, path, value),
         Kind::Null => Ok(()),
-        Kind::Array => {
-            for (index, block) in value.children().enumerate() {
-                content_block(collector, kind, &path.index(index), block)?;
-            }
-            Ok(())
-        }
-        Kind::Object => content_block(collector, kind, path, value),
-        _ => Err(WireError::Type {
-            path: path.pointer(),
-            expected: "a string or an array",
+        Kind::Array => value.children().enumerate().try_for_each(|(index, block)| {
+            content_block(collector, kind, &path.index(index), block)
         }),
+        Kind::Object => content_block(collector, kind, path, value),
+        _ => Err(wrong_type(path, "a string or an array")),
     }
 }
 
@@ -141,32 +129,37 @@ fn content_block<'a>(
     block: Value<'_, 'a>,
 ) -> Result<(), WireError> {
     let block_type = block.get_str("type").unwrap_or_default();
-    match block_type.as_ref() {
-        "text" => members(collector, kind, path, block),
-        "thinking" => members(collector, SegmentKind::Reasoning, path, block),
-        "tool_use" | "server_tool_use" | "mcp_tool_use" => {
-            members(collector, SegmentKind::ToolCall, path, block)
-        }
-        "tool_result" | "mcp_tool_result" => {
-            members(collector, SegmentKind::ToolResult, path, block)
-        }
-        "document" | "search_result" => members(collector, SegmentKind::Document, path, block),
-        "image" | "container_upload" => {
-            collector.unjudged(path, UnjudgedReason::Media, Some(&block_type), block);
-            members(collector, kind, path, block)
+    let kind = match block_type.as_ref() {
+        "text" => kind,
+        "thinking" => SegmentKind::Reasoning,
+        "tool_use" | "server_tool_use" | "mcp_tool_use" => SegmentKind::ToolCall,
+        // Results of the provider's own tools too, whatever they will be called.
+        "tool_result" | "mcp_tool_result" => SegmentKind::ToolResult,
+        other if other.ends_with("_tool_result") => SegmentKind::ToolResult,
+        "document" | "search_result" => SegmentKind::Document,
+        "image" => kind,
+        "container_upload" => {
+            collector.unjudged(path, UnjudgedReason::Opaque, Some(&block_type), block);
+            kind
         }
         "redacted_thinking" => {
             collector.unjudged(path, UnjudgedReason::Opaque, Some(&block_type), block);
-            Ok(())
+            return Ok(());
         }
-        other if other.ends_with("_tool_result") => {
-            members(collector, SegmentKind::ToolResult, path, block)
-        }
+        // What the provider's own tools answer: `bash_code_execution_result` and many more.
+        other if kind == SegmentKind::ToolResult && is_result_part(other) => kind,
         other => {
             collector.unjudged(path, UnjudgedReason::UnknownContent, Some(other), block);
-            members(collector, kind, path, block)
+            kind
         }
-    }
+    };
+    members(collector, kind, path, block)
+}
+
+fn is_result_part(block_type: &str) -> bool {
+    ["_result", "_output", "_error", "_reference"]
+        .iter()
+        .any(|end| block_type.ends_with(end))
 }
 
 /// Every text below a block; nested content and media are told apart.
@@ -176,17 +169,23 @@ fn members<'a>(
     path: &Path<'_>,
     block: Value<'_, 'a>,
 ) -> Result<(), WireError> {
+    if block.kind() != Kind::Object {
+        return collector.text(kind, path, block);
+    }
     for member in block.children() {
         let key = member.key();
         let path = path.key(&key);
         match key.as_ref() {
-            "type" | "cache_control" | "tool_use_id" | "id" | "signature" | "media_type" => {}
-            "encrypted_content" | "encrypted_index" => {
+            "type" | "cache_control" | "tool_use_id" | "id" | "media_type" | "file_id" => {
+                collector.label(kind, &path, member)?;
+            }
+            "signature" if !member.raw().contains(' ') => {}
+            "encrypted_content" | "encrypted_index" | "encrypted_stdout" => {
                 collector.unjudged(&path, UnjudgedReason::Opaque, Some(&key), member);
             }
             "source" => source(collector, kind, &path, member)?,
             "content" => content(collector, kind, &path, member)?,
-            _ => collector.all_strings(kind, &path, member)?,
+            _ => collector.text(kind, &path, member)?,
         }
     }
     Ok(())
@@ -198,22 +197,20 @@ fn source<'a>(
     path: &Path<'_>,
     source: Value<'_, 'a>,
 ) -> Result<(), WireError> {
+    let media_type = source.get_str("media_type");
     match source.get_str("type").unwrap_or_default().as_ref() {
-        "base64" => {
-            let what = source.get_str("media_type");
-            collector.unjudged(path, UnjudgedReason::Media, what.as_deref(), source);
-            Ok(())
-        }
+        "base64" => collector.media(
+            kind,
+            path,
+            media_type.as_deref().unwrap_or("base64"),
+            source,
+        ),
+        "url" => collector.media(kind, path, "url", source),
         "file" => {
             collector.unjudged(path, UnjudgedReason::Opaque, Some("file"), source);
-            Ok(())
+            collector.label(kind, path, source)
         }
-        "url" => {
-            collector.unjudged(path, UnjudgedReason::Media, Some("url"), source);
-            members(collector, kind, path, source)
-        }
-        _ if source.kind() == Kind::Object => members(collector, kind, path, source),
-        _ => collector.all_strings(kind, path, source),
+        _ => members(collector, kind, path, source),
     }
 }
 
@@ -222,15 +219,32 @@ fn tools<'a>(
     path: &Path<'_>,
     list: Value<'_, 'a>,
 ) -> Result<(), WireError> {
-    for (index, tool) in list.children().enumerate() {
+    if list.kind() == Kind::Null {
+        return Ok(());
+    }
+    for (index, tool) in elements(path, list)? {
         if let Some(name) = tool.get_str("name") {
             collector.call.tools.push(name);
         }
+        collector.schema(SegmentKind::ToolDefinition, &path.index(index), tool)?;
+    }
+    Ok(())
+}
+
+/// Servers whose tools the provider calls by itself: nobody here sees those tools.
+fn mcp_servers<'a>(
+    collector: &mut Collector<'a>,
+    path: &Path<'_>,
+    list: Value<'_, 'a>,
+) -> Result<(), WireError> {
+    for (index, server) in elements(path, list)? {
         let path = path.index(index);
-        for member in tool.children() {
+        collector.unjudged(&path, UnjudgedReason::Opaque, Some("mcp_server"), server);
+        for member in server.children() {
             let key = member.key();
-            if !matches!(key.as_ref(), "type" | "cache_control") {
-                collector.all_strings(SegmentKind::ToolDefinition, &path.key(&key), member)?;
+            // The token is for the server and never shown to the model.
+            if key != "authorization_token" {
+                collector.text(SegmentKind::ToolDefinition, &path.key(&key), member)?;
             }
         }
     }

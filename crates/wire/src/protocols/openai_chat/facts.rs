@@ -1,86 +1,72 @@
-//! Facts in OpenAI's answers.
+//! Facts in OpenAI's answers: completions and chat completions, whole and streamed.
 
 use memchr::memmem;
 
-use crate::json::Value;
-use crate::reader::{Facts, Settled, add_tool, fact};
+use crate::json::scan::Scalar;
+use crate::reader::{Facts, Settled};
 
-pub(super) struct OpenAiFacts;
+pub(crate) struct OpenAiFacts;
 
 impl Facts for OpenAiFacts {
-    fn whole(&mut self, root: Value<'_, '_>, settled: &mut Settled) {
-        common(root, settled);
-        for choice in root.get("choices").iter().flat_map(Value::children) {
-            settled.finish_reason =
-                fact(choice.get("finish_reason")).or(settled.finish_reason.take());
-            if let Some(message) = choice.get("message") {
-                tool_calls(message, settled);
+    fn scalar(&mut self, path: &str, value: Scalar<'_>, settled: &mut Settled) {
+        let last = |text: Option<String>, slot: &mut Option<String>| {
+            if text.is_some() {
+                *slot = text;
             }
-        }
-    }
-
-    fn event(&mut self, root: Value<'_, '_>, settled: &mut Settled) {
-        common(root, settled);
-        for choice in root.get("choices").iter().flat_map(Value::children) {
-            settled.finish_reason =
-                fact(choice.get("finish_reason")).or(settled.finish_reason.take());
-            if let Some(delta) = choice.get("delta") {
-                tool_calls(delta, settled);
+        };
+        match path {
+            "id" => last(value.text(), &mut settled.response_id),
+            "model" => last(value.text(), &mut settled.response_model),
+            "choices/#/finish_reason" => last(value.text(), &mut settled.finish_reason),
+            "error/type" | "error/code" if settled.error_type.is_none() => {
+                settled.error_type = value.text();
             }
+            _ => match path.strip_prefix("usage/") {
+                Some(count) => usage(count, value, settled),
+                None if is_tool_name(path) => {
+                    if let Some(name) = value.text() {
+                        settled.add_tool(name);
+                    }
+                }
+                None => {}
+            },
         }
     }
 
     fn is_interesting(&self, data: &[u8]) -> bool {
+        /// The first event names model and id, so the first ones are always read.
+        const MARKS: [&[u8]; 3] = [b"\"role\"", b"\"tool_calls\"", b"\"usage\":{"];
         // A plain delta says `"finish_reason":null` and has no usage, tools or error. What a
         // delta quotes inside its text has escaped quotes and does not match.
-        let plain = memmem::find(data, b"\"finish_reason\":null").is_some()
-            || memmem::find(data, b"\"finish_reason\": null").is_some();
-        !plain
-            || memmem::find(data, b"\"role\"").is_some()
-            || memmem::find(data, b"\"tool_calls\"").is_some()
-            || memmem::find(data, b"\"usage\":{").is_some()
-            || memmem::find(data, b"\"usage\": {").is_some()
+        let is_plain = memmem::find(data, b"\"finish_reason\":null").is_some();
+        !is_plain || MARKS.iter().any(|mark| memmem::find(data, mark).is_some())
     }
 
-    fn is_end(&self, data: &[u8]) -> bool {
-        data.trim_ascii() == b"[DONE]"
+    fn end_marker(&self) -> &'static [u8] {
+        b"[DONE]"
     }
 }
 
-fn common(root: Value<'_, '_>, settled: &mut Settled) {
-    for member in root.children() {
-        match member.key().as_ref() {
-            "id" => settled.response_id = fact(Some(member)).or(settled.response_id.take()),
-            "model" => {
-                settled.response_model = fact(Some(member)).or(settled.response_model.take());
-            }
-            "usage" => usage(member, settled),
-            "error" => {
-                settled.error_type = fact(member.get("type")).or_else(|| fact(member.get("code")));
-            }
-            _ => {}
-        }
-    }
+fn is_tool_name(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix("choices/#/") else {
+        return false;
+    };
+    let call = rest
+        .strip_prefix("delta/")
+        .or_else(|| rest.strip_prefix("message/"));
+    matches!(
+        call,
+        Some("tool_calls/#/function/name" | "tool_calls/#/custom/name" | "function_call/name")
+    )
 }
 
-fn usage(usage: Value<'_, '_>, settled: &mut Settled) {
-    let count = |value: Option<Value<'_, '_>>| value.and_then(|value| value.as_u64());
-    settled.input_tokens = count(usage.get("prompt_tokens")).or(settled.input_tokens);
-    settled.output_tokens = count(usage.get("completion_tokens")).or(settled.output_tokens);
-    if let Some(details) = usage.get("prompt_tokens_details") {
-        settled.cached_tokens = count(details.get("cached_tokens"));
-    }
-    if let Some(details) = usage.get("completion_tokens_details") {
-        settled.reasoning_tokens = count(details.get("reasoning_tokens"));
-    }
-}
-
-fn tool_calls(message: Value<'_, '_>, settled: &mut Settled) {
-    for call in message.get("tool_calls").iter().flat_map(Value::children) {
-        add_tool(
-            settled,
-            call.get("function")
-                .and_then(|function| fact(function.get("name"))),
-        );
-    }
+fn usage(count: &str, value: Scalar<'_>, settled: &mut Settled) {
+    let slot = match count {
+        "prompt_tokens" => &mut settled.input_tokens,
+        "completion_tokens" => &mut settled.output_tokens,
+        "prompt_tokens_details/cached_tokens" => &mut settled.cached_tokens,
+        "completion_tokens_details/reasoning_tokens" => &mut settled.reasoning_tokens,
+        _ => return,
+    };
+    *slot = value.count().or(*slot);
 }

@@ -5,7 +5,7 @@
 
 mod answers;
 mod constrain;
-mod facts;
+pub(crate) mod facts;
 mod parse;
 
 use atalaya_model::{Constraints, Redaction};
@@ -14,6 +14,7 @@ use crate::answer::{Answer, ErrorContext, RefusalContext};
 use crate::call::{ParseLimits, ParsedCall, WireError};
 use crate::protocol::{AppliedConstraint, Protocol};
 use crate::reader::{EventReader, ResponseReader, WholeReader};
+use crate::weaken::Order;
 
 /// The protocol.
 pub(crate) struct OpenAiChat;
@@ -38,7 +39,12 @@ impl Protocol for OpenAiChat {
         constraints: &Constraints,
         redactions: &[Redaction],
     ) -> Result<(Vec<u8>, Vec<AppliedConstraint>), WireError> {
-        constrain::constrain(body, call, constraints, redactions)
+        constrain::constrain(Order {
+            body,
+            call,
+            constraints,
+            redactions,
+        })
     }
 
     fn refusal(&self, context: &RefusalContext<'_>) -> Answer {

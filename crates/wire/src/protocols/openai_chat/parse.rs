@@ -2,40 +2,9 @@
 
 use atalaya_model::{SegmentKind, UnjudgedReason};
 
-use crate::call::{Collector, ParseLimits, ParsedCall, Path, WireError, root_object};
+use crate::call::{ParseLimits, ParsedCall, WireError};
+use crate::collect::{Collector, Path, elements, root_object, wrong_type};
 use crate::json::{self, Kind, Value};
-
-/// Members that hold no text for the model, or are read elsewhere.
-const SILENT: &[&str] = &[
-    "model",
-    "messages",
-    "tools",
-    "functions",
-    "stream",
-    "stream_options",
-    "max_tokens",
-    "max_completion_tokens",
-    "temperature",
-    "top_p",
-    "n",
-    "logprobs",
-    "top_logprobs",
-    "user",
-    "safety_identifier",
-    "prompt_cache_key",
-    "seed",
-    "frequency_penalty",
-    "presence_penalty",
-    "logit_bias",
-    "modalities",
-    "parallel_tool_calls",
-    "reasoning_effort",
-    "verbosity",
-    "service_tier",
-    "store",
-    "tool_choice",
-    "function_call",
-];
 
 pub(super) fn parse<'a>(body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCall<'a>, WireError> {
     let document = json::parse(body, limits.json)?;
@@ -52,10 +21,10 @@ pub(super) fn parse<'a>(body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCa
                 messages(&mut collector, &path, member)?;
             }
             "tools" | "functions" => tools(&mut collector, &path, member)?,
-            other if SILENT.contains(&other) => scalar(&mut collector, other, member)?,
-            // Predictions, response schemas, metadata and everything that a later version or
-            // another server adds: what a model could read of it are its strings.
-            _ => collector.all_strings(SegmentKind::User, &path, member)?,
+            "response_format" => collector.schema(SegmentKind::System, &path, member)?,
+            "prediction" => prediction(&mut collector, &path, member)?,
+            "documents" => collector.text(SegmentKind::Document, &path, member)?,
+            _ => switch(&mut collector, &path, (key.as_ref(), member))?,
         }
     }
     if !has_messages {
@@ -64,23 +33,26 @@ pub(super) fn parse<'a>(body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCa
     Ok(collector.call)
 }
 
-fn scalar<'a>(
+/// A member that says how to answer, or one that nobody knows yet: another server's, or a later
+/// version's. What a model could read of those are their strings.
+fn switch<'a>(
     collector: &mut Collector<'a>,
-    key: &str,
-    member: Value<'_, 'a>,
+    path: &Path<'_>,
+    (key, member): (&str, Value<'_, 'a>),
 ) -> Result<(), WireError> {
-    let wrong = |expected| WireError::Type {
-        path: format!("/{key}"),
-        expected,
-    };
     let call = &mut collector.call;
     match key {
-        "model" => call.model = Some(member.as_str().ok_or_else(|| wrong("a string"))?),
-        "user" if member.kind() == Kind::String => call.user = member.as_str(),
-        "safety_identifier" if call.user.is_none() => call.user = member.as_str(),
-        "prompt_cache_key" => call.session = member.as_str(),
+        "model" => {
+            call.model = Some(
+                member
+                    .as_str()
+                    .ok_or_else(|| wrong_type(path, "a string"))?,
+            );
+        }
         "stream" if member.kind() != Kind::Null => {
-            call.stream = member.as_bool().ok_or_else(|| wrong("a boolean"))?;
+            call.stream = member
+                .as_bool()
+                .ok_or_else(|| wrong_type(path, "a boolean"))?;
         }
         "max_tokens" | "max_completion_tokens" => {
             call.max_tokens = call.max_tokens.max(member.as_u64());
@@ -88,7 +60,32 @@ fn scalar<'a>(
         "temperature" => call.temperature = member.as_f64(),
         "n" => call.candidate_count = member.as_u64(),
         "logprobs" => call.logprobs = member.as_bool(),
+        "user" => call.user = member.as_str(),
+        "safety_identifier" if call.user.is_none() => call.user = member.as_str(),
+        "prompt_cache_key" => call.session = member.as_str(),
+        "metadata" | "web_search_options" => {
+            return collector.text(SegmentKind::User, path, member);
+        }
         _ => {}
+    }
+    // A switch of an unexpected type or length is text, whatever it is called.
+    collector.label(SegmentKind::User, path, member)
+}
+
+/// The answer that the caller expects, to speed it up.
+fn prediction<'a>(
+    collector: &mut Collector<'a>,
+    path: &Path<'_>,
+    prediction: Value<'_, 'a>,
+) -> Result<(), WireError> {
+    for member in prediction.children() {
+        let key = member.key();
+        let path = path.key(&key);
+        if key == "content" {
+            content(collector, SegmentKind::Assistant, &path, member)?;
+        } else {
+            collector.label(SegmentKind::Assistant, &path, member)?;
+        }
     }
     Ok(())
 }
@@ -98,19 +95,10 @@ fn messages<'a>(
     path: &Path<'_>,
     list: Value<'_, 'a>,
 ) -> Result<(), WireError> {
-    if list.kind() != Kind::Array {
-        return Err(WireError::Type {
-            path: path.pointer(),
-            expected: "an array",
-        });
-    }
-    for (index, message) in list.children().enumerate() {
+    for (index, message) in elements(path, list)? {
         let path = path.index(index);
         if message.kind() != Kind::Object {
-            return Err(WireError::Type {
-                path: path.pointer(),
-                expected: "an object",
-            });
+            return Err(wrong_type(&path, "an object"));
         }
         one_message(collector, &path, message)?;
     }
@@ -122,8 +110,7 @@ fn one_message<'a>(
     path: &Path<'_>,
     message: Value<'_, 'a>,
 ) -> Result<(), WireError> {
-    let role = message.get_str("role").unwrap_or_default();
-    let kind = match role.as_ref() {
+    let kind = match message.get_str("role").unwrap_or_default().as_ref() {
         "system" | "developer" => SegmentKind::System,
         "user" => SegmentKind::User,
         "assistant" => SegmentKind::Assistant,
@@ -139,14 +126,22 @@ fn one_message<'a>(
         let key = member.key();
         let path = path.key(&key);
         match key.as_ref() {
-            "role" | "tool_call_id" => {}
+            "role" | "tool_call_id" | "name" => collector.label(kind, &path, member)?,
             "content" => content(collector, kind, &path, member)?,
-            "tool_calls" => tool_calls(collector, &path, member)?,
-            "function_call" => collector.all_strings(SegmentKind::ToolCall, &path, member)?,
-            "reasoning" | "reasoning_content" => {
-                collector.all_strings(SegmentKind::Reasoning, &path, member)?;
+            "tool_calls" => {
+                for (index, call) in member.children().enumerate() {
+                    tool_call(collector, &path.index(index), call)?;
+                }
             }
-            _ => collector.all_strings(kind, &path, member)?,
+            "function_call" => tool_call(collector, &path, member)?,
+            "audio" if member.kind() == Kind::Object => {
+                collector.unjudged(&path, UnjudgedReason::Opaque, Some("audio"), member);
+                collector.label(kind, &path, member)?;
+            }
+            "reasoning" | "reasoning_content" | "reasoning_details" => {
+                collector.text(SegmentKind::Reasoning, &path, member)?;
+            }
+            _ => collector.text(kind, &path, member)?,
         }
     }
     Ok(())
@@ -161,16 +156,11 @@ fn content<'a>(
     match value.kind() {
         Kind::String => collector.text(kind, path, value),
         Kind::Null => Ok(()),
-        Kind::Array => {
-            for (index, part) in value.children().enumerate() {
-                content_part(collector, kind, &path.index(index), part)?;
-            }
-            Ok(())
-        }
-        _ => Err(WireError::Type {
-            path: path.pointer(),
-            expected: "a string or an array",
-        }),
+        Kind::Array => value
+            .children()
+            .enumerate()
+            .try_for_each(|(index, part)| content_part(collector, kind, &path.index(index), part)),
+        _ => Err(wrong_type(path, "a string or an array")),
     }
 }
 
@@ -183,61 +173,44 @@ fn content_part<'a>(
     let part_type = part.get_str("type").unwrap_or_default();
     match part_type.as_ref() {
         "text" | "refusal" | "input_text" | "output_text" => {
-            for member in part.children().filter(|member| member.key() != "type") {
-                let key = member.key();
-                collector.all_strings(kind, &path.key(&key), member)?;
-            }
-            Ok(())
+            collector.text_except(kind, path, part, &["type"])
         }
-        "image_url" | "input_audio" | "file" | "image" | "video_url" | "audio_url" => {
-            collector.unjudged(path, UnjudgedReason::Media, Some(&part_type), part);
-            media_strings(collector, kind, path, part)
+        "thinking" | "reasoning" => {
+            collector.text_except(SegmentKind::Reasoning, path, part, &["type"])
+        }
+        "image_url" | "input_audio" | "audio_url" | "video_url" | "image" | "input_image" => {
+            collector.media(kind, path, &part_type, part)
+        }
+        "file" | "input_file" => {
+            let file = part.get("file").unwrap_or(part);
+            if file.get("file_id").is_some() {
+                collector.unjudged(path, UnjudgedReason::Opaque, Some("file_id"), part);
+            }
+            collector.media(kind, path, &part_type, part)
         }
         other => {
             collector.unjudged(path, UnjudgedReason::UnknownContent, Some(other), part);
-            collector.all_strings(kind, path, part)
+            collector.text(kind, path, part)
         }
     }
 }
 
-/// Links and file names of a medium are text; its base64 data is not.
-fn media_strings<'a>(
+fn tool_call<'a>(
     collector: &mut Collector<'a>,
-    kind: SegmentKind,
     path: &Path<'_>,
-    value: Value<'_, 'a>,
+    call: Value<'_, 'a>,
 ) -> Result<(), WireError> {
-    for member in value.children() {
+    for member in call.children() {
         let key = member.key();
         let path = path.key(&key);
-        match member.kind() {
-            Kind::Object => media_strings(collector, kind, &path, member)?,
-            Kind::String => {
-                let is_data = matches!(key.as_ref(), "data" | "file_data")
-                    || member.raw().starts_with("data:");
-                if !is_data && !matches!(key.as_ref(), "type" | "detail" | "format") {
-                    collector.text(kind, &path, member)?;
-                }
+        match key.as_ref() {
+            "id" | "type" | "index" => collector.label(SegmentKind::ToolCall, &path, member)?,
+            "function" | "custom" if member.kind() == Kind::Object => {
+                tool_call(collector, &path, member)?;
             }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn tool_calls<'a>(
-    collector: &mut Collector<'a>,
-    path: &Path<'_>,
-    list: Value<'_, 'a>,
-) -> Result<(), WireError> {
-    for (index, call) in list.children().enumerate() {
-        let path = path.index(index);
-        for member in call
-            .children()
-            .filter(|m| !matches!(m.key().as_ref(), "id" | "type"))
-        {
-            let key = member.key();
-            collector.all_strings(SegmentKind::ToolCall, &path.key(&key), member)?;
+            // What a custom tool is given is free text, and often JSON all the same.
+            "arguments" | "input" => collector.embedded(SegmentKind::ToolCall, &path, member)?,
+            _ => collector.text(SegmentKind::ToolCall, &path, member)?,
         }
     }
     Ok(())
@@ -248,7 +221,10 @@ fn tools<'a>(
     path: &Path<'_>,
     list: Value<'_, 'a>,
 ) -> Result<(), WireError> {
-    for (index, tool) in list.children().enumerate() {
+    if list.kind() == Kind::Null {
+        return Ok(());
+    }
+    for (index, tool) in elements(path, list)? {
         let definition = tool
             .get("function")
             .or_else(|| tool.get("custom"))
@@ -256,11 +232,7 @@ fn tools<'a>(
         if let Some(name) = definition.get_str("name") {
             collector.call.tools.push(name);
         }
-        let path = path.index(index);
-        for member in tool.children().filter(|member| member.key() != "type") {
-            let key = member.key();
-            collector.all_strings(SegmentKind::ToolDefinition, &path.key(&key), member)?;
-        }
+        collector.schema(SegmentKind::ToolDefinition, &path.index(index), tool)?;
     }
     Ok(())
 }
