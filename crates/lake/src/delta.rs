@@ -12,6 +12,7 @@ use std::sync::{Arc, mpsc};
 use atalaya_model::Timestamp;
 use atalaya_tables::Table;
 use deltalake_core::DeltaTableError;
+use deltalake_core::TableProperty;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake_core::kernel::{Action, Add, Remove, Transaction};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, logstore_for};
@@ -287,6 +288,12 @@ async fn open_or_create(
             .with_comment(table.doc)
             .with_columns(delta_columns(table))
             .with_partition_columns([DAY_COLUMN])
+            // Readers take the absence of promised statistics for statistics: promise what is
+            // written. The Parquet files have statistics of all columns.
+            .with_configuration_property(
+                TableProperty::DataSkippingStatsColumns,
+                Some("TimeGenerated"),
+            )
             .await?;
     }
     DeltaTableState::try_new(log.as_ref(), None).await

@@ -143,6 +143,12 @@ fn the_delta_log_is_readable_by_others() {
         .collect();
     assert_eq!(columns.first().map(String::as_str), Some("TimeGenerated"));
     assert_eq!(columns.last().map(String::as_str), Some("_day"));
+    // Others must not expect statistics that are not written.
+    let configuration = snapshot.metadata().configuration();
+    assert_eq!(
+        configuration["delta.dataSkippingStatsColumns"],
+        "TimeGenerated"
+    );
     assert!(START.starts_with("2026-11-24"));
 }
 
