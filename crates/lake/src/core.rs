@@ -31,6 +31,8 @@ pub(crate) struct Core {
     pub(crate) gateway: Gateway,
     /// Number of the next journal record to be read.
     pub(crate) position: u64,
+    /// Where reading would begin after a restart: older records are not needed any more.
+    pub(crate) resume_at: u64,
     /// Since when there has been something to flush.
     pub(crate) unflushed_since: Option<Instant>,
     /// Bytes of JSON that went into rows since the last flush.

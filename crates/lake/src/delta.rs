@@ -32,7 +32,17 @@ const LOG_DIR: &str = "_delta_log";
 
 /// The lake's own runtime. Two threads: one would block itself when the library waits inside.
 pub(crate) struct Runtime {
-    inner: tokio::runtime::Runtime,
+    /// Only empty while it is dropped.
+    inner: Option<tokio::runtime::Runtime>,
+}
+
+impl Drop for Runtime {
+    /// Dropping a runtime waits for its threads, which a thread of another runtime must not do.
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            inner.shutdown_background();
+        }
+    }
 }
 
 impl Runtime {
@@ -42,7 +52,7 @@ impl Runtime {
             .thread_name("lake")
             .enable_all()
             .build()?;
-        Ok(Self { inner })
+        Ok(Self { inner: Some(inner) })
     }
 
     /// Runs a future to its end, from any thread.
@@ -51,9 +61,11 @@ impl Runtime {
         future: impl Future<Output = Result<T, DeltaTableError>> + Send + 'static,
     ) -> Result<T, DeltaTableError> {
         let (done, result) = mpsc::sync_channel(1);
-        self.inner.spawn(async move {
-            let _ = done.send(future.await);
-        });
+        if let Some(inner) = &self.inner {
+            inner.spawn(async move {
+                let _ = done.send(future.await);
+            });
+        }
         result
             .recv()
             .unwrap_or_else(|_| Err(DeltaTableError::generic("the task ended without an answer")))

@@ -75,6 +75,7 @@ pub(crate) fn begin(inner: &Inner, chain: Uuid) -> Result<u64, LakeError> {
         view.committed = position.max(anchor);
     }
     core.position = resume_at;
+    core.resume_at = resume_at;
     Ok(resume_at)
 }
 
@@ -197,6 +198,7 @@ fn write_table(
     if is_anchor {
         // In the same critical section as the files: nobody sees a row twice, or not at all.
         core.gateway.end_flush(true, inner.config.unsettled_max);
+        core.resume_at = batch.resume_at;
     }
     Ok(rows)
 }

@@ -98,6 +98,7 @@ impl Lake {
             tables,
             gateway: Gateway::new(decisions),
             position: 0,
+            resume_at: 0,
             unflushed_since: None,
             unflushed_bytes: 0,
             unknown_records: 0,
@@ -223,6 +224,13 @@ impl Lake {
             Err(_) => counters.flush_failures += 1,
         }
         flushed
+    }
+
+    /// Number of the oldest journal record that a restart would read: segments before it may be
+    /// removed from the journal as far as the lake is concerned.
+    #[must_use]
+    pub fn oldest_needed_record(&self) -> u64 {
+        self.inner.core.lock().resume_at
     }
 
     /// Counters and gauges.

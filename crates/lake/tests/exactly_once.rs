@@ -225,3 +225,60 @@ fn a_lake_made_anew_begins_at_the_oldest_record_left() {
     assert!(outcomes.len() > 5 && outcomes.len() < 20, "{outcomes:?}");
     assert!(world.lake().stats().records_missing > 0);
 }
+
+/// The disk is full, or the folder broken: rows stay visible in memory and are written later.
+#[test]
+fn a_flush_that_fails_loses_nothing() {
+    for table in [DECISIONS, "APIAccessLog"] {
+        let world = World::new();
+        world.call("d1");
+        world.flush();
+        let day = world.config.dir.join(table).join("day=2026-11-25");
+        fs::write(&day, b"in the way").unwrap();
+        let next_day = "2026-11-25T10:00:00Z";
+        world.append(&format!(
+            r#"{{"$table":"AIGuardrailDecisions","TimeGenerated":"{next_day}","DecisionId":"d2"}}"#
+        ));
+        world.settle("d2");
+        world.sync();
+        assert!(world.lake().flush().is_err());
+        assert_eq!(world.outcomes(), ["d1=answered", "d2=answered"]);
+        assert_eq!(world.count("APIAccessLog"), 2);
+        fs::remove_file(&day).unwrap();
+        world.flush();
+        assert_eq!(world.outcomes(), ["d1=answered", "d2=answered"]);
+        assert_eq!(world.count("APIAccessLog"), 2);
+        assert_eq!(world.lake().stats().flush_failures, 1);
+    }
+}
+
+/// Looking at a node that does not run: what was not flushed is read from the journal.
+#[test]
+fn a_stopped_node_can_be_looked_at() {
+    let mut world = World::new();
+    world.call("d1");
+    world.flush();
+    world.call("d2");
+    world.decide("d3");
+    world.kill();
+    let lake = atalaya_lake::Lake::open(world.config.clone(), crate::support::ports()).unwrap();
+    lake.catch_up(&world.root.join("journal")).unwrap();
+    world.lake = Some(lake);
+    assert_eq!(world.rows(DECISIONS).len(), 3);
+    assert_eq!(world.count("ModelInferenceLog"), 2);
+}
+
+/// A lake may be dropped by a thread of any runtime.
+#[test]
+fn a_lake_can_be_used_and_dropped_inside_a_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut world = World::new();
+        world.call("d1");
+        world.flush();
+        assert_eq!(world.count(DECISIONS), 1);
+        world.kill();
+    });
+}

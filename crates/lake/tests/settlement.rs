@@ -113,3 +113,18 @@ fn a_settlement_without_decision_is_counted() {
     assert_eq!(world.lake().stats().orphaned_settlements, 1);
     assert_eq!(world.count(DECISIONS), 0);
 }
+
+#[test]
+fn records_of_open_calls_are_still_needed() {
+    let world = World::new();
+    world.call("d1");
+    let open = world.decide("d2");
+    world.call("d3");
+    assert_eq!(world.lake().oldest_needed_record(), 0);
+    world.flush();
+    assert_eq!(world.lake().oldest_needed_record(), open);
+    world.settle("d2");
+    world.flush();
+    let next = world.journal.as_ref().unwrap().next_seq();
+    assert_eq!(world.lake().oldest_needed_record(), next);
+}
