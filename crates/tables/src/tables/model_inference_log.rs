@@ -65,8 +65,9 @@ pub(crate) const TABLE: Table = Table {
         Column::plain(
             "ConfidenceScore",
             Real,
-            "Confidence of the prediction, 0-1 (some sources log 0-100).",
-        ),
+            "Confidence of the prediction, 0-1.",
+        )
+        .within(0.0, 1.0),
         Column::plain("InputTokens", Long, "Input tokens."),
         Column::plain("OutputTokens", Long, "Output tokens."),
         Column::plain("CachedTokens", Long, "Input tokens read from cache."),

@@ -1,0 +1,165 @@
+//! Tree to bound tree: names, types, ranges, serialization.
+
+mod aggregate;
+mod expand;
+mod expr;
+mod join;
+mod literal;
+mod names;
+mod project;
+mod range;
+mod rel;
+mod scope;
+mod union;
+
+use atalaya_model::{Diagnostic, Level, Span};
+
+use crate::ast::{LetValue, Script};
+use crate::bound::{BoundQuery, RelNode, Render};
+use crate::catalog::Catalog;
+use crate::parser::{Parsed, parse};
+use scope::{Env, Value};
+
+/// How to bind.
+#[derive(Clone, Copy, Debug)]
+pub struct BindOptions {
+    /// `now()`, ticks since 0001-01-01 UTC; fixed for the whole query.
+    pub now_ticks: i64,
+    /// Refuse what real Kusto refuses, instead of running what is meant with a warning.
+    pub strict: bool,
+}
+
+/// A query, bound as far as possible.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// The bound query; nothing if there are errors.
+    pub query: Option<BoundQuery>,
+    /// What is wrong, and what is only suspicious.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Parses and binds a query.
+#[must_use]
+pub fn bind(source: &str, catalog: &dyn Catalog, options: BindOptions) -> Bound {
+    bind_parsed(source, parse(source), catalog, options)
+}
+
+fn bind_parsed(source: &str, parsed: Parsed, catalog: &dyn Catalog, options: BindOptions) -> Bound {
+    let mut binder = Binder {
+        source,
+        catalog,
+        options,
+        diagnostics: parsed.diagnostics,
+        materialized: Vec::new(),
+        render: None,
+        depth: 0,
+    };
+    let query = binder.script(&parsed.script);
+    let has_errors = binder.diagnostics.iter().any(|d| d.level == Level::Error);
+    let query = query.filter(|_| !has_errors).map(|root| BoundQuery {
+        materialized: binder.materialized,
+        root,
+        render: binder.render,
+    });
+    Bound {
+        query,
+        diagnostics: binder.diagnostics,
+    }
+}
+
+/// Most functions and let-bound row sets inlined into each other.
+const INLINE_DEPTH_MAX: usize = 64;
+
+pub(crate) struct Binder<'b> {
+    pub(crate) source: &'b str,
+    pub(crate) catalog: &'b dyn Catalog,
+    pub(crate) options: BindOptions,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) materialized: Vec<RelNode>,
+    pub(crate) render: Option<Render>,
+    depth: usize,
+}
+
+impl Binder<'_> {
+    fn script(&mut self, script: &Script) -> Option<RelNode> {
+        let mut env = Env::default();
+        for binding in &script.lets {
+            self.bind_let(&mut env, binding);
+        }
+        let Some(query) = &script.query else {
+            if self.diagnostics.is_empty() {
+                let end = Span::new(self.source.len(), self.source.len());
+                let diagnostic = Diagnostic::error("KQL005", end, "there is no query")
+                    .with_help("write a table, or an expression after the let statements");
+                self.diagnostics.push(diagnostic);
+            }
+            return None;
+        };
+        // A query may be only the name of a let-bound scalar or a scalar expression.
+        self.pipeline(&env, query)
+    }
+
+    fn bind_let(&mut self, env: &mut Env, binding: &crate::ast::Let) {
+        let value = match &binding.value {
+            LetValue::Function(lambda) => Some(Value::Function {
+                lambda: (**lambda).clone().into(),
+                env: env.clone(),
+            }),
+            LetValue::Tabular(pipeline) => {
+                self.pipeline(env, pipeline).map(|n| Value::Rows(n.into()))
+            }
+            LetValue::Materialize(pipeline) => self.pipeline(env, pipeline).map(|node| {
+                let shared = self.share(node);
+                Value::Rows(shared.into())
+            }),
+            LetValue::Scalar(expr) => match self.rows_of_expr(env, expr) {
+                Some(rows) => rows.map(|node| Value::Rows(node.into())),
+                None => self
+                    .scalar(env, expr)
+                    .map(|expr| Value::Scalar(expr.into())),
+            },
+        };
+        if let Some(value) = value {
+            env.set(&binding.name.text, value);
+        } else {
+            env.set(&binding.name.text, Value::Broken);
+        }
+    }
+
+    fn enter(&mut self, span: Span) -> bool {
+        if self.depth >= INLINE_DEPTH_MAX {
+            self.error(
+                "KQL002",
+                span,
+                "functions call each other too deeply".to_owned(),
+            );
+            return false;
+        }
+        self.depth += 1;
+        true
+    }
+
+    fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    pub(crate) fn error(&mut self, code: &str, span: Span, message: String) {
+        self.diagnostics
+            .push(Diagnostic::error(code, span, message));
+    }
+
+    pub(crate) fn error_help(&mut self, code: &str, span: Span, message: String, help: String) {
+        self.diagnostics
+            .push(Diagnostic::error(code, span, message).with_help(help));
+    }
+
+    /// What real Kusto refuses but whose meaning is clear: an error in strict mode, else a warning.
+    pub(crate) fn lenient(&mut self, code: &str, span: Span, message: String, help: String) {
+        let diagnostic = if self.options.strict {
+            Diagnostic::error(code, span, message)
+        } else {
+            Diagnostic::warning(code, span, message)
+        };
+        self.diagnostics.push(diagnostic.with_help(help));
+    }
+}

@@ -1,0 +1,446 @@
+//! Expressions: names to columns, calls to functions, operators to their types.
+
+use atalaya_model::Span;
+
+use super::literal::literal;
+use super::scope::{Env, Scope, Value};
+use super::{Binder, range};
+use crate::ast::{self, InItem};
+use crate::bound::{Expr, ExprKind, Literal, Type};
+use crate::catalogue::{self, Returns, WINDOWS};
+
+impl Binder<'_> {
+    /// An expression without columns in sight.
+    pub(crate) fn scalar(&mut self, env: &Env, expr: &ast::Expr) -> Option<Expr> {
+        self.expr(
+            Scope {
+                env,
+                columns: &[],
+                serialized: false,
+            },
+            expr,
+        )
+    }
+
+    pub(crate) fn expr(&mut self, scope: Scope<'_>, expr: &ast::Expr) -> Option<Expr> {
+        let span = expr.span;
+        match &expr.kind {
+            ast::ExprKind::Name(name) => self.name(scope, name, span),
+            ast::ExprKind::Long(value) => Some(literal(Literal::Long(*value), Type::Long, span)),
+            ast::ExprKind::Real(value) => Some(literal(Literal::Real(*value), Type::Real, span)),
+            ast::ExprKind::String(text) => {
+                Some(literal(Literal::String(text.clone()), Type::String, span))
+            }
+            ast::ExprKind::Bool(value) => Some(literal(Literal::Bool(*value), Type::Bool, span)),
+            ast::ExprKind::Timespan(ticks) => {
+                Some(literal(Literal::Timespan(*ticks), Type::Timespan, span))
+            }
+            ast::ExprKind::TypedLiteral(ty, raw) => self.typed_literal(ty, raw, span),
+            ast::ExprKind::Call(name, args) => self.call(scope, name, args, span),
+            ast::ExprKind::Member(base, name) => {
+                let base = self.expr(scope, base)?;
+                let key = literal(Literal::String(name.text.clone()), Type::String, name.span);
+                self.path(base, key, span)
+            }
+            ast::ExprKind::Index(base, index) => {
+                let base = self.expr(scope, base)?;
+                let index = self.expr(scope, index)?;
+                self.path(base, index, span)
+            }
+            ast::ExprKind::Unary(name, inner) => {
+                let inner = self.expr(scope, inner)?;
+                let ty = inner.ty;
+                Some(call(name, vec![inner], ty, span))
+            }
+            ast::ExprKind::Binary(name, left, right) => {
+                let left = self.expr(scope, left);
+                let right = self.expr(scope, right);
+                self.binary(name, left?, right?, span)
+            }
+            ast::ExprKind::Between {
+                name,
+                value,
+                low,
+                high,
+                comma,
+            } => {
+                let bounds = [value, low, high].map(|part| self.expr(scope, part));
+                if let Some(comma) = comma {
+                    self.comma_in_between(*comma, [value, low, high], name);
+                }
+                let args: Vec<Expr> = bounds.into_iter().collect::<Option<_>>()?;
+                self.check_reachable(name, &args, span);
+                Some(call(name, args, Type::Bool, span))
+            }
+            ast::ExprKind::In(name, value, items) => self.in_list(scope, name, value, items, span),
+            ast::ExprKind::ToScalar(rows) => self.to_scalar(scope.env, rows, span),
+            ast::ExprKind::Star => {
+                self.error("KS109", span, "`*` is not allowed here".to_owned());
+                None
+            }
+            ast::ExprKind::Side(..) => {
+                let message = "`$left` and `$right` are for the conditions of a join".to_owned();
+                self.error("KS142", span, message);
+                None
+            }
+            ast::ExprKind::Error => None,
+        }
+    }
+
+    fn comma_in_between(&mut self, comma: Span, parts: [&ast::Expr; 3], name: &str) {
+        let [value, low, high] = parts.map(|part| part.span.slice(self.source));
+        let message = "`between` wants `..`, not a comma; Kusto says: KS005 Expected: ..";
+        let help = format!("write `{value} {name} ({low} .. {high})`");
+        self.lenient("ATL101", comma, message.to_owned(), help);
+    }
+
+    fn name(&mut self, scope: Scope<'_>, name: &str, span: Span) -> Option<Expr> {
+        if let Some(index) = scope.columns.iter().position(|column| column.name == name) {
+            let column = &scope.columns[index];
+            let kind = ExprKind::Column(index);
+            return Some(Expr {
+                kind,
+                ty: column.ty,
+                span,
+                range: column.range,
+            });
+        }
+        match scope.env.get(name) {
+            Some(Value::Scalar(expr)) => {
+                return Some(Expr {
+                    span,
+                    ..(**expr).clone()
+                });
+            }
+            Some(Value::Broken) => return None,
+            Some(Value::Rows(_)) => {
+                let message = format!("`{name}` is a row set, not a value");
+                let help = format!("write `toscalar({name})` for its first value");
+                self.error_help("KS109", span, message, help);
+                return None;
+            }
+            _ => {}
+        }
+        let known = scope.columns.iter().map(|column| column.name.as_str());
+        let near = crate::nearest(name, known.chain(scope.env.names()));
+        let message = format!(
+            "the name `{name}` does not refer to any known column, table, variable or function"
+        );
+        let help = near.map_or_else(
+            || "an earlier `project` or `summarize` may have dropped it".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        self.error_help("KS142", span, message, help);
+        None
+    }
+
+    fn path(&mut self, base: Expr, step: Expr, span: Span) -> Option<Expr> {
+        if base.ty != Type::Dynamic {
+            let message = format!("a {} has no members", base.ty.name());
+            let help = format!("write `parse_json({})` first", base.span.slice(self.source));
+            self.error_help("KS106", span, message, help);
+            return None;
+        }
+        Some(call("path", vec![base, step], Type::Dynamic, span))
+    }
+
+    fn to_scalar(&mut self, env: &Env, rows: &ast::Pipeline, span: Span) -> Option<Expr> {
+        let node = self.pipeline(env, rows)?;
+        let Some(first) = node.schema.first() else {
+            self.error(
+                "KS109",
+                span,
+                "`toscalar` wants at least one column".to_owned(),
+            );
+            return None;
+        };
+        let ty = first.ty;
+        Some(Expr {
+            kind: ExprKind::ToScalar(Box::new(node)),
+            ty,
+            span,
+            range: None,
+        })
+    }
+
+    fn in_list(
+        &mut self,
+        scope: Scope<'_>,
+        name: &str,
+        value: &ast::Expr,
+        items: &[InItem],
+        span: Span,
+    ) -> Option<Expr> {
+        let mut args = vec![self.expr(scope, value)?];
+        for item in items {
+            args.push(match item {
+                InItem::Scalar(expr) => match self.rows_of_expr(scope.env, expr) {
+                    Some(rows) => value_set(rows?, expr.span),
+                    None => self.expr(scope, expr)?,
+                },
+                InItem::Rows(rows) => value_set(self.pipeline(scope.env, rows)?, rows.span),
+            });
+        }
+        Some(call(name, args, Type::Bool, span))
+    }
+
+    fn binary(&mut self, name: &str, left: Expr, right: Expr, span: Span) -> Option<Expr> {
+        let (l, r) = (left.ty, right.ty);
+        let ty = match name {
+            "and" | "or" => {
+                if l != Type::Bool || r != Type::Bool {
+                    let message =
+                        format!("`{name}` wants two bool, not {} and {}", l.name(), r.name());
+                    self.error("KS107", span, message);
+                    return None;
+                }
+                Type::Bool
+            }
+            "+" | "-" | "*" | "/" | "%" => match arithmetic(name, l, r) {
+                Some(ty) => ty,
+                None => {
+                    let message =
+                        format!("`{name}` is not defined for {} and {}", l.name(), r.name());
+                    self.error("KS107", span, message);
+                    return None;
+                }
+            },
+            "==" | "!=" | "<" | ">" | "<=" | ">=" => {
+                if !comparable(l, r) {
+                    let message = format!("{} and {} cannot be compared", l.name(), r.name());
+                    let help = "convert one side, e.g. with tostring() or tolong()".to_owned();
+                    self.error_help("KS107", span, message, help);
+                    return None;
+                }
+                Type::Bool
+            }
+            _ => {
+                for side in [&left, &right] {
+                    if !matches!(side.ty, Type::String | Type::Dynamic) {
+                        let message = format!("`{name}` wants strings, not {}", side.ty.name());
+                        let help = format!("write `tostring({})`", side.span.slice(self.source));
+                        self.error_help("KS106", side.span, message, help);
+                        return None;
+                    }
+                }
+                Type::Bool
+            }
+        };
+        let args = vec![left, right];
+        self.check_reachable(name, &args, span);
+        Some(call(name, args, ty, span))
+    }
+
+    fn call(
+        &mut self,
+        scope: Scope<'_>,
+        name: &str,
+        args: &[ast::NamedExpr],
+        span: Span,
+    ) -> Option<Expr> {
+        if let Some(Value::Function { lambda, env }) = scope.env.get(name).cloned() {
+            return self.call_lambda_scalar(scope, &lambda, &env, args, span);
+        }
+        if let Some(special) = self.special_call(scope, name, args, span) {
+            return special;
+        }
+        let Some(function) = catalogue::scalar(name) else {
+            self.unknown_function(name, span);
+            return None;
+        };
+        if args.len() < function.min || args.len() > function.max {
+            let message = format!(
+                "`{name}` wants {} arguments, not {}",
+                arity(function.min, function.max),
+                args.len()
+            );
+            self.error("KS119", span, message);
+            return None;
+        }
+        let bound: Vec<Option<Expr>> = args.iter().map(|arg| self.expr(scope, &arg.expr)).collect();
+        let bound: Vec<Expr> = bound.into_iter().collect::<Option<_>>()?;
+        if WINDOWS.contains(&name) && !scope.serialized {
+            self.error(
+                "ATL103",
+                span,
+                format!("`{name}` cannot be used here: it looks at other rows"),
+            );
+            return None;
+        }
+        let ty = result_type(function.returns, name, &bound);
+        Some(call(name, bound, ty, span))
+    }
+
+    fn unknown_function(&mut self, name: &str, span: Span) {
+        let span = Span::new(span.start, span.start + name.len());
+        if catalogue::aggregate(name).is_some() {
+            let message = format!("`{name}` is an aggregate");
+            self.error_help("KS211", span, message, "use it in `summarize`".to_owned());
+            return;
+        }
+        let message = format!("the function `{name}` is not known");
+        let near = crate::nearest(name, catalogue::SCALARS.iter().map(|f| f.name));
+        match near {
+            Some(near) => {
+                self.error_help("KS211", span, message, format!("did you mean `{near}`?"));
+            }
+            None => self.error("KS211", span, message),
+        }
+    }
+
+    /// Functions that are something else underneath.
+    fn special_call(
+        &mut self,
+        scope: Scope<'_>,
+        name: &str,
+        args: &[ast::NamedExpr],
+        span: Span,
+    ) -> Option<Option<Expr>> {
+        let now = literal(
+            Literal::DateTime(self.options.now_ticks),
+            Type::DateTime,
+            span,
+        );
+        match name {
+            "now" if args.is_empty() => Some(Some(now)),
+            "now" | "ago" if args.len() == 1 => {
+                let offset = self.expr(scope, &args[0].expr)?;
+                let operator = if name == "now" { "+" } else { "-" };
+                // Folded here, so that a time filter is a comparison with a constant.
+                if let ExprKind::Literal(Literal::Timespan(ticks)) = offset.kind {
+                    let signed = if name == "now" {
+                        ticks
+                    } else {
+                        ticks.wrapping_neg()
+                    };
+                    let at = self.options.now_ticks.wrapping_add(signed);
+                    return Some(Some(literal(Literal::DateTime(at), Type::DateTime, span)));
+                }
+                Some(self.binary(operator, now, offset, span))
+            }
+            "column_ifexists" | "columnifexists" if args.len() == 2 => {
+                let ast::ExprKind::String(column) = &args[0].expr.kind else {
+                    return None;
+                };
+                if scope.columns.iter().any(|known| known.name == *column) {
+                    return Some(self.name(scope, column, span));
+                }
+                Some(self.expr(scope, &args[1].expr))
+            }
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn call(name: &str, args: Vec<Expr>, ty: Type, span: Span) -> Expr {
+    let range = range::of_call(name, &args);
+    Expr {
+        kind: ExprKind::Call {
+            name: name.to_owned(),
+            args,
+        },
+        ty,
+        span,
+        range,
+    }
+}
+
+fn value_set(rows: crate::bound::RelNode, span: Span) -> Expr {
+    Expr {
+        kind: ExprKind::ValueSet(Box::new(rows)),
+        ty: Type::Dynamic,
+        span,
+        range: None,
+    }
+}
+
+fn arity(min: usize, max: usize) -> String {
+    if min == max {
+        min.to_string()
+    } else {
+        format!("{min} to {max}")
+    }
+}
+
+fn arithmetic(name: &str, left: Type, right: Type) -> Option<Type> {
+    use Type::{DateTime, Decimal, Dynamic, Int, Long, Real, Timespan};
+    if left == Dynamic || right == Dynamic {
+        return None;
+    }
+    if left.is_numeric() && right.is_numeric() {
+        return Some(match (left, right) {
+            (Decimal, _) | (_, Decimal) => Decimal,
+            (Real, _) | (_, Real) => Real,
+            (Int, Int) => Int,
+            _ => Long,
+        });
+    }
+    match (name, left, right) {
+        ("+" | "-" | "%", Timespan, Timespan) => Some(Timespan),
+        ("+", DateTime, Timespan) | ("+", Timespan, DateTime) | ("-", DateTime, Timespan) => {
+            Some(DateTime)
+        }
+        ("-", DateTime, DateTime) => Some(Timespan),
+        ("/", Timespan, Timespan) => Some(Real),
+        ("*" | "/", Timespan, number) if number.is_numeric() => Some(Timespan),
+        ("*", number, Timespan) if number.is_numeric() => Some(Timespan),
+        _ => {
+            let _ = Long;
+            None
+        }
+    }
+}
+
+fn comparable(left: Type, right: Type) -> bool {
+    left == right
+        || (left.is_numeric() && right.is_numeric())
+        || left == Type::Dynamic
+        || right == Type::Dynamic
+}
+
+pub(crate) fn result_type(returns: Returns, name: &str, args: &[Expr]) -> Type {
+    let of = |index: usize| args.get(index).map_or(Type::Dynamic, |arg| arg.ty);
+    match returns {
+        Returns::Always(ty) => ty,
+        Returns::Of(index) => of(index),
+        Returns::Common(from) => {
+            // `case` has its values at odd places and its default last.
+            let values: Vec<Type> = if name == "case" {
+                let pairs = args.iter().skip(1).step_by(2).map(|arg| arg.ty);
+                pairs.chain(args.last().map(|arg| arg.ty)).collect()
+            } else {
+                args.iter().skip(from).map(|arg| arg.ty).collect()
+            };
+            common(&values)
+        }
+        Returns::Rounded => match (of(0), of(1)) {
+            (Type::Real, _) | (Type::Long | Type::Int, Type::Real) => Type::Real,
+            (Type::Int, Type::Int) => Type::Int,
+            (Type::Int | Type::Long, _) => Type::Long,
+            (first, _) => first,
+        },
+        Returns::Sum => match of(0) {
+            Type::Int => Type::Long,
+            Type::Dynamic => Type::Real,
+            other => other,
+        },
+    }
+}
+
+fn common(types: &[Type]) -> Type {
+    let mut common = types.first().copied().unwrap_or(Type::Dynamic);
+    for ty in types {
+        common = match (common, *ty) {
+            (a, b) if a == b => a,
+            (a, b) if a.is_numeric() && b.is_numeric() => {
+                if matches!(a, Type::Real) || matches!(b, Type::Real) {
+                    Type::Real
+                } else {
+                    Type::Long
+                }
+            }
+            _ => Type::Dynamic,
+        };
+    }
+    common
+}

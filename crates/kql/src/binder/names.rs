@@ -1,0 +1,120 @@
+//! Names of result columns that the query does not name.
+
+use crate::ast::{Expr, ExprKind};
+use crate::bound::ColumnDef;
+
+/// Functions whose result keeps the name of their first argument.
+const TRANSPARENT: [&str; 28] = [
+    "bin",
+    "bin_at",
+    "floor",
+    "ceiling",
+    "startofday",
+    "startofweek",
+    "startofmonth",
+    "startofyear",
+    "endofday",
+    "endofweek",
+    "endofmonth",
+    "endofyear",
+    "tostring",
+    "toint",
+    "tolong",
+    "toreal",
+    "todouble",
+    "todecimal",
+    "tobool",
+    "toboolean",
+    "todatetime",
+    "totimespan",
+    "toguid",
+    "todynamic",
+    "parse_json",
+    "abs",
+    "prev",
+    "next",
+];
+
+/// The name that an expression gives its column, if it gives one.
+pub(crate) fn implied(expr: &Expr) -> Option<String> {
+    match &expr.kind {
+        ExprKind::Name(name) => Some(name.clone()),
+        ExprKind::Member(base, name) => Some(format!("{}_{}", implied(base)?, name.text)),
+        ExprKind::Index(base, index) => match &index.kind {
+            ExprKind::String(key) => Some(format!("{}_{key}", implied(base)?)),
+            ExprKind::Long(at) => Some(format!("{}_{at}", implied(base)?)),
+            _ => None,
+        },
+        ExprKind::Call(name, args) if TRANSPARENT.contains(&name.as_str()) => {
+            implied(&args.first()?.expr)
+        }
+        _ => None,
+    }
+}
+
+/// The name of an aggregate's column.
+pub(crate) fn of_aggregate(name: &str, args: &[Expr]) -> String {
+    let column = args.first().and_then(implied).unwrap_or_default();
+    match name {
+        "count" => "count_".to_owned(),
+        "countif" => "countif_".to_owned(),
+        "make_set" | "makeset" | "make_set_if" => format!("set_{column}"),
+        "make_list" | "makelist" | "make_list_if" | "make_list_with_nulls" => {
+            format!("list_{column}")
+        }
+        "make_bag" | "make_dictionary" => format!("bag_{column}"),
+        "arg_max" | "arg_min" | "argmax" | "argmin" | "take_any" => column,
+        "any" => format!("any_{column}"),
+        "percentile" => {
+            let which = args.get(1).map(|arg| match &arg.kind {
+                ExprKind::Long(value) => value.to_string(),
+                ExprKind::Real(value) => value.to_string().replace('.', "_"),
+                _ => String::new(),
+            });
+            format!("percentile_{column}_{}", which.unwrap_or_default())
+        }
+        _ => format!("{name}_{column}"),
+    }
+}
+
+/// Gives every column a name of its own: `Column1`, `Column2`, …, and a number after a clash.
+#[derive(Debug, Default)]
+pub(crate) struct Namer {
+    taken: Vec<String>,
+    unnamed: usize,
+}
+
+impl Namer {
+    pub(crate) fn with(columns: &[ColumnDef]) -> Self {
+        Self {
+            taken: columns.iter().map(|column| column.name.clone()).collect(),
+            unnamed: 0,
+        }
+    }
+
+    /// A name for a column that wants this one (or none).
+    pub(crate) fn name(&mut self, wanted: Option<String>) -> String {
+        let name = match wanted.filter(|name| !name.is_empty()) {
+            Some(wanted) => self.free(&wanted),
+            None => loop {
+                self.unnamed += 1;
+                let name = format!("Column{}", self.unnamed);
+                if !self.taken.contains(&name) {
+                    break name;
+                }
+            },
+        };
+        self.taken.push(name.clone());
+        name
+    }
+
+    fn free(&self, wanted: &str) -> String {
+        if !self.taken.iter().any(|name| name == wanted) {
+            return wanted.to_owned();
+        }
+        (1..)
+            .map(|number| format!("{wanted}{number}"))
+            .find(|name| !self.taken.contains(name))
+            .unwrap_or_default()
+    }
+}

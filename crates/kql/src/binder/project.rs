@@ -1,0 +1,247 @@
+//! `project` and its family, `extend`.
+
+use atalaya_model::Span;
+
+use super::Binder;
+use super::names::{Namer, implied};
+use super::rel::scope;
+use super::scope::Env;
+use crate::ast::{self, Name, NamedExpr};
+use crate::bound::{ColumnDef, Expr, ExprKind, RelNode, RelOp};
+
+impl Binder<'_> {
+    pub(crate) fn project(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        list: &[NamedExpr],
+        span: Span,
+    ) -> Option<RelNode> {
+        let mut namer = Namer::default();
+        let (mut schema, mut exprs) = (Vec::new(), Vec::new());
+        let mut is_fine = true;
+        for named in list {
+            let Some(expr) = self.expr(scope(env, &node), &named.expr) else {
+                is_fine = false;
+                continue;
+            };
+            let wanted = named.names.first().map(|name| name.text.clone());
+            let name = namer.name(wanted.or_else(|| implied(&named.expr)));
+            schema.push(ColumnDef {
+                name,
+                ty: expr.ty,
+                range: expr.range,
+            });
+            exprs.push(expr);
+        }
+        is_fine.then(|| projected(node, exprs, schema, span))
+    }
+
+    pub(crate) fn extend(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        list: &[NamedExpr],
+        span: Span,
+    ) -> Option<RelNode> {
+        let mut schema = node.schema.clone();
+        let mut exprs = columns(&node);
+        let mut is_fine = true;
+        for named in list {
+            // All expressions see the input, not each other (as in Kusto).
+            let Some(expr) = self.expr(scope(env, &node), &named.expr) else {
+                is_fine = false;
+                continue;
+            };
+            let wanted = match named.names.first() {
+                Some(name) => Some(name.text.clone()),
+                // An expression that would keep a column's name makes a new column.
+                None if matches!(named.expr.kind, ast::ExprKind::Name(_)) => implied(&named.expr),
+                None => Some(Namer::with(&schema).name(implied(&named.expr))),
+            };
+            let name = wanted.unwrap_or_default();
+            let column = ColumnDef {
+                name: name.clone(),
+                ty: expr.ty,
+                range: expr.range,
+            };
+            match schema.iter().position(|known| known.name == name) {
+                Some(index) => {
+                    schema[index] = column;
+                    exprs[index] = expr;
+                }
+                None => {
+                    schema.push(column);
+                    exprs.push(expr);
+                }
+            }
+        }
+        is_fine.then(|| projected(node, exprs, schema, span))
+    }
+
+    pub(crate) fn project_away(
+        &mut self,
+        node: RelNode,
+        patterns: &[Name],
+        span: Span,
+    ) -> Option<RelNode> {
+        self.check_patterns(&node, patterns)?;
+        let keep = |column: &ColumnDef| !patterns.iter().any(|p| covers(&p.text, &column.name));
+        Some(select(node, keep, span))
+    }
+
+    pub(crate) fn project_keep(
+        &mut self,
+        node: RelNode,
+        patterns: &[Name],
+        span: Span,
+    ) -> Option<RelNode> {
+        self.check_patterns(&node, patterns)?;
+        let keep = |column: &ColumnDef| patterns.iter().any(|p| covers(&p.text, &column.name));
+        Some(select(node, keep, span))
+    }
+
+    fn check_patterns(&mut self, node: &RelNode, patterns: &[Name]) -> Option<()> {
+        for pattern in patterns
+            .iter()
+            .filter(|pattern| !pattern.text.contains('*'))
+        {
+            if !node.schema.iter().any(|column| column.name == pattern.text) {
+                self.unknown_column(node, pattern);
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    fn unknown_column(&mut self, node: &RelNode, name: &Name) {
+        let near = crate::nearest(
+            &name.text,
+            node.schema.iter().map(|column| column.name.as_str()),
+        );
+        let message = format!("there is no column `{}`", name.text);
+        match near {
+            Some(near) => self.error_help(
+                "KS142",
+                name.span,
+                message,
+                format!("did you mean `{near}`?"),
+            ),
+            None => self.error("KS142", name.span, message),
+        }
+    }
+
+    pub(crate) fn project_rename(
+        &mut self,
+        node: RelNode,
+        list: &[NamedExpr],
+        span: Span,
+    ) -> Option<RelNode> {
+        let mut schema = node.schema.clone();
+        for named in list {
+            let (Some(new), ast::ExprKind::Name(old)) = (named.names.first(), &named.expr.kind)
+            else {
+                let message = "write `new_name = old_name`".to_owned();
+                self.error("KS107", named.expr.span, message);
+                return None;
+            };
+            let Some(index) = node.schema.iter().position(|column| column.name == *old) else {
+                let name = Name {
+                    text: old.clone(),
+                    span: named.expr.span,
+                };
+                self.unknown_column(&node, &name);
+                return None;
+            };
+            schema[index].name.clone_from(&new.text);
+        }
+        let exprs = columns(&node);
+        Some(projected(node, exprs, schema, span))
+    }
+
+    pub(crate) fn project_reorder(
+        &mut self,
+        node: RelNode,
+        patterns: &[(Name, Option<bool>)],
+        span: Span,
+    ) -> Option<RelNode> {
+        let names: Vec<Name> = patterns.iter().map(|(name, _)| name.clone()).collect();
+        self.check_patterns(&node, &names)?;
+        let mut order: Vec<usize> = Vec::new();
+        for (pattern, descending) in patterns {
+            let mut found: Vec<usize> = (0..node.schema.len())
+                .filter(|i| !order.contains(i) && covers(&pattern.text, &node.schema[*i].name))
+                .collect();
+            if let Some(descending) = descending {
+                found.sort_by(|a, b| node.schema[*a].name.cmp(&node.schema[*b].name));
+                if *descending {
+                    found.reverse();
+                }
+            }
+            order.extend(found);
+        }
+        let rest: Vec<usize> = (0..node.schema.len())
+            .filter(|i| !order.contains(i))
+            .collect();
+        order.extend(rest);
+        let all = columns(&node);
+        let exprs = order.iter().map(|i| all[*i].clone()).collect();
+        let schema = order.iter().map(|i| node.schema[*i].clone()).collect();
+        Some(projected(node, exprs, schema, span))
+    }
+}
+
+/// Every column of a node, as expressions.
+pub(crate) fn columns(node: &RelNode) -> Vec<Expr> {
+    node.schema
+        .iter()
+        .enumerate()
+        .map(|(index, column)| Expr {
+            kind: ExprKind::Column(index),
+            ty: column.ty,
+            span: node.span,
+            range: column.range,
+        })
+        .collect()
+}
+
+pub(crate) fn projected(
+    input: RelNode,
+    exprs: Vec<Expr>,
+    schema: Vec<ColumnDef>,
+    span: Span,
+) -> RelNode {
+    let serialized = input.serialized;
+    RelNode {
+        op: RelOp::Project {
+            input: Box::new(input),
+            exprs,
+        },
+        schema,
+        span,
+        serialized,
+    }
+}
+
+fn select(node: RelNode, keep: impl Fn(&ColumnDef) -> bool, span: Span) -> RelNode {
+    let (exprs, schema) = columns(&node)
+        .into_iter()
+        .zip(node.schema.clone())
+        .filter(|(_, column)| keep(column))
+        .unzip();
+    projected(node, exprs, schema, span)
+}
+
+/// Whether a name pattern with `*` covers a name.
+pub(crate) fn covers(pattern: &str, name: &str) -> bool {
+    let Some((head, tail)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(rest) = name.strip_prefix(head) else {
+        return false;
+    };
+    if !tail.contains('*') {
+        return rest.ends_with(tail);
+    }
+    (0..=rest.len()).any(|at| rest.is_char_boundary(at) && covers(tail, &rest[at..]))
+}

@@ -1,0 +1,49 @@
+//! What names stand for: let-bound values, and the columns in sight.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::ast::Lambda;
+use crate::bound::{ColumnDef, Expr, RelNode};
+
+/// What a let-bound name stands for.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    /// A constant or an expression over a parameter's columns.
+    Scalar(Rc<Expr>),
+    /// A row set.
+    Rows(Rc<RelNode>),
+    /// A function and what it could see where it was defined.
+    Function { lambda: Rc<Lambda>, env: Env },
+    /// An error has been reported; do not report it again.
+    Broken,
+}
+
+/// Let-bound names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Env {
+    names: Rc<HashMap<String, Value>>,
+}
+
+impl Env {
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
+        Rc::make_mut(&mut self.names).insert(name.to_owned(), value);
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.names.get(name)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+}
+
+/// What an expression can see.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'s> {
+    pub(crate) env: &'s Env,
+    pub(crate) columns: &'s [ColumnDef],
+    /// Whether the order of the input's rows is meaningful.
+    pub(crate) serialized: bool,
+}

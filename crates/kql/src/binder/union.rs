@@ -1,0 +1,153 @@
+//! `union`: columns meet by name and type; what only one side has is null on the other.
+
+use atalaya_model::Span;
+
+use super::Binder;
+use super::literal::literal;
+use super::project::{covers, projected};
+use super::scope::Env;
+use crate::ast::{Source, UnionArgs};
+use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Type};
+
+impl Binder<'_> {
+    pub(crate) fn union(
+        &mut self,
+        env: &Env,
+        first: Option<RelNode>,
+        args: &UnionArgs,
+        span: Span,
+    ) -> Option<RelNode> {
+        let mut inputs: Vec<(String, RelNode)> = Vec::new();
+        if let Some(first) = first {
+            inputs.push(("union_arg0".to_owned(), first));
+        }
+        for input in &args.inputs {
+            if let Source::Name(name) = &input.source {
+                let is_known =
+                    env.get(&name.text).is_some() || self.catalog.table(&name.text).is_some();
+                if !is_known && name.text.contains('*') {
+                    self.wildcard(&name.text, &mut inputs, name.span);
+                    continue;
+                }
+                if !is_known && args.is_fuzzy {
+                    continue;
+                }
+            }
+            let label = match &input.source {
+                Source::Name(name) => name.text.clone(),
+                _ => format!("union_arg{}", inputs.len()),
+            };
+            inputs.push((label, self.pipeline(env, input)?));
+        }
+        if inputs.is_empty() {
+            self.error("KS142", span, "no input of this union exists".to_owned());
+            return None;
+        }
+        let schema = merged(&inputs, args.is_inner);
+        let mut columns = Vec::new();
+        if let Some(name) = &args.with_source {
+            columns.push(ColumnDef {
+                name: name.text.clone(),
+                ty: Type::String,
+                range: None,
+            });
+        }
+        columns.extend(schema.iter().map(|(_, column)| column.clone()));
+        let aligned = inputs
+            .into_iter()
+            .map(|(label, node)| align(node, &schema, args.with_source.is_some().then_some(label)))
+            .map(|mut node| {
+                node.schema.clone_from(&columns);
+                node
+            })
+            .collect();
+        Some(RelNode {
+            op: RelOp::Union(aligned),
+            schema: columns,
+            span,
+            serialized: false,
+        })
+    }
+
+    fn wildcard(&mut self, pattern: &str, inputs: &mut Vec<(String, RelNode)>, span: Span) {
+        for name in self.catalog.table_names() {
+            if covers(pattern, &name)
+                && let Some(schema) = self.catalog.table(&name)
+            {
+                let op = RelOp::Table(name.clone());
+                inputs.push((
+                    name,
+                    RelNode {
+                        op,
+                        schema,
+                        span,
+                        serialized: false,
+                    },
+                ));
+            }
+        }
+    }
+}
+
+/// The columns of a union: (name in the inputs, column of the result).
+fn merged(inputs: &[(String, RelNode)], is_inner: bool) -> Vec<(String, ColumnDef)> {
+    let mut all: Vec<(String, ColumnDef)> = Vec::new();
+    for (_, node) in inputs {
+        for column in &node.schema {
+            if !all
+                .iter()
+                .any(|(name, known)| *name == column.name && known.ty == column.ty)
+            {
+                all.push((
+                    column.name.clone(),
+                    ColumnDef {
+                        range: None,
+                        ..column.clone()
+                    },
+                ));
+            }
+        }
+    }
+    if is_inner {
+        all.retain(|(name, column)| {
+            inputs.iter().all(|(_, node)| {
+                node.schema
+                    .iter()
+                    .any(|known| known.name == *name && known.ty == column.ty)
+            })
+        });
+    }
+    // One name, several types: each gets its type as a suffix.
+    let names: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
+    for (name, column) in &mut all {
+        if names.iter().filter(|other| *other == name).count() > 1 {
+            column.name = format!("{name}_{}", column.ty.name());
+        }
+    }
+    all
+}
+
+fn align(node: RelNode, schema: &[(String, ColumnDef)], label: Option<String>) -> RelNode {
+    let span = node.span;
+    let mut exprs: Vec<Expr> = Vec::new();
+    if let Some(label) = label {
+        exprs.push(literal(Literal::String(label), Type::String, span));
+    }
+    for (name, column) in schema {
+        let index = node
+            .schema
+            .iter()
+            .position(|known| known.name == *name && known.ty == column.ty);
+        let kind = match index {
+            Some(index) => ExprKind::Column(index),
+            None => ExprKind::Literal(Literal::Null),
+        };
+        exprs.push(Expr {
+            kind,
+            ty: column.ty,
+            span,
+            range: None,
+        });
+    }
+    projected(node, exprs, Vec::new(), span)
+}

@@ -1,0 +1,578 @@
+//! Expressions, by precedence: or, and, comparison, additive, multiplicative, unary, postfix.
+
+use atalaya_model::Span;
+
+use super::Parser;
+use crate::ast::{Expr, ExprKind, InItem, Name, NamedExpr};
+use crate::lexer::{Kind, unit_ticks};
+
+/// String operators that are words.
+const WORD_OPERATORS: [&str; 18] = [
+    "has",
+    "has_cs",
+    "hasprefix",
+    "hasprefix_cs",
+    "hassuffix",
+    "hassuffix_cs",
+    "contains",
+    "contains_cs",
+    "startswith",
+    "startswith_cs",
+    "endswith",
+    "endswith_cs",
+    "like",
+    "notlike",
+    "notcontains",
+    "notcontains_cs",
+    "nothas",
+    "nothas_cs",
+];
+/// Types whose literals hold raw text.
+const LITERAL_TYPES: [&str; 14] = [
+    "datetime", "date", "timespan", "time", "dynamic", "guid", "long", "int", "real", "double",
+    "decimal", "bool", "boolean", "string",
+];
+
+impl Parser<'_> {
+    pub(crate) fn expr(&mut self) -> Expr {
+        if !self.enter() {
+            return self.broken();
+        }
+        let expr = self.or_expr();
+        self.depth -= 1;
+        expr
+    }
+
+    fn broken(&self) -> Expr {
+        Expr {
+            kind: ExprKind::Error,
+            span: self.span(),
+        }
+    }
+
+    fn or_expr(&mut self) -> Expr {
+        let mut left = self.and_expr();
+        while self.eat_word("or") {
+            let right = self.and_expr();
+            left = binary("or", left, right);
+        }
+        left
+    }
+
+    fn and_expr(&mut self) -> Expr {
+        let mut left = self.comparison();
+        while self.eat_word("and") {
+            let right = self.comparison();
+            left = binary("and", left, right);
+        }
+        left
+    }
+
+    fn comparison(&mut self) -> Expr {
+        let left = self.additive();
+        for punct in ["==", "!=", "<=", ">=", "=~", "!~", "<>", "<", ">"] {
+            if self.eat(punct) {
+                let name = if punct == "<>" { "!=" } else { punct };
+                let right = self.additive();
+                return binary(name, left, right);
+            }
+        }
+        // Sentinel's `:` for `has` in where clauses is not supported; `!` goes with a word.
+        let negated = self.is("!")
+            && self.tokens.get(self.at + 1).is_some_and(|token| {
+                token.kind == Kind::Name && token.span.start == self.span().end
+            });
+        let word = if negated {
+            self.tokens[self.at + 1]
+        } else {
+            self.token()
+        };
+        if word.kind != Kind::Name {
+            return left;
+        }
+        let word_text = self.text_of(word);
+        let name = if negated {
+            format!("!{word_text}")
+        } else {
+            word_text.to_owned()
+        };
+        let skip = 1 + usize::from(negated);
+        match word_text {
+            "in" | "has_any" | "has_all" => {
+                self.at += skip;
+                let is_folded = word_text == "in" && self.eat("~");
+                self.in_list(if is_folded { format!("{name}~") } else { name }, left)
+            }
+            "between" => {
+                self.at += skip;
+                self.between(name, left)
+            }
+            "matches" if self.is_word_at(skip, "regex") => {
+                self.at += skip + 1;
+                let right = self.additive();
+                binary("matches regex", left, right)
+            }
+            known if WORD_OPERATORS.contains(&known) => {
+                self.at += skip;
+                let right = self.additive();
+                let name = match name.as_str() {
+                    "notcontains" => "!contains",
+                    "notcontains_cs" => "!contains_cs",
+                    "nothas" => "!has",
+                    "nothas_cs" => "!has_cs",
+                    other => other,
+                };
+                binary(name, left, right)
+            }
+            _ => left,
+        }
+    }
+
+    fn between(&mut self, name: String, value: Expr) -> Expr {
+        if self.want("(").is_none() {
+            return value;
+        }
+        let low = self.additive();
+        let comma = self.is(",").then(|| self.span());
+        if comma.is_some() {
+            self.at += 1;
+        } else if self.want("..").is_none() {
+            return value;
+        }
+        let high = self.additive();
+        let span = Span::new(value.span.start, self.span().end);
+        if self.want(")").is_none() {
+            return value;
+        }
+        let (value, low, high) = (Box::new(value), Box::new(low), Box::new(high));
+        Expr {
+            kind: ExprKind::Between {
+                name,
+                value,
+                low,
+                high,
+                comma,
+            },
+            span,
+        }
+    }
+
+    fn in_list(&mut self, name: String, value: Expr) -> Expr {
+        if self.want("(").is_none() {
+            return value;
+        }
+        let mut items = Vec::new();
+        while !self.is(")") && !self.is_end() {
+            items.push(self.in_item());
+            if !self.eat(",") {
+                break;
+            }
+        }
+        let span = Span::new(value.span.start, self.span().end);
+        if self.want(")").is_none() {
+            return value;
+        }
+        Expr {
+            kind: ExprKind::In(name, Box::new(value), items),
+            span,
+        }
+    }
+
+    fn in_item(&mut self) -> InItem {
+        let (start, before) = (self.at, self.diagnostics.len());
+        if !self.looks_tabular() {
+            let scalar = self.expr();
+            if !self.is("|") {
+                return InItem::Scalar(scalar);
+            }
+            self.at = start;
+            self.diagnostics.truncate(before);
+        }
+        match self.pipeline() {
+            Some(rows) => InItem::Rows(rows),
+            None => InItem::Scalar(self.broken()),
+        }
+    }
+
+    pub(crate) fn additive(&mut self) -> Expr {
+        let mut left = self.multiplicative();
+        loop {
+            let name = if self.eat("+") {
+                "+"
+            } else if self.eat("-") {
+                "-"
+            } else {
+                return left;
+            };
+            let right = self.multiplicative();
+            left = binary(name, left, right);
+        }
+    }
+
+    fn multiplicative(&mut self) -> Expr {
+        let mut left = self.unary();
+        loop {
+            let name = if self.eat("*") {
+                "*"
+            } else if self.eat("/") {
+                "/"
+            } else if self.eat("%") {
+                "%"
+            } else {
+                return left;
+            };
+            let right = self.unary();
+            left = binary(name, left, right);
+        }
+    }
+
+    fn unary(&mut self) -> Expr {
+        let start = self.span().start;
+        for (punct, name) in [("-", "unary-"), ("+", "unary+")] {
+            if self.eat(punct) {
+                if !self.enter() {
+                    return self.broken();
+                }
+                let inner = self.unary();
+                self.depth -= 1;
+                let span = Span::new(start, inner.span.end);
+                let kind = match inner.kind {
+                    ExprKind::Long(value) if name == "unary-" => {
+                        ExprKind::Long(value.wrapping_neg())
+                    }
+                    ExprKind::Real(value) if name == "unary-" => ExprKind::Real(-value),
+                    ExprKind::Timespan(value) if name == "unary-" => {
+                        ExprKind::Timespan(value.wrapping_neg())
+                    }
+                    kind => ExprKind::Unary(
+                        name,
+                        Box::new(Expr {
+                            kind,
+                            span: inner.span,
+                        }),
+                    ),
+                };
+                return Expr { kind, span };
+            }
+        }
+        self.postfix()
+    }
+
+    fn postfix(&mut self) -> Expr {
+        let mut expr = self.primary();
+        loop {
+            if self.is(".") && !self.is_at(1, ".") {
+                self.at += 1;
+                let Some(name) = self.name() else { return expr };
+                let span = expr.span.to(name.span);
+                expr = match &expr.kind {
+                    ExprKind::Name(side) if side == "$left" || side == "$right" => Expr {
+                        kind: ExprKind::Side(side == "$left", name),
+                        span,
+                    },
+                    _ => Expr {
+                        kind: ExprKind::Member(Box::new(expr), name),
+                        span,
+                    },
+                };
+            } else if self.eat("[") {
+                let index = self.expr();
+                let span = Span::new(expr.span.start, self.span().end);
+                if self.want("]").is_none() {
+                    return expr;
+                }
+                expr = Expr {
+                    kind: ExprKind::Index(Box::new(expr), Box::new(index)),
+                    span,
+                };
+            } else {
+                return expr;
+            }
+        }
+    }
+
+    fn primary(&mut self) -> Expr {
+        let (token, span) = (self.token(), self.span());
+        let text = self.text();
+        let one = |parser: &mut Self, kind| {
+            parser.at += 1;
+            Expr { kind, span }
+        };
+        match token.kind {
+            Kind::Long => {
+                let value = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+                    Some(hex) => i64::from_str_radix(hex, 16).ok(),
+                    None => text.parse().ok(),
+                };
+                match value {
+                    Some(value) => one(self, ExprKind::Long(value)),
+                    None => one(
+                        self,
+                        ExprKind::TypedLiteral("long".to_owned(), text.to_owned()),
+                    ),
+                }
+            }
+            Kind::Real => one(self, ExprKind::Real(text.parse().unwrap_or(f64::NAN))),
+            Kind::Timespan => one(self, ExprKind::Timespan(timespan_ticks(text).unwrap_or(0))),
+            Kind::String => {
+                let mut value = unquote(text);
+                self.at += 1;
+                // Adjacent literals are one string.
+                while self.token().kind == Kind::String {
+                    value.push_str(&unquote(self.text()));
+                    self.at += 1;
+                }
+                Expr {
+                    kind: ExprKind::String(value),
+                    span: Span::new(span.start, self.previous_end()),
+                }
+            }
+            Kind::Name => self.name_or_call(),
+            Kind::Punct if text == "(" => self.parenthesised(),
+            Kind::Punct if text == "*" => one(self, ExprKind::Star),
+            Kind::Punct if text == "[" => match self.name() {
+                Some(name) => Expr {
+                    kind: ExprKind::Name(name.text),
+                    span: name.span,
+                },
+                None => self.broken(),
+            },
+            _ => {
+                self.expected("an expression");
+                self.broken()
+            }
+        }
+    }
+
+    fn parenthesised(&mut self) -> Expr {
+        let start = self.span().start;
+        self.at += 1;
+        let inner = self.expr();
+        let span = Span::new(start, self.span().end);
+        let _ = self.want(")");
+        Expr {
+            kind: inner.kind,
+            span,
+        }
+    }
+
+    fn name_or_call(&mut self) -> Expr {
+        let (text, span) = (self.text().to_owned(), self.span());
+        if !self.is_at(1, "(") {
+            self.at += 1;
+            let kind = match text.as_str() {
+                "true" | "True" | "TRUE" => ExprKind::Bool(true),
+                "false" | "False" | "FALSE" => ExprKind::Bool(false),
+                _ => ExprKind::Name(text),
+            };
+            return Expr { kind, span };
+        }
+        if LITERAL_TYPES.contains(&text.as_str())
+            && let Some(literal) = self.typed_literal(&text)
+        {
+            return literal;
+        }
+        self.at += 2;
+        if text == "toscalar" {
+            let rows = self.pipeline();
+            let span = Span::new(span.start, self.span().end);
+            let _ = self.want(")");
+            let kind = rows.map_or(ExprKind::Error, |rows| ExprKind::ToScalar(Box::new(rows)));
+            return Expr { kind, span };
+        }
+        let mut args = Vec::new();
+        while !self.is(")") && !self.is_end() {
+            args.push(self.argument());
+            if !self.eat(",") {
+                break;
+            }
+        }
+        let span = Span::new(span.start, self.span().end);
+        let _ = self.want(")");
+        Expr {
+            kind: ExprKind::Call(text, args),
+            span,
+        }
+    }
+
+    fn argument(&mut self) -> NamedExpr {
+        let is_named = self.token().kind == Kind::Name && self.is_at(1, "=");
+        let names = if is_named {
+            let name = self.name();
+            self.at += 1;
+            name.into_iter().collect()
+        } else {
+            Vec::new()
+        };
+        NamedExpr {
+            names,
+            expr: self.expr(),
+        }
+    }
+
+    /// `datetime(2024-01-01)`: the inside is raw text up to the closing parenthesis.
+    fn typed_literal(&mut self, ty: &str) -> Option<Expr> {
+        let start = self.span().start;
+        let open = self.tokens.get(self.at + 1)?.span;
+        let mut depth = 0_usize;
+        let mut end = self.at + 1;
+        for (offset, token) in self.tokens[self.at + 1..].iter().enumerate() {
+            if token.kind == Kind::End {
+                return None;
+            }
+            if token.kind == Kind::Punct {
+                match self.text_of(*token) {
+                    "(" => depth += 1,
+                    ")" => depth -= 1,
+                    _ => {}
+                }
+            }
+            if depth == 0 {
+                end = self.at + 1 + offset;
+                break;
+            }
+        }
+        let close = self.tokens.get(end)?.span;
+        let raw = self.source.get(open.end..close.start)?.trim();
+        let is_literal = match ty {
+            "dynamic" | "datetime" | "date" | "guid" => true,
+            "timespan" | "time" => true,
+            _ => raw == "null" || raw.parse::<f64>().is_ok() || matches!(raw, "true" | "false"),
+        };
+        if !is_literal {
+            return None;
+        }
+        self.at = end + 1;
+        let kind = ExprKind::TypedLiteral(ty.to_owned(), raw.to_owned());
+        Some(Expr {
+            kind,
+            span: Span::new(start, close.end),
+        })
+    }
+
+    pub(crate) fn named_exprs(&mut self) -> Vec<NamedExpr> {
+        let mut list = Vec::new();
+        loop {
+            list.push(self.named_expr());
+            if !self.eat(",") {
+                return list;
+            }
+        }
+    }
+
+    fn named_expr(&mut self) -> NamedExpr {
+        let mut names: Vec<Name> = Vec::new();
+        let is_single = (self.token().kind == Kind::Name && self.is_at(1, "="))
+            || (self.is("[") && self.is_at(2, "]") && self.is_at(3, "="));
+        if is_single {
+            names.extend(self.name());
+            self.at += 1;
+        } else if self.is("(") && self.is_name_tuple() {
+            self.at += 1;
+            while !self.is(")") {
+                names.extend(self.name());
+                self.eat(",");
+            }
+            self.at += 2;
+        }
+        NamedExpr {
+            names,
+            expr: self.expr(),
+        }
+    }
+
+    /// `(a, b) =`
+    fn is_name_tuple(&self) -> bool {
+        let mut ahead = 1;
+        loop {
+            let is_name = self
+                .tokens
+                .get(self.at + ahead)
+                .is_some_and(|token| token.kind == Kind::Name);
+            if !is_name {
+                return false;
+            }
+            if self.is_at(ahead + 1, ")") {
+                return self.is_at(ahead + 2, "=");
+            }
+            if !self.is_at(ahead + 1, ",") {
+                return false;
+            }
+            ahead += 2;
+        }
+    }
+}
+
+fn binary(name: &str, left: Expr, right: Expr) -> Expr {
+    let span = left.span.to(right.span);
+    Expr {
+        kind: ExprKind::Binary(name.to_owned(), Box::new(left), Box::new(right)),
+        span,
+    }
+}
+
+/// The value of a string token, prefix and quotes included.
+pub(crate) fn unquote(token: &str) -> String {
+    let token = token.trim_start_matches(['h', 'H']);
+    let (is_verbatim, token) = match token.strip_prefix('@') {
+        Some(rest) => (true, rest),
+        None => (false, token),
+    };
+    for fence in ["```", "~~~"] {
+        if let Some(inner) = token.strip_prefix(fence) {
+            return inner.strip_suffix(fence).unwrap_or(inner).to_owned();
+        }
+    }
+    let Some(quote) = token.chars().next() else {
+        return String::new();
+    };
+    let inner = &token[quote.len_utf8()..];
+    let inner = inner.strip_suffix(quote).unwrap_or(inner);
+    if is_verbatim {
+        return inner.replace(&format!("{quote}{quote}"), &quote.to_string());
+    }
+    unescape(inner)
+}
+
+fn unescape(inner: &str) -> String {
+    let mut out = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('n') => out.push('\n'),
+            Some('t') => out.push('\t'),
+            Some('r') => out.push('\r'),
+            Some('0') => out.push('\0'),
+            Some('a') => out.push('\u{7}'),
+            Some('b') => out.push('\u{8}'),
+            Some('f') => out.push('\u{c}'),
+            Some('v') => out.push('\u{b}'),
+            Some('u') => {
+                let code: String = chars.by_ref().take(4).collect();
+                out.extend(u32::from_str_radix(&code, 16).ok().and_then(char::from_u32));
+            }
+            Some(other) => out.push(other),
+            None => out.push('\\'),
+        }
+    }
+    out
+}
+
+/// Ticks of `5m`, `1.5h`.
+pub(crate) fn timespan_ticks(text: &str) -> Option<i64> {
+    let split = text.find(|c: char| c.is_alphabetic())?;
+    let (number, unit) = text.split_at(split);
+    let ticks = unit_ticks(unit)?;
+    if let Ok(whole) = number.parse::<i64>() {
+        return Some(whole.wrapping_mul(ticks));
+    }
+    let number: f64 = number.parse().ok()?;
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, as Kusto does")]
+    #[expect(clippy::cast_precision_loss, reason = "units are far below 2^53")]
+    let ticks = (number * ticks as f64).round() as i64;
+    Some(ticks)
+}

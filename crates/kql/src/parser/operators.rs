@@ -1,0 +1,297 @@
+//! Operators after a pipe.
+
+use atalaya_model::Span;
+
+use super::Parser;
+use crate::ast::{
+    ExpandArgs, ExprKind, JoinArgs, Name, NamedExpr, Operator, OperatorKind, SortArg,
+};
+use crate::lexer::Kind;
+
+impl Parser<'_> {
+    pub(super) fn operator(&mut self) -> Option<Operator> {
+        let keyword = if self.token().kind == Kind::Name {
+            self.name()?
+        } else {
+            self.expected("an operator");
+            return None;
+        };
+        let kind = self.operator_kind(&keyword)?;
+        Some(Operator {
+            kind,
+            span: Span::new(keyword.span.start, self.previous_end()),
+        })
+    }
+
+    fn operator_kind(&mut self, keyword: &Name) -> Option<OperatorKind> {
+        Some(match keyword.text.as_str() {
+            "where" | "filter" => OperatorKind::Where(self.expr()),
+            "project" => OperatorKind::Project(self.named_exprs()),
+            "project-away" => OperatorKind::ProjectAway(self.patterns()?),
+            "project-keep" => OperatorKind::ProjectKeep(self.patterns()?),
+            "project-rename" => OperatorKind::ProjectRename(self.named_exprs()),
+            "project-reorder" => self.reorder()?,
+            "extend" => OperatorKind::Extend(self.named_exprs()),
+            "summarize" => self.summarize(),
+            "sort" | "order" => {
+                self.want_word("by")?;
+                OperatorKind::Sort(self.sort_args())
+            }
+            "top" => {
+                let count = self.additive();
+                self.want_word("by")?;
+                OperatorKind::Top(count, self.sort_args())
+            }
+            "take" | "limit" => OperatorKind::Take(self.additive()),
+            "count" => {
+                let name = if self.eat_word("as") {
+                    Some(self.name()?)
+                } else {
+                    None
+                };
+                OperatorKind::Count(name)
+            }
+            "distinct" => {
+                if self.eat("*") {
+                    OperatorKind::Distinct(Vec::new())
+                } else {
+                    OperatorKind::Distinct(self.named_exprs())
+                }
+            }
+            "join" => OperatorKind::Join(self.join_args()?),
+            "lookup" => OperatorKind::Lookup(self.join_args()?),
+            "union" => OperatorKind::Union(self.union_args()?),
+            "mv-expand" | "mvexpand" => self.expand()?,
+            "serialize" => {
+                let is_bare = self.is("|") || self.is_end() || self.is(";") || self.is(")");
+                OperatorKind::Serialize(if is_bare {
+                    Vec::new()
+                } else {
+                    self.named_exprs()
+                })
+            }
+            "as" => OperatorKind::As(self.name()?),
+            "getschema" => OperatorKind::GetSchema,
+            "render" => self.render()?,
+            _ => {
+                self.skip_to_operator();
+                OperatorKind::Unsupported(keyword.clone())
+            }
+        })
+    }
+
+    /// Names that may hold wildcards: `Src*`, `*`.
+    fn patterns(&mut self) -> Option<Vec<Name>> {
+        let mut names = Vec::new();
+        loop {
+            names.push(self.pattern()?);
+            if !self.eat(",") {
+                return Some(names);
+            }
+        }
+    }
+
+    fn pattern(&mut self) -> Option<Name> {
+        let start = self.span().start;
+        let mut end = start;
+        let mut text = String::new();
+        loop {
+            let is_part = self.is("*") || self.token().kind == Kind::Name;
+            let touches = text.is_empty() || self.span().start == end;
+            if !is_part || !touches {
+                break;
+            }
+            text.push_str(self.text());
+            end = self.span().end;
+            self.at += 1;
+        }
+        if text.is_empty() {
+            return self.name();
+        }
+        Some(Name {
+            text,
+            span: Span::new(start, end),
+        })
+    }
+
+    fn reorder(&mut self) -> Option<OperatorKind> {
+        let mut names = Vec::new();
+        loop {
+            let name = self.pattern()?;
+            let descending = if self.eat_word("asc") || self.eat_word("granny-asc") {
+                Some(false)
+            } else if self.eat_word("desc") || self.eat_word("granny-desc") {
+                Some(true)
+            } else {
+                None
+            };
+            names.push((name, descending));
+            if !self.eat(",") {
+                return Some(OperatorKind::ProjectReorder(names));
+            }
+        }
+    }
+
+    fn summarize(&mut self) -> OperatorKind {
+        // Hints change how, not what.
+        while self.text().starts_with("hint") {
+            self.skip_hint();
+        }
+        let aggregates = if self.is_word("by") {
+            Vec::new()
+        } else {
+            self.named_exprs()
+        };
+        let groups = if self.eat_word("by") {
+            self.named_exprs()
+        } else {
+            Vec::new()
+        };
+        OperatorKind::Summarize(aggregates, groups)
+    }
+
+    fn skip_hint(&mut self) {
+        self.at += 1;
+        while self.eat(".") {
+            self.at += 1;
+        }
+        if self.eat("=") {
+            self.at += 1;
+        }
+    }
+
+    fn sort_args(&mut self) -> Vec<SortArg> {
+        let mut args = Vec::new();
+        loop {
+            let expr = self.expr();
+            let descending = !self.eat_word("asc");
+            if descending {
+                self.eat_word("desc");
+            }
+            let mut nulls_first = None;
+            if self.eat_word("nulls") {
+                nulls_first = Some(self.eat_word("first"));
+                if nulls_first == Some(false) {
+                    let _ = self.want_word("last");
+                }
+            }
+            args.push(SortArg {
+                expr,
+                descending,
+                nulls_first,
+            });
+            if !self.eat(",") {
+                return args;
+            }
+        }
+    }
+
+    fn join_args(&mut self) -> Option<JoinArgs> {
+        let mut kind = None;
+        loop {
+            if self.text().starts_with("hint") {
+                self.skip_hint();
+            } else if self.is_word("kind") && self.is_at(1, "=") {
+                self.at += 2;
+                kind = Some(self.name()?);
+            } else {
+                break;
+            }
+        }
+        let start = self.span().start;
+        let source = self.source_expression()?;
+        let span = Span::new(start, self.previous_end());
+        let right = crate::ast::Pipeline {
+            source,
+            operators: Vec::new(),
+            span,
+        };
+        self.want_word("on")?;
+        let mut on = vec![self.expr()];
+        while self.eat(",") {
+            on.push(self.expr());
+        }
+        Some(JoinArgs { kind, right, on })
+    }
+
+    fn expand(&mut self) -> Option<OperatorKind> {
+        let mut args = ExpandArgs {
+            with_index: None,
+            as_pairs: false,
+            columns: Vec::new(),
+            limit: None,
+        };
+        while self.token().kind == Kind::Name && self.is_at(1, "=") {
+            match self.text() {
+                "bagexpansion" | "kind" => {
+                    self.at += 2;
+                    args.as_pairs = self.name()?.text == "array";
+                }
+                "with_itemindex" => {
+                    self.at += 2;
+                    args.with_index = Some(self.name()?);
+                }
+                _ => break,
+            }
+        }
+        loop {
+            let mut list = self.named_exprs_one();
+            let ty = if self.eat_word("to") {
+                self.want_word("typeof")?;
+                self.want("(")?;
+                let ty = self.name()?;
+                self.want(")")?;
+                Some(ty)
+            } else {
+                None
+            };
+            if let Some(named) = list.pop() {
+                args.columns.push((named, ty));
+            }
+            if !self.eat(",") {
+                break;
+            }
+        }
+        if self.eat_word("limit") {
+            args.limit = Some(self.additive());
+        }
+        Some(OperatorKind::MvExpand(args))
+    }
+
+    fn named_exprs_one(&mut self) -> Vec<NamedExpr> {
+        let is_named = self.token().kind == Kind::Name && self.is_at(1, "=");
+        let names = if is_named {
+            let name = self.name();
+            self.at += 1;
+            name.into_iter().collect()
+        } else {
+            Vec::new()
+        };
+        vec![NamedExpr {
+            names,
+            expr: self.expr(),
+        }]
+    }
+
+    fn render(&mut self) -> Option<OperatorKind> {
+        let kind = self.name()?;
+        let mut properties = Vec::new();
+        if self.eat_word("with") {
+            self.want("(")?;
+            while !self.is(")") && !self.is_end() {
+                let name = self.name()?;
+                self.want("=")?;
+                let value = match self.expr().kind {
+                    ExprKind::String(text) | ExprKind::Name(text) => text,
+                    ExprKind::Long(value) => value.to_string(),
+                    ExprKind::Bool(value) => value.to_string(),
+                    _ => String::new(),
+                };
+                properties.push((name, value));
+                self.eat(",");
+            }
+            self.want(")")?;
+        }
+        Some(OperatorKind::Render(kind, properties))
+    }
+}

@@ -1,0 +1,164 @@
+//! Where rows come from.
+
+use super::Parser;
+use crate::ast::{Expr, Name, Pipeline, Source, UnionArgs};
+use crate::lexer::Kind;
+
+/// Words that can only start a row set.
+const TABULAR_WORDS: [&str; 5] = ["datatable", "print", "range", "union", "materialize"];
+
+impl Parser<'_> {
+    /// Whether what follows can only be a row set (a name alone can be both).
+    pub(crate) fn looks_tabular(&self) -> bool {
+        let is_call = |word: &str| self.is_word(word) && self.is_at(1, "(");
+        if is_call("datatable") || is_call("materialize") {
+            return true;
+        }
+        if self.is_word("union") || self.is_word("print") {
+            return self
+                .tokens
+                .get(self.at + 1)
+                .is_some_and(|token| token.kind != Kind::End);
+        }
+        if self.is_word("range") {
+            return self.is_word_at(2, "from");
+        }
+        self.is("(") && self.holds_pipe()
+    }
+
+    /// Whether a parenthesis holds a pipe of its own: `(T | take 1)`.
+    fn holds_pipe(&self) -> bool {
+        let mut depth = 0_usize;
+        for token in &self.tokens[self.at..] {
+            if token.kind != Kind::Punct {
+                continue;
+            }
+            match self.text_of(*token) {
+                "(" => depth += 1,
+                ")" => {
+                    depth -= 1;
+                    if depth == 0 {
+                        return false;
+                    }
+                }
+                "|" if depth == 1 => return true,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    pub(super) fn source_expression(&mut self) -> Option<Source> {
+        if self.eat("(") {
+            let inner = self.pipeline()?;
+            self.want(")")?;
+            return Some(Source::Nested(Box::new(inner)));
+        }
+        let word = self.text();
+        if TABULAR_WORDS.contains(&word) && self.token().kind == Kind::Name {
+            match word {
+                "datatable" if self.is_at(1, "(") => return self.datatable(),
+                "print" => {
+                    self.at += 1;
+                    return Some(Source::Print(self.named_exprs()));
+                }
+                "range" if self.is_word_at(2, "from") => return self.range(),
+                "union" => {
+                    self.at += 1;
+                    return Some(Source::Union(self.union_args()?));
+                }
+                "materialize" if self.is_at(1, "(") => {
+                    self.at += 2;
+                    let inner = self.pipeline()?;
+                    self.want(")")?;
+                    return Some(Source::Materialize(Box::new(inner)));
+                }
+                _ => {}
+            }
+        }
+        let name = self.name()?;
+        if !self.eat("(") {
+            return Some(Source::Name(name));
+        }
+        let mut args = Vec::new();
+        while !self.is(")") && !self.is_end() {
+            args.push(self.expr());
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.want(")")?;
+        Some(Source::Call(name, args))
+    }
+
+    fn datatable(&mut self) -> Option<Source> {
+        self.at += 2;
+        let mut columns = Vec::new();
+        while !self.is(")") && !self.is_end() {
+            let name = self.name()?;
+            self.want(":")?;
+            columns.push((name, self.name()?));
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.want(")")?;
+        self.want("[")?;
+        let mut cells: Vec<Expr> = Vec::new();
+        while !self.is("]") && !self.is_end() {
+            cells.push(self.expr());
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.want("]")?;
+        Some(Source::Datatable(columns, cells))
+    }
+
+    fn range(&mut self) -> Option<Source> {
+        self.at += 1;
+        let name: Name = self.name()?;
+        self.want_word("from")?;
+        let from = self.expr();
+        self.want_word("to")?;
+        let to = self.expr();
+        self.want_word("step")?;
+        let step = self.expr();
+        Some(Source::Range(name, Box::new([from, to, step])))
+    }
+
+    pub(crate) fn union_args(&mut self) -> Option<UnionArgs> {
+        let mut args = UnionArgs::default();
+        while self.token().kind == Kind::Name && self.is_at(1, "=") {
+            let option = self.name()?;
+            self.at += 1;
+            let value = self.name()?;
+            match option.text.as_str() {
+                "kind" => args.is_inner = value.text == "inner",
+                "withsource" => args.with_source = Some(value),
+                "isfuzzy" => args.is_fuzzy = value.text == "true",
+                other => {
+                    let message = format!("`union` has no option `{other}`");
+                    self.error("KQL004", &message, "use kind, withsource or isfuzzy");
+                }
+            }
+        }
+        loop {
+            args.inputs.push(self.union_input()?);
+            if !self.eat(",") {
+                return Some(args);
+            }
+        }
+    }
+
+    fn union_input(&mut self) -> Option<Pipeline> {
+        let start = self.span().start;
+        let source = self.source_expression()?;
+        let span = atalaya_model::Span::new(start, self.previous_end());
+        Some(Pipeline {
+            source,
+            operators: Vec::new(),
+            span,
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! Queries and what is said about them.
+
+use atalaya_kql::{BindOptions, Bound, LogTables, bind};
+use atalaya_model::{Level, SourceFile};
+
+const NOW: i64 = 638_900_000_000_000_000;
+
+fn run(query: &str, strict: bool) -> Bound {
+    bind(
+        query,
+        &LogTables,
+        BindOptions {
+            now_ticks: NOW,
+            strict,
+        },
+    )
+}
+
+fn schema(query: &str) -> String {
+    let bound = run(query, false);
+    let root = bound
+        .query
+        .unwrap_or_else(|| panic!("{query}: {:?}", bound.diagnostics))
+        .root;
+    let columns: Vec<String> = root
+        .schema
+        .iter()
+        .map(|column| format!("{}:{}", column.name, column.ty.name()))
+        .collect();
+    columns.join(" ")
+}
+
+#[test]
+fn the_seeds_queries_bind_as_written() {
+    for (query, columns, warnings) in [
+        (
+            include_str!("cases/seed_host_process_volume.kql"),
+            "Account:string count_:long",
+            &[][..],
+        ),
+        (
+            include_str!("cases/seed_high_score_injection.kql"),
+            "UserId:string count_:long",
+            &[],
+        ),
+        (
+            include_str!("cases/seed_confidence_drop.kql"),
+            "ModelId:string PredictedClass:string count_:long avg_ConfidenceDrop:real",
+            &["ATL104", "ATL102", "ATL101"],
+        ),
+        (
+            include_str!("cases/seed_training_data_tampering.kql"),
+            "PerformedBy_UPN:string ModificationCount:long",
+            &[],
+        ),
+    ] {
+        assert_eq!(schema(query), columns);
+        let codes: Vec<String> = run(query, false)
+            .diagnostics
+            .into_iter()
+            .map(|d| d.code)
+            .collect();
+        assert_eq!(codes, warnings, "{query}");
+    }
+}
+
+#[test]
+fn what_kusto_refuses_is_warned_about_with_the_corrected_text_and_refused_when_strict() {
+    let query = include_str!("cases/seed_confidence_drop.kql");
+    let source = SourceFile {
+        name: "seed.kql",
+        text: query,
+    };
+    let rendered: Vec<String> = run(query, false)
+        .diagnostics
+        .iter()
+        .map(|d| source.render(d))
+        .collect();
+    let text = rendered.join("\n");
+    for expected in [
+        "--> seed.kql:6:38",
+        "write `ConfidenceScore between (0.40 .. 0.60)`",
+        "KS005",
+        "The row set must be serialized",
+        "write `| sort by TimeGenerated asc` before",
+        "`ConfidenceDrop` lies between 0 and 1",
+    ] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+    let strict = run(query, true);
+    assert!(strict.query.is_none());
+    assert_eq!(
+        strict
+            .diagnostics
+            .iter()
+            .filter(|d| d.level == Level::Error)
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn columns_are_named_as_kusto_names_them() {
+    for (query, expected) in [
+        ("print 1, x=2", "print_0:long x:long"),
+        (
+            "AuditLog | summarize count(), dcount(UserId), make_set(Operation), percentile(SizeBytes, 95), countif(Result == 'x')",
+            "count_:long dcount_UserId:long set_Operation:dynamic percentile_SizeBytes_95:long countif_:long",
+        ),
+        (
+            "AuditLog | summarize arg_max(TimeGenerated, Operation) by UserId",
+            "UserId:string TimeGenerated:datetime Operation:string",
+        ),
+        (
+            "AuditLog | project tolower(UserId), strcat('a', 'b')",
+            "Column1:string Column2:string",
+        ),
+        (
+            "AuditLog | summarize sum(SizeBytes) / count() by bin(TimeGenerated, 1h)",
+            "TimeGenerated:datetime Column1:long",
+        ),
+        (
+            "AuditLog | project UserId | join kind=inner (AuditLog | project UserId, Stage) on UserId",
+            "UserId:string UserId1:string Stage:string",
+        ),
+        (
+            "AuditLog | project UserId | lookup (AuditLog | project UserId, Stage) on UserId",
+            "UserId:string Stage:string",
+        ),
+        (
+            "datatable(a:long, b:dynamic)[1, dynamic([1,2])] | mv-expand b to typeof(long)",
+            "a:long b:long",
+        ),
+        (
+            "let T = datatable(a:long)[1]; let f = (x:long) {x * 2}; T | extend y = f(a)",
+            "a:long y:long",
+        ),
+        (
+            "union withsource=src (print a=1), (print a='x')",
+            "src:string a_long:long a_string:string",
+        ),
+        ("AuditLog | distinct Operation | count", "Count:long"),
+    ] {
+        assert_eq!(schema(query), expected, "{query}");
+    }
+}
+
+#[test]
+fn mistakes_are_told_with_code_place_and_remedy() {
+    for (query, code, place, help) in [
+        (
+            "AuditLgo | take 1",
+            "KS142",
+            "AuditLgo",
+            "did you mean `AuditLog`?",
+        ),
+        (
+            "AuditLog | where Opration == 'x'",
+            "KS142",
+            "Opration",
+            "did you mean `Operation`?",
+        ),
+        (
+            "AuditLog | project UserId | where Stage == ''",
+            "KS142",
+            "Stage",
+            "an earlier `project`",
+        ),
+        (
+            "AuditLog | where SizeBytes == 'a'",
+            "KS107",
+            "SizeBytes == 'a'",
+            "convert",
+        ),
+        ("AuditLog | where SizeBytes", "KS106", "SizeBytes", ""),
+        (
+            "AuditLog | summarize by LabelHist",
+            "KS116",
+            "LabelHist",
+            "tostring(LabelHist)",
+        ),
+        (
+            "AuditLog | extend x = toloer(UserId)",
+            "KS211",
+            "toloer",
+            "did you mean `tolower`?",
+        ),
+        (
+            "AuditLog | where Operation == \"open",
+            "KS003",
+            "\"open",
+            "closing quote",
+        ),
+        ("AuditLog | take", "KS005", "", ""),
+        (
+            "AuditLog | graph-match x",
+            "KQL010",
+            "graph-match",
+            "kql functions",
+        ),
+    ] {
+        let bound = run(query, false);
+        assert!(bound.query.is_none(), "{query}");
+        let first = &bound.diagnostics[0];
+        assert_eq!(first.code, code, "{query}: {first:?}");
+        assert_eq!(first.span.slice(query), place, "{query}: {first:?}");
+        assert!(
+            first.help.clone().unwrap_or_default().contains(help),
+            "{query}: {first:?}"
+        );
+    }
+}
