@@ -123,7 +123,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Arbitrary bytes in place of a segment: an answer, never a panic, never more memory than
     /// the file.

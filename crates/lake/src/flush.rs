@@ -55,14 +55,19 @@ fn resume_id(chain: Uuid) -> String {
     format!("atalaya-journal:{chain}:resume")
 }
 
-/// Reads how far the tables have come; returns where to begin reading the journal.
-pub(crate) fn begin(inner: &Inner, chain: Uuid) -> Result<u64, LakeError> {
+/// Reads how far the tables have come; returns where to begin reading the journal, whose next
+/// record will be number `journal_end`.
+pub(crate) fn begin(inner: &Inner, chain: Uuid, journal_end: u64) -> Result<u64, LakeError> {
     let mut positions = Vec::new();
     let mut resume_at = 0;
     let mut anchor = 0;
     for folder in &inner.folders {
-        let folder = folder.lock();
-        let position = progress(&folder, &position_id(chain))?;
+        let mut folder = folder.lock();
+        let mut position = progress(&folder, &position_id(chain))?;
+        if position > journal_end {
+            take_back(&mut folder, chain, journal_end)?;
+            position = journal_end;
+        }
         if folder.table.name == DECISIONS {
             anchor = position;
             resume_at = progress(&folder, &resume_id(chain))?;
@@ -77,6 +82,26 @@ pub(crate) fn begin(inner: &Inner, chain: Uuid) -> Result<u64, LakeError> {
     core.position = resume_at;
     core.resume_at = resume_at;
     Ok(resume_at)
+}
+
+/// In relaxed durability, a power cut can take records from the journal that are in the lake
+/// already. Their numbers will be given again, so the table must not claim to have them.
+fn take_back(folder: &mut DeltaFolder, chain: Uuid, journal_end: u64) -> Result<(), LakeError> {
+    tracing::warn!(
+        table = folder.table.name,
+        journal_end,
+        "lake: the journal has lost records that are in the table"
+    );
+    let resume_at = progress(folder, &resume_id(chain))?.min(journal_end);
+    let version = |seq: u64| i64::try_from(seq).unwrap_or(i64::MAX);
+    let mut progress = vec![(position_id(chain), version(journal_end))];
+    if folder.table.name == DECISIONS {
+        progress.push((resume_id(chain), version(resume_at)));
+    }
+    folder.commit(Change {
+        progress,
+        ..Change::default()
+    })
 }
 
 fn progress(folder: &DeltaFolder, application: &str) -> Result<u64, LakeError> {

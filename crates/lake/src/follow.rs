@@ -30,7 +30,8 @@ impl Lake {
     /// # Errors
     /// If a Delta log cannot be read, or the thread not started.
     pub fn follow(&self, journal: &Journal) -> Result<Follower, LakeError> {
-        let reader = journal.read_from(self.begin(journal.chain_id())?);
+        let journal_end = journal.next_seq().max(journal.opened_seq());
+        let reader = journal.read_from(self.begin(journal.chain_id(), journal_end)?);
         let stop = Arc::new(AtomicBool::new(false));
         let thread = {
             let (lake, stop) = (self.clone(), Arc::clone(&stop));

@@ -156,14 +156,14 @@ impl Lake {
             .position(|known| known.name == table)
     }
 
-    /// Prepares to follow the journal with this identity and returns the number of the record to
-    /// begin with.
+    /// Prepares to follow the journal with this identity, whose next record will be number
+    /// `journal_end`, and returns the number of the record to begin with.
     ///
     /// # Errors
     /// If a Delta log cannot be read.
-    pub(crate) fn begin(&self, chain: Uuid) -> Result<u64, LakeError> {
+    pub(crate) fn begin(&self, chain: Uuid, journal_end: u64) -> Result<u64, LakeError> {
         *self.inner.chain.lock() = Some(chain);
-        flush::begin(&self.inner, chain)
+        flush::begin(&self.inner, chain, journal_end)
     }
 
     /// Reads up to `poll_records_max` new journal records into the tail; returns how many.
@@ -207,7 +207,7 @@ impl Lake {
         let Some(chain) = atalaya_journal::chain_id(journal_dir)? else {
             return Ok(());
         };
-        let mut reader = Reader::open(journal_dir, self.begin(chain)?);
+        let mut reader = Reader::open(journal_dir, self.begin(chain, u64::MAX)?);
         while self.step(&mut reader)? > 0 {}
         Ok(())
     }

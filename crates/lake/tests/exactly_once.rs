@@ -282,3 +282,28 @@ fn a_lake_can_be_used_and_dropped_inside_a_runtime() {
         world.kill();
     });
 }
+
+/// Relaxed durability and a power cut: the journal has lost records that the lake has, and gives
+/// their numbers again.
+#[test]
+fn numbers_given_again_are_not_taken_for_known() {
+    let mut world = World::new();
+    world.call("d1");
+    world.flush();
+    let segment = world.root.join("journal/00000000000000000000.seg");
+    let before = fs::read(&segment).unwrap();
+    world.call("d2");
+    world.flush();
+    world.kill();
+    fs::write(&segment, before).unwrap();
+    world.start();
+    world.sync();
+    world.call("d3");
+    world.restart();
+    world.flush();
+    assert_eq!(
+        world.outcomes(),
+        ["d1=answered", "d2=answered", "d3=answered"]
+    );
+    assert_eq!(world.count("APIAccessLog"), 3);
+}
