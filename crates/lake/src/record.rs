@@ -2,7 +2,8 @@
 //!
 //! A record is a JSON object whose first key is `"$table"`. Reading only the markers, and not the
 //! object, keeps following the journal cheap; the row is decoded once, when it is complete.
-//! Searching for a key with its quotes is safe: inside a JSON string, quotes are escaped.
+//! Searching for a key with its quotes and colon is safe: inside a JSON string, quotes are
+//! escaped, and after one comes no colon.
 
 use std::sync::LazyLock;
 
@@ -62,11 +63,16 @@ pub(crate) fn kind(payload: &[u8]) -> Kind<'_> {
     text_after(&DECISION_ID, payload).map_or(Kind::Unknown, |id| Kind::Decision { id })
 }
 
-/// The bytes after a key and its colon.
+/// The bytes after a key and its colon. A value that equals the key is not followed by a colon.
 fn value_after<'a>(key: &Finder<'_>, payload: &'a [u8]) -> Option<&'a [u8]> {
-    let at = key.find(payload)? + key.needle().len();
-    let rest = payload.get(at..)?.trim_ascii_start();
-    Some(rest.strip_prefix(b":")?.trim_ascii_start())
+    key.find_iter(payload).find_map(|at| {
+        let rest = payload.get(at + key.needle().len()..)?;
+        Some(
+            rest.trim_ascii_start()
+                .strip_prefix(b":")?
+                .trim_ascii_start(),
+        )
+    })
 }
 
 /// The string after a key; ids and table names hold no escapes.
@@ -93,6 +99,10 @@ mod tests {
             ),
             (
                 r#"{"$table":"AIGuardrailDecisions","PromptText":"\"$settles\":\"x\"","DecisionId":"d1"}"#,
+                Kind::Decision { id: "d1" },
+            ),
+            (
+                r#"{"$table":"AIGuardrailDecisions","RequestId":"DecisionId","UserId":"$settles","DecisionId":"d1"}"#,
                 Kind::Decision { id: "d1" },
             ),
             (
