@@ -307,27 +307,44 @@ async fn open_or_create(
                 Some("TimeGenerated"),
             )
             .await?;
+        return DeltaTableState::try_new(log.as_ref(), None).await;
     }
+    let state = DeltaTableState::try_new(log.as_ref(), None).await?;
+    let stored = state.schema();
+    let mut new_columns = delta_columns(table);
+    new_columns.retain(|column| stored.field(column.name()).is_none());
+    if new_columns.is_empty() {
+        return Ok(state);
+    }
+    tracing::info!(
+        table = table.name,
+        count = new_columns.len(),
+        "lake: adding columns"
+    );
+    let table = deltalake_core::open_table(url).await?;
+    table.add_columns().with_fields(new_columns).await?;
     DeltaTableState::try_new(log.as_ref(), None).await
 }
 
-/// A newer program may have added columns, which is fine; other types are not.
+/// A table of a newer program may have more columns, which is fine; other types are not.
 fn check_schema(table: &Table, state: &DeltaTableState) -> Result<(), LakeError> {
     let stored = state.schema();
     for column in delta_columns(table) {
-        let difference = match stored.field(column.name()) {
-            Some(field) if field.data_type() == column.data_type() => continue,
-            Some(field) => format!(
-                "{} is {}, expected {}",
-                column.name(),
-                field.data_type(),
-                column.data_type()
-            ),
-            None => format!("{} is missing", column.name()),
-        };
+        let found = stored.field(column.name());
+        if found.is_some_and(|field| field.data_type() == column.data_type()) {
+            continue;
+        }
+        let found = found.map_or_else(
+            || "missing".to_owned(),
+            |field| field.data_type().to_string(),
+        );
         return Err(LakeError::Schema {
             table: table.name.to_owned(),
-            difference,
+            difference: format!(
+                "{} is {found}, expected {}",
+                column.name(),
+                column.data_type()
+            ),
         });
     }
     Ok(())

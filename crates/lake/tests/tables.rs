@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use deltalake_core::kernel::{DataType, StructField};
 use deltalake_core::open_table;
+use deltalake_core::operations::create::CreateBuilder;
 use url::Url;
 
 use crate::support::{DECISIONS, START, World, rows};
@@ -161,4 +163,64 @@ fn files_known_after_a_restart_are_the_same() {
     world.restart();
     let after = world.lake().snapshot(DECISIONS).unwrap().files;
     assert_eq!(before, after);
+}
+
+/// Tables of an older program lack columns: they are added, and old files read as null.
+#[test]
+fn columns_that_are_new_in_this_program_are_added() {
+    let mut world = World::new();
+    world.kill();
+    let dir = world.config.dir.join("AuditLog");
+    std::fs::remove_dir_all(&dir).unwrap();
+    std::fs::create_dir_all(&dir).unwrap();
+    let url = Url::from_directory_path(&dir).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let old = [
+        StructField::nullable("TimeGenerated", DataType::TIMESTAMP),
+        StructField::nullable("EventId", DataType::STRING),
+        StructField::nullable("_day", DataType::DATE),
+    ];
+    runtime
+        .block_on(async {
+            let create = CreateBuilder::new().with_location(url.clone());
+            create
+                .with_columns(old)
+                .with_partition_columns(["_day"])
+                .await
+        })
+        .unwrap();
+    world.start();
+    world.append(r#"{"$table":"AuditLog","EventId":"e1","Operation":"train"}"#);
+    world.flush();
+    world.restart();
+    assert_eq!(world.rows("AuditLog")[0]["Operation"], "train");
+    let table = runtime.block_on(open_table(url)).unwrap();
+    let schema = table.snapshot().unwrap().schema();
+    assert!(schema.field("Operation").is_some());
+}
+
+#[test]
+fn a_table_with_columns_of_other_types_is_refused() {
+    let mut world = World::new();
+    world.kill();
+    let dir = world.config.dir.join("AuditLog");
+    std::fs::remove_dir_all(&dir).unwrap();
+    std::fs::create_dir_all(&dir).unwrap();
+    let url = Url::from_directory_path(&dir).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let other = [StructField::nullable("TimeGenerated", DataType::STRING)];
+    runtime
+        .block_on(async {
+            CreateBuilder::new()
+                .with_location(url)
+                .with_columns(other)
+                .await
+        })
+        .unwrap();
+    let opened = atalaya_lake::Lake::open(world.config.clone(), crate::support::ports());
+    let error = opened.err().unwrap().to_string();
+    assert!(
+        error.contains("TimeGenerated is string, expected timestamp"),
+        "{error}"
+    );
 }
