@@ -198,13 +198,15 @@ pub(crate) fn explicit(template: &str, table: &Table, row: &[Value]) -> String {
     close(query, id_column)
 }
 
+/// Counts each record once, also where a join or an expansion made several rows of it.
 fn close(mut query: String, id_column: &str) -> String {
     /// Most ids that an alert holds.
     const IDS_MAX: usize = 256;
     use std::fmt::Write as _;
     let _ = write!(
         query,
-        "\n| summarize {FIRST_SEEN} = min(TimeGenerated), {LAST_SEEN} = max(TimeGenerated), \
+        "\n| summarize TimeGenerated = min(TimeGenerated) by {id_column}\
+         \n| summarize {FIRST_SEEN} = min(TimeGenerated), {LAST_SEEN} = max(TimeGenerated), \
          {RECORDS} = count(), {IDS} = make_set({id_column}, {IDS_MAX})"
     );
     query
@@ -327,6 +329,7 @@ mod tests {
              | project TimeGenerated, UserId, DecisionId\n\
              | where UserId == 'o\\'neil'\n\
              | where bin(TimeGenerated, 1h) == datetime(2026-09-30T12:00:00Z)\n\
+             | summarize TimeGenerated = min(TimeGenerated) by DecisionId\n\
              | summarize FirstSeen_ = min(TimeGenerated), LastSeen_ = max(TimeGenerated), \
              Records_ = count(), Ids_ = make_set(DecisionId, 256)"
         );
