@@ -1,0 +1,87 @@
+//! Puts an inspector together: built-in patterns, the user's own, detectors that are code.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use atalaya_model::Diagnostic;
+
+use super::{Inspector, Limits};
+use crate::detectors::{Detector, PATTERN_FILES, personal_data};
+use crate::patterns::PatternSet;
+use crate::prefilter::Prefilter;
+
+/// Builds an [`Inspector`].
+pub struct Builder {
+    rules: PatternSet,
+    detectors: Vec<Box<dyn Detector>>,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("patterns", &self.rules.patterns.len())
+            .field("detectors", &self.detectors)
+            .field("limits", &self.limits)
+            .finish()
+    }
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        let mut rules = PatternSet::default();
+        rules.mix(env!("CARGO_PKG_VERSION"));
+        for (name, text) in PATTERN_FILES {
+            let added = rules.add(text);
+            // The files are compiled in and every one is covered by tests.
+            debug_assert!(added.is_ok(), "{name}: {added:?}");
+        }
+        Self {
+            rules,
+            detectors: vec![Box::new(personal_data::PersonalData)],
+            limits: Limits::default(),
+        }
+    }
+
+    /// Adds a file of patterns: see the built-in `patterns.yml` files for the form. On any
+    /// mistake nothing of the file is added.
+    ///
+    /// # Errors
+    /// One diagnostic for every mistake, with spans in `text`; render them with `SourceFile`.
+    pub fn patterns_yaml(mut self, text: &str) -> Result<Self, Vec<Diagnostic>> {
+        self.rules.add(text)?;
+        Ok(self)
+    }
+
+    /// Adds a detector that is code, behind those that are there.
+    #[must_use]
+    pub fn detector(mut self, detector: Box<dyn Detector>) -> Self {
+        self.detectors.push(detector);
+        self
+    }
+
+    /// Replaces the limits.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The inspector.
+    #[must_use]
+    pub fn build(mut self) -> Inspector {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        for detector in &self.detectors {
+            self.rules.mix(detector.name());
+            self.rules.mix(detector.version());
+        }
+        let hash = self.rules.hash();
+        Inspector {
+            prefilter: Prefilter::new(&self.rules.patterns),
+            rules: self.rules,
+            detectors: self.detectors,
+            limits: self.limits,
+            hash,
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+}

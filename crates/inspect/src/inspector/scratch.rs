@@ -1,0 +1,55 @@
+//! The memory of an inspection, kept from call to call: one per thread or task.
+
+use std::borrow::Cow;
+
+use atalaya_model::{Finding, Span, Verdict};
+use regex_automata::hybrid::dfa::Cache;
+
+use super::Inspector;
+use crate::normalise::{Tricks, Views};
+
+/// Buffers and automaton caches. Make one per thread with `Scratch::default()` and pass it to
+/// every call; it fits itself to the inspector it is used with.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    inspector: u64,
+    pub(super) caches: Vec<Option<Box<Cache>>>,
+    /// Places tried so far in this segment, per pattern.
+    pub(super) tries: Vec<u32>,
+    pub(super) views: Views,
+    pub(super) hits: Vec<Hit>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) tricks: Tricks,
+    pub(super) kinds: Vec<Cow<'static, str>>,
+}
+
+/// A pattern that matched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hit {
+    pub(super) pattern: u16,
+    pub(super) view: usize,
+    /// In the view's folded text, or in its plain text if the pattern reads that.
+    pub(super) span: Span,
+    pub(super) score: u8,
+    /// In the original text.
+    pub(super) original: Span,
+}
+
+impl Scratch {
+    pub(super) fn prepare(&mut self, inspector: &Inspector) {
+        if self.inspector != inspector.id {
+            self.inspector = inspector.id;
+            self.caches.clear();
+            self.caches.resize_with(inspector.rules.patterns.len(), || None);
+            self.tries.clear();
+            self.tries.resize(inspector.rules.patterns.len(), 0);
+        }
+        self.tricks = Tricks::default();
+        self.kinds.clear();
+    }
+
+    pub(super) fn report(&mut self, _inspector: &Inspector, verdict: &mut Verdict) {
+        verdict.norm_flags = self.tricks.iter().map(|trick| trick.as_str()).collect();
+        verdict.secret_types.append(&mut self.kinds);
+    }
+}

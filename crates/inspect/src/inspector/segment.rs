@@ -1,0 +1,279 @@
+//! One segment: views, places, matches, findings.
+
+use atalaya_model::{Finding, Role, SegmentKind, Span, ThreatCategory, Verdict};
+use regex_automata::{Anchored, Input};
+
+use super::scratch::{Hit, Scratch};
+use super::Inspector;
+use crate::context::Surroundings;
+use crate::detectors::{Reading, on_boundaries};
+use crate::normalise::{Text, Trick};
+use crate::patterns::{Pattern, role_index};
+use crate::prefilter::Target;
+use crate::scoring::{self, is_data};
+
+/// Bytes from its first literal within which a pattern has to match.
+const WINDOW_BYTES: usize = 400;
+/// Places of one pattern that are tried in one segment, beyond one for every KiB of it.
+const TRIES_MAX: u32 = 512;
+/// Matches of one segment that are kept.
+const HITS_MAX: usize = 128;
+/// An attack this sure that was hidden is a finding of its own.
+const HIDDEN_SCORE_MIN: u8 = 40;
+/// The least that a hidden instruction scores: nobody hides by accident.
+const HIDDEN_SCORE: u8 = 85;
+
+impl Inspector {
+    /// Adds a segment's findings to the verdict. `false` if a limit left something unread.
+    pub(super) fn inspect_segment(
+        &self,
+        index: u32,
+        kind: SegmentKind,
+        text: &str,
+        scratch: &mut Scratch,
+        verdict: &mut Verdict,
+    ) -> bool {
+        if text.is_empty() {
+            return true;
+        }
+        verdict.judged += 1;
+        scratch.hits.clear();
+        scratch.findings.clear();
+        scratch.tries.fill(0);
+        scratch.views.start(text);
+        let mut walk = Walk {
+            inspector: self,
+            original: text,
+            role: kind.role(),
+            scratch,
+            surroundings: Surroundings::default(),
+            tries_max: TRIES_MAX + u32::try_from(text.len() / 1024).unwrap_or(u32::MAX / 2),
+            complete: true,
+        };
+        let mut view = 0;
+        while view < walk.scratch.views.len() {
+            walk.view(view);
+            view += 1;
+        }
+        walk.findings(index, kind);
+        let complete = walk.complete && !scratch.views.limited();
+        scratch.tricks.merge(scratch.views.tricks());
+
+        let reading = Reading {
+            index,
+            kind,
+            original: text,
+            views: &scratch.views,
+            pattern_score: scratch.findings.iter().map(|f| f.score).max().unwrap_or(0),
+        };
+        for detector in &self.detectors {
+            detector.detect(&reading, &mut scratch.findings);
+        }
+        scoring::combine(&mut scratch.findings);
+        verdict.findings.append(&mut scratch.findings);
+        complete
+    }
+}
+
+struct Walk<'a> {
+    inspector: &'a Inspector,
+    original: &'a str,
+    role: Role,
+    scratch: &'a mut Scratch,
+    surroundings: Surroundings,
+    tries_max: u32,
+    complete: bool,
+}
+
+impl Walk<'_> {
+    /// Finds every match of one view and makes the views that it hides.
+    fn view(&mut self, index: usize) {
+        self.scratch.views.derive(index, self.original);
+        let mut cues: [Option<(Trick, usize)>; 2] = [None; 2];
+        // The views must not move while their text is read: take them out for the time being.
+        let views = std::mem::take(&mut self.scratch.views);
+        if let Some(view) = views.get(index) {
+            let folded = view.folded();
+            let plain = views.plain(index, self.original);
+            let inspector = self.inspector;
+            let Some(prefilter) = &inspector.prefilter else {
+                self.complete = false;
+                self.scratch.views = views;
+                return;
+            };
+            prefilter.scan(folded, |at, targets| {
+                for target in targets {
+                    match *target {
+                        Target::About(term) => self.surroundings.note(term),
+                        Target::Reading(trick) => {
+                            let slot = usize::from(trick == Trick::Rot13);
+                            if let Some(cue) = cues.get_mut(slot).filter(|cue| cue.is_none()) {
+                                *cue = Some((trick, at));
+                            }
+                        }
+                        Target::Pattern(pattern) => {
+                            self.try_pattern(pattern, index, at, (folded, plain), &views);
+                        }
+                    }
+                }
+            });
+        }
+        self.scratch.views = views;
+        for (trick, at) in cues.into_iter().flatten() {
+            self.scratch.views.derive_on_cue(index, trick, at);
+        }
+    }
+
+    fn try_pattern(
+        &mut self,
+        number: u16,
+        view: usize,
+        at: usize,
+        (folded, plain): (&str, &str),
+        views: &crate::normalise::Views,
+    ) {
+        let slot = usize::from(number);
+        let Some(pattern) = self.inspector.rules.patterns.get(slot) else {
+            return;
+        };
+        let score = pattern.scores.get(role_index(self.role)).copied().unwrap_or(0);
+        let Some(tries) = self.scratch.tries.get_mut(slot) else {
+            return;
+        };
+        if score == 0 {
+            return;
+        }
+        *tries += 1;
+        if *tries > self.tries_max || self.scratch.hits.len() >= HITS_MAX {
+            self.complete = false;
+            return;
+        }
+        let (haystack, start) = if pattern.plain {
+            (plain, views.to_plain(view, at))
+        } else {
+            (folded, at)
+        };
+        let Some(end) = self.match_end(pattern, slot, haystack, start) else {
+            return;
+        };
+        let span = on_boundaries(haystack, Span::new(start, end));
+        if pattern.check.is_some_and(|check| !check.passes(span.slice(haystack))) {
+            return;
+        }
+        let text = if pattern.plain { Text::Plain } else { Text::Folded };
+        let original = on_boundaries(self.original, views.to_original(view, text, span));
+        self.keep(Hit { pattern: number, view, span, score, original });
+    }
+
+    fn match_end(&mut self, pattern: &Pattern, slot: usize, haystack: &str, start: usize) -> Option<usize> {
+        let cache = self
+            .scratch
+            .caches
+            .get_mut(slot)?
+            .get_or_insert_with(|| Box::new(pattern.dfa.create_cache()));
+        let end = (start + WINDOW_BYTES).min(haystack.len());
+        if start >= end {
+            return None;
+        }
+        let input = Input::new(haystack).range(start..end).anchored(Anchored::Yes);
+        match pattern.dfa.try_search_fwd(cache, &input) {
+            Ok(found) => found.map(|half| half.offset()),
+            Err(_) => {
+                // Only a quit byte or a full cache could do this, and neither is configured.
+                self.complete = false;
+                None
+            }
+        }
+    }
+
+    /// Keeps a hit unless an earlier view showed the same.
+    fn keep(&mut self, hit: Hit) {
+        let known = self.scratch.hits.iter().any(|other| {
+            other.pattern == hit.pattern
+                && other.original.start < hit.original.end
+                && hit.original.start < other.original.end
+        });
+        if !known {
+            self.scratch.hits.push(hit);
+        }
+    }
+
+    /// Turns hits into findings; an attack that was hidden is a finding of its own.
+    fn findings(&mut self, index: u32, kind: SegmentKind) {
+        let hits = std::mem::take(&mut self.scratch.hits);
+        for hit in &hits {
+            let Some(pattern) = self.inspector.rules.patterns.get(usize::from(hit.pattern)) else {
+                continue;
+            };
+            let score = self.score_in_context(hit, pattern);
+            self.scratch.findings.push(Finding {
+                category: category_in(self.role, pattern.category),
+                score,
+                rule: pattern.rule.clone(),
+                segment: index,
+                kind,
+                span: hit.original,
+                atlas: pattern.atlas.clone(),
+            });
+            if let Some(kind) = &pattern.kind
+                && !self.scratch.kinds.contains(kind)
+            {
+                self.scratch.kinds.push(kind.clone());
+            }
+            if score >= HIDDEN_SCORE_MIN && !is_data(pattern.category) && !pattern.plain {
+                self.hidden(hit, score, index, kind);
+            }
+        }
+        self.scratch.hits = hits;
+    }
+
+    fn score_in_context(&self, hit: &Hit, pattern: &Pattern) -> u8 {
+        let hidden = self.scratch.views.get(hit.view).is_some_and(|view| view.trick().is_some());
+        if !pattern.quotable || hidden || is_data(pattern.category) {
+            return hit.score;
+        }
+        let folded = self.scratch.views.get(hit.view).map_or("", |view| view.folded());
+        let keeps = self.surroundings.keeps_percent(folded, hit.span);
+        u8::try_from(u32::from(hit.score) * keeps / 100).unwrap_or(hit.score)
+    }
+
+    fn hidden(&mut self, hit: &Hit, score: u8, index: u32, kind: SegmentKind) {
+        let tricks = self.scratch.views.tricks_at(hit.view, hit.span, self.original);
+        for trick in tricks.iter() {
+            let rule = trick.rule();
+            if self.scratch.findings.iter().any(|f| f.rule == rule) {
+                continue;
+            }
+            self.scratch.findings.push(Finding {
+                category: ThreatCategory::HiddenPayload,
+                score: score.max(HIDDEN_SCORE),
+                rule: rule.into(),
+                segment: index,
+                kind,
+                span: hit.original,
+                atlas: ThreatCategory::HiddenPayload
+                    .atlas()
+                    .iter()
+                    .map(|id| (*id).into())
+                    .collect::<Vec<_>>()
+                    .into(),
+            });
+        }
+    }
+}
+
+/// What the user says directly comes indirectly in material that the model reads.
+const fn category_in(role: Role, category: ThreatCategory) -> ThreatCategory {
+    match (role, category) {
+        (
+            Role::Document | Role::ToolOutput,
+            ThreatCategory::PromptInjection
+            | ThreatCategory::Jailbreak
+            | ThreatCategory::SystemPromptExtraction,
+        ) => ThreatCategory::IndirectPromptInjection,
+        (Role::ToolDefinition, ThreatCategory::PromptInjection | ThreatCategory::Jailbreak) => {
+            ThreatCategory::ToolPoisoning
+        }
+        _ => category,
+    }
+}

@@ -1,0 +1,347 @@
+//! Normalisation: every way a segment's text can be read, with the way back to its bytes.
+//!
+//! A segment becomes a list of *views*. View 0 is the text itself; every other view is what one
+//! trick hid: decoded base64, reversed text, invisible letters. Each view has a *plain* text
+//! (case kept; secrets are matched here) and a *folded* one (patterns are matched here), and
+//! each knows where in the original its bytes came from. Views of views are made up to
+//! [`DEPTH_MAX`], so that base64 within percent encoding is read too.
+//!
+//! Trade-off: a view is made only if [`shape`] saw its trick's fingerprint, and contains only
+//! the neighbourhood of what it undid; ordinary text is read once. Left out: ciphers with a key,
+//! text in pictures, words spelled by the first letters of lines.
+
+mod ascii85;
+mod base32;
+mod base64;
+mod blobs;
+mod entities;
+mod escapes;
+mod fold;
+mod hex;
+mod homoglyphs;
+mod invisible;
+mod joined;
+mod leetspeak;
+mod markdown;
+mod morse;
+mod offsets;
+mod patchwork;
+mod percent;
+mod reversed;
+mod rot13;
+mod shape;
+mod spaced;
+mod trick;
+
+use atalaya_model::Span;
+
+pub(crate) use self::fold::fold_pattern;
+pub(crate) use self::offsets::OffsetMap;
+pub(crate) use self::reversed::CUES as REVERSED_CUES;
+pub(crate) use self::rot13::CUES as ROT13_CUES;
+pub(crate) use self::trick::{Trick, Tricks};
+use self::shape::Shape;
+
+/// Views of views of views.
+pub(crate) const DEPTH_MAX: u8 = 3;
+/// Views of one segment, the original included.
+pub(crate) const VIEWS_MAX: usize = 24;
+/// Bytes of all derived views of one segment, beyond twice the segment's length.
+pub(crate) const DERIVED_BYTES_MAX: usize = 64 * 1024;
+
+/// One way to read a segment.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    plain: String,
+    folded: String,
+    /// From `plain` to the text it was derived from.
+    plain_map: OffsetMap,
+    /// From `folded` to `plain`.
+    fold_map: OffsetMap,
+    trick: Option<Trick>,
+    parent: usize,
+    parent_text: Text,
+    depth: u8,
+    /// Tricks that folding undid in place.
+    folded_tricks: Tricks,
+}
+
+/// Which of a view's two texts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Text {
+    /// As written, case kept.
+    #[default]
+    Plain,
+    /// As patterns read it.
+    Folded,
+}
+
+impl View {
+    /// The text as patterns read it: lower case, one script, nothing invisible.
+    #[must_use]
+    pub(crate) fn folded(&self) -> &str {
+        &self.folded
+    }
+
+    /// What was undone to get here; `None` for the original text.
+    #[must_use]
+    pub(crate) const fn trick(&self) -> Option<Trick> {
+        self.trick
+    }
+}
+
+/// Every view of one segment. The memory is kept from segment to segment.
+#[derive(Debug, Default)]
+pub(crate) struct Views {
+    views: Vec<View>,
+    count: usize,
+    derived_bytes: usize,
+    /// Whether a limit cut something off.
+    limited: bool,
+    tricks: Tricks,
+}
+
+impl Views {
+    /// Starts over with the original text of a segment.
+    pub(crate) fn start(&mut self, original: &str) {
+        self.count = 0;
+        self.derived_bytes = 0;
+        self.limited = false;
+        self.tricks = Tricks::default();
+        let view = self.fresh();
+        view.plain.clear();
+        view.plain_map.clear();
+        view.trick = None;
+        view.depth = 0;
+        view.folded_tricks = fold::fold(original, &mut view.folded, &mut view.fold_map);
+        self.tricks.merge(self.views.first().map_or(Tricks::default(), |v| v.folded_tricks));
+        self.count = 1;
+    }
+
+    /// Number of views so far.
+    #[must_use]
+    pub(crate) const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// A view.
+    #[must_use]
+    pub(crate) fn get(&self, index: usize) -> Option<&View> {
+        self.views.get(index).filter(|_| index < self.count)
+    }
+
+    /// A view's plain text; that of view 0 is the original itself.
+    #[must_use]
+    pub(crate) fn plain<'a>(&'a self, index: usize, original: &'a str) -> &'a str {
+        match index {
+            0 => original,
+            _ => self.get(index).map_or("", |view| &view.plain),
+        }
+    }
+
+    /// Every trick that was undone.
+    #[must_use]
+    pub(crate) const fn tricks(&self) -> Tricks {
+        self.tricks
+    }
+
+    /// Whether a limit left something unread.
+    #[must_use]
+    pub(crate) const fn limited(&self) -> bool {
+        self.limited
+    }
+
+    /// The span of the original that a span of a view came from.
+    #[must_use]
+    pub(crate) fn to_original(&self, index: usize, text: Text, span: Span) -> Span {
+        let (mut index, mut text, mut span) = (index, text, span);
+        while let Some(view) = self.get(index) {
+            if text == Text::Folded {
+                span = view.fold_map.to_source(span);
+            }
+            if index == 0 {
+                break;
+            }
+            span = view.plain_map.to_source(span);
+            text = view.parent_text;
+            index = view.parent;
+        }
+        span
+    }
+
+    /// Where in the plain text of a view an offset of its folded text stands.
+    #[must_use]
+    pub(crate) fn to_plain(&self, index: usize, at: usize) -> usize {
+        self.get(index)
+            .map_or(at, |view| view.fold_map.to_source(Span::new(at, at + 1)).start)
+    }
+
+    /// The tricks that hid a span: those on the way from the original to the view, and those
+    /// that folding undid within the span.
+    #[must_use]
+    pub(crate) fn tricks_at(&self, index: usize, folded: Span, original: &str) -> Tricks {
+        let mut tricks = Tricks::default();
+        let mut at = index;
+        while let Some(view) = self.get(at) {
+            if let Some(trick) = view.trick {
+                tricks.insert(trick);
+            }
+            if at == 0 {
+                break;
+            }
+            at = view.parent;
+        }
+        if let Some(view) = self.get(index).filter(|view| !view.folded_tricks.is_empty()) {
+            let source = view.fold_map.to_source(folded).slice(self.plain(index, original));
+            tricks.merge(fold::fold(source, &mut String::new(), &mut OffsetMap::default()));
+        }
+        tricks
+    }
+
+    /// Makes the views that the shape of view `index` asks for.
+    pub(crate) fn derive(&mut self, index: usize, original: &str) {
+        let Some(view) = self.get(index) else { return };
+        if view.depth >= DEPTH_MAX {
+            return;
+        }
+        let tricks = view.folded_tricks;
+        let plain = self.plain(index, original);
+        let shape = Shape::of(plain);
+        if shape == Shape::default() && tricks.is_empty() {
+            return;
+        }
+        self.derive_invisible(index, tricks, original);
+        self.derive_encoded(index, shape, original);
+        self.derive_disguised(index, shape, original);
+    }
+
+    /// Makes the views that the prefilter asks for: text that shows only when read otherwise.
+    pub(crate) fn derive_on_cue(&mut self, index: usize, trick: Trick, cue: usize) {
+        let already = self
+            .get(index)
+            .is_none_or(|view| view.trick == Some(trick) || view.depth >= DEPTH_MAX);
+        if already {
+            return;
+        }
+        match trick {
+            Trick::Reversed => {
+                self.add(index, Trick::Reversed, Text::Folded, "", |source, text, map| {
+                    reversed::reversed(source, cue, text, map)
+                });
+                self.add(index, Trick::Reversed, Text::Folded, "", |source, text, map| {
+                    reversed::reversed_words(source, cue, text, map)
+                });
+            }
+            Trick::Rot13 => {
+                self.add(index, Trick::Rot13, Text::Folded, "", |source, text, map| {
+                    rot13::rot13(source, cue, text, map)
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn derive_invisible(&mut self, index: usize, tricks: Tricks, original: &str) {
+        if tricks.contains(Trick::Tags) {
+            self.add(index, Trick::Tags, Text::Plain, original, invisible::read_tags);
+        }
+        if tricks.contains(Trick::VariationSelectors) {
+            let read = invisible::read_variation_selectors;
+            self.add(index, Trick::VariationSelectors, Text::Plain, original, read);
+        }
+    }
+
+    fn derive_encoded(&mut self, index: usize, shape: Shape, original: &str) {
+        let decoders: [(bool, Trick, Decoder); 9] = [
+            (shape.percent, Trick::Percent, percent::percent),
+            (shape.equals, Trick::QuotedPrintable, percent::quoted_printable),
+            (shape.ampersand, Trick::HtmlEntities, entities::entities),
+            (shape.backslash, Trick::Escapes, escapes::escapes),
+            (shape.long_word, Trick::Base64, base64::base64),
+            (shape.long_word, Trick::Base32, base32::base32),
+            (shape.long_word || shape.numbers, Trick::Hex, hex::hex),
+            (shape.long_word, Trick::Ascii85, ascii85::ascii85),
+            (shape.morse, Trick::Morse, morse::morse),
+        ];
+        for (wanted, trick, decoder) in decoders {
+            if wanted {
+                self.add(index, trick, Text::Plain, original, decoder);
+            }
+        }
+    }
+
+    fn derive_disguised(&mut self, index: usize, shape: Shape, original: &str) {
+        let decoders: [(bool, Trick, Decoder); 4] = [
+            (shape.leet, Trick::Leetspeak, leetspeak::leetspeak),
+            (shape.spaced, Trick::Spaced, spaced::spaced),
+            (shape.markup, Trick::Markdown, markdown::markdown),
+            (shape.long_letters, Trick::Joined, joined::joined),
+        ];
+        for (wanted, trick, decoder) in decoders {
+            let repeated = self.get(index).is_none_or(|view| view.trick == Some(trick));
+            if wanted && !repeated {
+                self.add(index, trick, Text::Folded, original, decoder);
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        parent: usize,
+        trick: Trick,
+        parent_text: Text,
+        original: &str,
+        decoder: impl FnOnce(&str, &mut String, &mut OffsetMap) -> bool,
+    ) {
+        if self.count >= VIEWS_MAX {
+            self.limited = true;
+            return;
+        }
+        let mut view = std::mem::take(self.fresh());
+        view.plain.clear();
+        view.plain_map.clear();
+        let source = match parent_text {
+            Text::Plain => self.plain(parent, original),
+            Text::Folded => self.get(parent).map_or("", View::folded),
+        };
+        let found = decoder(source, &mut view.plain, &mut view.plain_map);
+        let room = 2 * original.len() + DERIVED_BYTES_MAX;
+        let fits = self.derived_bytes + view.plain.len() <= room;
+        self.limited |= found && !fits;
+        if found && fits && !view.plain.is_empty() {
+            view.trick = Some(trick);
+            view.parent = parent;
+            view.parent_text = parent_text;
+            view.depth = self.get(parent).map_or(0, |p| p.depth) + 1;
+            view.folded_tricks = fold::fold(&view.plain, &mut view.folded, &mut view.fold_map);
+            self.tricks.insert(trick);
+            self.tricks.merge(view.folded_tricks);
+            self.derived_bytes += view.plain.len();
+            *self.fresh() = view;
+            self.count += 1;
+        } else {
+            *self.fresh() = view;
+        }
+    }
+
+    /// The first unused view.
+    fn fresh(&mut self) -> &mut View {
+        let index = self.count;
+        if self.views.len() <= index {
+            self.views.resize_with(index + 1, View::default);
+        }
+        // Just made sure that it exists; indexing states it.
+        &mut self.views[index]
+    }
+}
+
+type Decoder = fn(&str, &mut String, &mut OffsetMap) -> bool;
+
+const fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}

@@ -1,0 +1,103 @@
+//! The way back: which bytes of the source a byte of a derived text came from.
+//!
+//! A map is a list of runs, one per stretch that was copied unchanged or replaced as a whole, so
+//! that text which was hardly touched costs next to nothing. No runs means "the same text".
+
+use atalaya_model::Span;
+
+/// Offsets of a derived text, back to the text it was derived from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OffsetMap {
+    runs: Vec<Run>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// First byte in the derived text.
+    derived: u32,
+    /// First byte in the source.
+    source: u32,
+    /// Bytes in the source; only used when replaced.
+    source_len: u32,
+    /// Copied byte for byte, or replaced as a whole.
+    copied: bool,
+}
+
+impl OffsetMap {
+    /// Forgets everything but keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.runs.clear();
+    }
+
+    /// From `derived` on, bytes are those from `source` on.
+    pub(crate) fn copied(&mut self, derived: usize, source: usize) {
+        if let Some(last) = self.runs.last()
+            && last.copied
+            && last.source as usize + (derived - last.derived as usize) == source
+        {
+            return;
+        }
+        self.push(derived, source, 0, true);
+    }
+
+    /// From `derived` on, bytes stand for the whole of `source .. source + source_len`.
+    pub(crate) fn replaced(&mut self, derived: usize, source: usize, source_len: usize) {
+        self.push(derived, source, source_len, false);
+    }
+
+    fn push(&mut self, derived: usize, source: usize, source_len: usize, copied: bool) {
+        // Views are bounded far below 4 GiB; saturation only guards the impossible.
+        let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        self.runs.push(Run {
+            derived: narrow(derived),
+            source: narrow(source),
+            source_len: narrow(source_len),
+            copied,
+        });
+    }
+
+    /// The smallest span of the source that covers what `span` of the derived text came from.
+    #[must_use]
+    pub(crate) fn to_source(&self, span: Span) -> Span {
+        if self.runs.is_empty() {
+            return span;
+        }
+        let first = self.byte_to_source(span.start);
+        if span.end <= span.start {
+            return Span::new(first.start, first.start);
+        }
+        first.to(self.byte_to_source(span.end - 1))
+    }
+
+    fn byte_to_source(&self, at: usize) -> Span {
+        let index = self.runs.partition_point(|run| run.derived as usize <= at);
+        let Some(run) = index.checked_sub(1).and_then(|i| self.runs.get(i)) else {
+            return Span::default();
+        };
+        let source = run.source as usize;
+        if run.copied {
+            let start = source + (at - run.derived as usize);
+            return Span::new(start, start + 1);
+        }
+        Span::new(source, source + run.source_len as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OffsetMap, Span};
+
+    #[test]
+    fn copied_and_replaced_runs_lead_back() {
+        // source: "ab<zero width, 3 bytes>cd&amp;" → derived: "abcd&"
+        let mut map = OffsetMap::default();
+        map.copied(0, 0);
+        map.copied(1, 1);
+        map.copied(2, 5);
+        map.replaced(4, 7, 5);
+        assert_eq!(map.to_source(Span::new(0, 4)), Span::new(0, 7));
+        assert_eq!(map.to_source(Span::new(4, 5)), Span::new(7, 12));
+        assert_eq!(map.to_source(Span::new(2, 2)), Span::new(5, 5));
+        assert_eq!(map.runs.len(), 3, "contiguous copies are one run");
+    }
+}

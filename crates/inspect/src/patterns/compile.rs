@@ -1,0 +1,200 @@
+//! From a pattern as written to one that runs.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use atalaya_model::{Role, ThreatCategory};
+use regex_automata::MatchKind;
+use regex_automata::hybrid::dfa::{self, DFA};
+use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::Hir;
+use regex_syntax::hir::literal::{ExtractKind, Extractor};
+
+use super::diagnose::{Problem, code};
+use super::file::{PatternFile, PatternSource};
+use super::{Pattern, ROLES, lexicon, role_index};
+use crate::detectors;
+use crate::normalise::fold_pattern;
+
+/// Shortest literal that a match may start with.
+const ANCHOR_BYTES_MIN: usize = 2;
+/// Longest part of a literal that the prefilter looks for.
+const ANCHOR_BYTES_MAX: usize = 12;
+/// Largest automaton of one pattern.
+const NFA_BYTES_MAX: usize = 1024 * 1024;
+/// Memory in which the lazy automaton of one pattern may grow per scratch.
+const DFA_CACHE_BYTES: usize = 128 * 1024;
+
+pub(super) fn compile(file: &PatternFile, source: &PatternSource) -> Result<Pattern, Problem> {
+    let hir = parse(file, source)?;
+    let anchors = anchors(&hir, source)?;
+    let check = source.check.as_deref().map(check).transpose()?;
+    let category = source.category.unwrap_or(file.category);
+    Ok(Pattern {
+        rule: Cow::Owned(format!("{}.{}", file.detector, source.id)),
+        category,
+        atlas: atlas(file, source, category),
+        scores: scores(file, source),
+        plain: source.case_sensitive,
+        quotable: !source.even_quoted,
+        kind: source.kind.clone().map(Cow::Owned),
+        check,
+        dfa: automaton(&hir, source)?,
+        anchors,
+    })
+}
+
+fn parse(file: &PatternFile, source: &PatternSource) -> Result<Hir, Problem> {
+    let mut parts = Vec::new();
+    for regex in source.regex.as_slice() {
+        let expanded = lexicon::expand(regex, &file.lexicon)?;
+        let ready = if source.case_sensitive {
+            expanded
+        } else {
+            fold_pattern(&expanded)
+        };
+        let hir = ParserBuilder::new()
+            .unicode(false)
+            .utf8(false)
+            .nest_limit(100)
+            .build()
+            .parse(&ready)
+            .map_err(|error| regex_problem(&error, regex))?;
+        parts.push(hir);
+    }
+    Ok(Hir::alternation(parts))
+}
+
+fn regex_problem(error: &regex_syntax::Error, regex: &str) -> Problem {
+    let (message, place) = match error {
+        regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span()),
+        regex_syntax::Error::Translate(error) => (error.kind().to_string(), error.span()),
+        other => {
+            return Problem {
+                code: code::REGEX,
+                message: other.to_string(),
+                help: "write a regular expression".to_owned(),
+                near: regex.to_owned(),
+            };
+        }
+    };
+    let near = regex
+        .get(place.start.offset..place.end.offset)
+        .filter(|near| !near.is_empty())
+        .unwrap_or(regex);
+    Problem {
+        code: code::REGEX,
+        message,
+        help: "syntax: https://docs.rs/regex, without Unicode classes, on lower-case text".to_owned(),
+        near: near.to_owned(),
+    }
+}
+
+fn anchors(hir: &Hir, source: &PatternSource) -> Result<Vec<Vec<u8>>, Problem> {
+    let mut extractor = Extractor::new();
+    extractor
+        .kind(ExtractKind::Prefix)
+        .limit_class(16)
+        .limit_repeat(4)
+        .limit_literal_len(ANCHOR_BYTES_MAX)
+        .limit_total(4096);
+    let sequence = extractor.extract(hir);
+    let literals = sequence.literals().unwrap_or_default();
+    let shortest = literals.iter().map(|l| l.as_bytes()).min_by_key(|l| l.len()).unwrap_or_default();
+    if shortest.len() < ANCHOR_BYTES_MIN {
+        let start = String::from_utf8_lossy(shortest);
+        return Err(Problem {
+            code: code::NO_ANCHOR,
+            message: format!("a match may start with only `{start}`: {ANCHOR_BYTES_MIN} literal bytes are needed"),
+            help: "start with words, e.g. `(?:ignore|forget){s}…`; put what is optional later".to_owned(),
+            near: source.regex.as_slice().first().cloned().unwrap_or_default(),
+        });
+    }
+    let mut anchors: Vec<Vec<u8>> = literals
+        .iter()
+        .map(|literal| literal.as_bytes().to_ascii_lowercase())
+        .collect();
+    anchors.sort();
+    // A word that starts with another anchor would only be reported twice.
+    anchors.dedup_by(|longer, shorter| longer.starts_with(shorter));
+    Ok(anchors)
+}
+
+fn automaton(hir: &Hir, source: &PatternSource) -> Result<DFA, Problem> {
+    let too_large = |message: String| Problem {
+        code: code::REGEX,
+        message,
+        help: "fewer words, or smaller counts in `{…}`".to_owned(),
+        near: source.regex.as_slice().first().cloned().unwrap_or_default(),
+    };
+    let nfa = thompson::Compiler::new()
+        .configure(
+            thompson::Config::new()
+                .utf8(false)
+                .shrink(false)
+                .nfa_size_limit(Some(NFA_BYTES_MAX))
+                .which_captures(WhichCaptures::None),
+        )
+        .build_from_hir(hir)
+        .map_err(|error| too_large(error.to_string()))?;
+    DFA::builder()
+        .configure(
+            dfa::Config::new()
+                .match_kind(MatchKind::LeftmostFirst)
+                .cache_capacity(DFA_CACHE_BYTES)
+                .skip_cache_capacity_check(true),
+        )
+        .build_from_nfa(nfa)
+        .map_err(|error| too_large(error.to_string()))
+}
+
+fn check(name: &str) -> Result<detectors::Check, Problem> {
+    detectors::check(name).ok_or_else(|| Problem {
+        code: code::UNKNOWN_CHECK,
+        message: format!("there is no check `{name}`"),
+        help: format!("one of: {}", detectors::check_names()),
+        near: name.to_owned(),
+    })
+}
+
+fn scores(file: &PatternFile, source: &PatternSource) -> [u8; ROLES] {
+    let mut scores = [0; ROLES];
+    for role in [
+        Role::Instruction,
+        Role::User,
+        Role::Model,
+        Role::ToolDefinition,
+        Role::ToolOutput,
+        Role::Document,
+    ] {
+        let weight = weight(&source.weights, role)
+            .or_else(|| weight(&file.weights, role))
+            .unwrap_or(100);
+        let score = u32::from(source.score) * u32::from(weight) / 100;
+        if let Some(slot) = scores.get_mut(role_index(role)) {
+            *slot = u8::try_from(score.min(100)).unwrap_or(100);
+        }
+    }
+    scores
+}
+
+fn weight(weights: &HashMap<Role, u16>, role: Role) -> Option<u16> {
+    weights.get(&role).copied()
+}
+
+fn atlas(
+    file: &PatternFile,
+    source: &PatternSource,
+    category: ThreatCategory,
+) -> Cow<'static, [Cow<'static, str>]> {
+    let named = if source.atlas.is_empty() {
+        &file.atlas
+    } else {
+        &source.atlas
+    };
+    if named.is_empty() || (source.atlas.is_empty() && source.category.is_some()) {
+        return Cow::Owned(category.atlas().iter().map(|id| Cow::Borrowed(*id)).collect());
+    }
+    Cow::Owned(named.iter().map(|id| Cow::Owned(id.clone())).collect())
+}

@@ -1,0 +1,3 @@
+//! What the inspector promises, on data.
+
+mod patterns;
