@@ -3,7 +3,12 @@
 //! ```text
 //! cargo run --release -p atalaya-inspect --example evaluate -- ../shared/prompts/train.jsonl [--misses KIND] [--alarms]
 //! ```
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "a tool for developers")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a tool for developers"
+)]
 
 use std::collections::BTreeMap;
 
@@ -68,23 +73,47 @@ fn main() {
             let slot = rules.entry(finding.rule.to_string()).or_default();
             if attack { slot.0 += 1 } else { slot.1 += 1 }
         }
-        let missed = misses.as_ref().is_some_and(|kind| attack && !acted_on && (*kind == field("kind") || *kind == field("source")));
+        let missed = misses.as_ref().is_some_and(|kind| {
+            attack && !acted_on && (*kind == field("kind") || *kind == field("source"))
+        });
         if missed || (alarms && !attack && acted_on) {
-            let found: Vec<String> = verdict.findings.iter().map(|f| format!("{}={} {:?}", f.rule, f.score, f.span.slice(&text))).collect();
-            println!("{} {} {} [{}] {:?}\n     {}", verdict.score, field("kind"), field("source"), field("role"), text.chars().take(300).collect::<String>(), found.join(" | "));
+            let found: Vec<String> = verdict
+                .findings
+                .iter()
+                .map(|f| format!("{}={} {:?}", f.rule, f.score, f.span.slice(&text)))
+                .collect();
+            println!(
+                "{} {} {} [{}] {:?}\n     {}",
+                verdict.score,
+                field("kind"),
+                field("source"),
+                field("role"),
+                text.chars().take(300).collect::<String>(),
+                found.join(" | ")
+            );
         }
     }
     let spent = started.elapsed();
     if misses.is_none() && !alarms {
         for (key, count) in &counts {
-            println!("{key:60} {:6} acted on {:5.1} % logged {:5.1} %", count.all, percent(count.acted_on, count.all), percent(count.logged, count.all));
+            println!(
+                "{key:60} {:6} acted on {:5.1} % logged {:5.1} %",
+                count.all,
+                percent(count.acted_on, count.all),
+                percent(count.logged, count.all)
+            );
         }
         println!("\nrule: attacks, benign (findings at {LOGGED} and more)");
         for (rule, (attack, benign)) in &rules {
             println!("{rule:55} {attack:6} {benign:6}");
         }
     }
-    println!("{} MB, {:.1} ns/byte (with JSON), rules {}", bytes / 1_000_000, spent.as_nanos() as f64 / bytes as f64, inspector.ruleset_hash());
+    println!(
+        "{} MB, {:.1} ns/byte (with JSON), rules {}",
+        bytes / 1_000_000,
+        spent.as_nanos() as f64 / bytes as f64,
+        inspector.ruleset_hash()
+    );
 }
 
 fn percent(part: usize, all: usize) -> f64 {

@@ -69,7 +69,10 @@ impl Inspector {
 
     /// Ids of all rules that patterns can report, in the order of their files.
     pub fn rules(&self) -> impl Iterator<Item = &str> {
-        self.rules.patterns.iter().map(|pattern| pattern.rule.as_ref())
+        self.rules
+            .patterns
+            .iter()
+            .map(|pattern| pattern.rule.as_ref())
     }
 
     /// The texts of all pattern files, built-in and added, that are judged otherwise than the
@@ -79,7 +82,11 @@ impl Inspector {
         let mut scratch = Scratch::default();
         let mut fails = |case: &&Case| {
             let verdict = self.inspect_text(&case.text, kind_of(case.role), &mut scratch);
-            verdict.findings.iter().any(|finding| finding.rule == case.rule) != case.found
+            verdict
+                .findings
+                .iter()
+                .any(|finding| finding.rule == case.rule)
+                != case.found
         };
         self.rules.cases.iter().filter(|case| fails(case)).collect()
     }

@@ -39,8 +39,8 @@ pub(crate) use self::fold::fold_pattern;
 pub(crate) use self::offsets::OffsetMap;
 pub(crate) use self::reversed::CUES as REVERSED_CUES;
 pub(crate) use self::rot13::CUES as ROT13_CUES;
-pub(crate) use self::trick::{Trick, Tricks};
 use self::shape::Shape;
+pub(crate) use self::trick::{Trick, Tricks};
 
 /// Views of views of views.
 pub(crate) const DEPTH_MAX: u8 = 3;
@@ -114,7 +114,11 @@ impl Views {
         view.trick = None;
         view.depth = 0;
         view.folded_tricks = fold::fold(original, &mut view.folded, &mut view.fold_map);
-        self.tricks.merge(self.views.first().map_or(Tricks::default(), |v| v.folded_tricks));
+        self.tricks.merge(
+            self.views
+                .first()
+                .map_or(Tricks::default(), |v| v.folded_tricks),
+        );
         self.count = 1;
     }
 
@@ -172,8 +176,9 @@ impl Views {
     /// Where in the plain text of a view an offset of its folded text stands.
     #[must_use]
     pub(crate) fn to_plain(&self, index: usize, at: usize) -> usize {
-        self.get(index)
-            .map_or(at, |view| view.fold_map.to_source(Span::new(at, at + 1)).start)
+        self.get(index).map_or(at, |view| {
+            view.fold_map.to_source(Span::new(at, at + 1)).start
+        })
     }
 
     /// The tricks that hid a span: those on the way from the original to the view, and those
@@ -191,9 +196,19 @@ impl Views {
             }
             at = view.parent;
         }
-        if let Some(view) = self.get(index).filter(|view| !view.folded_tricks.is_empty()) {
-            let source = view.fold_map.to_source(folded).slice(self.plain(index, original));
-            tricks.merge(fold::fold(source, &mut String::new(), &mut OffsetMap::default()));
+        if let Some(view) = self
+            .get(index)
+            .filter(|view| !view.folded_tricks.is_empty())
+        {
+            let source = view
+                .fold_map
+                .to_source(folded)
+                .slice(self.plain(index, original));
+            tricks.merge(fold::fold(
+                source,
+                &mut String::new(),
+                &mut OffsetMap::default(),
+            ));
         }
         tricks
     }
@@ -225,17 +240,29 @@ impl Views {
         }
         match trick {
             Trick::Reversed => {
-                self.add(index, Trick::Reversed, Text::Folded, "", |source, text, map| {
-                    reversed::reversed(source, cue, text, map)
-                });
-                self.add(index, Trick::Reversed, Text::Folded, "", |source, text, map| {
-                    reversed::reversed_words(source, cue, text, map)
-                });
+                self.add(
+                    index,
+                    Trick::Reversed,
+                    Text::Folded,
+                    "",
+                    |source, text, map| reversed::reversed(source, cue, text, map),
+                );
+                self.add(
+                    index,
+                    Trick::Reversed,
+                    Text::Folded,
+                    "",
+                    |source, text, map| reversed::reversed_words(source, cue, text, map),
+                );
             }
             Trick::Rot13 => {
-                self.add(index, Trick::Rot13, Text::Folded, "", |source, text, map| {
-                    rot13::rot13(source, cue, text, map)
-                });
+                self.add(
+                    index,
+                    Trick::Rot13,
+                    Text::Folded,
+                    "",
+                    |source, text, map| rot13::rot13(source, cue, text, map),
+                );
             }
             _ => {}
         }
@@ -243,18 +270,34 @@ impl Views {
 
     fn derive_invisible(&mut self, index: usize, tricks: Tricks, original: &str) {
         if tricks.contains(Trick::Tags) {
-            self.add(index, Trick::Tags, Text::Plain, original, invisible::read_tags);
+            self.add(
+                index,
+                Trick::Tags,
+                Text::Plain,
+                original,
+                invisible::read_tags,
+            );
         }
         if tricks.contains(Trick::VariationSelectors) {
             let read = invisible::read_variation_selectors;
-            self.add(index, Trick::VariationSelectors, Text::Plain, original, read);
+            self.add(
+                index,
+                Trick::VariationSelectors,
+                Text::Plain,
+                original,
+                read,
+            );
         }
     }
 
     fn derive_encoded(&mut self, index: usize, shape: Shape, original: &str) {
         let decoders: [(bool, Trick, Decoder); 9] = [
             (shape.percent, Trick::Percent, percent::percent),
-            (shape.equals, Trick::QuotedPrintable, percent::quoted_printable),
+            (
+                shape.equals,
+                Trick::QuotedPrintable,
+                percent::quoted_printable,
+            ),
             (shape.ampersand, Trick::HtmlEntities, entities::entities),
             (shape.backslash, Trick::Escapes, escapes::escapes),
             (shape.long_word, Trick::Base64, base64::base64),

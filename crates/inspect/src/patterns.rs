@@ -86,7 +86,11 @@ impl PatternSet {
         let mut problems = Vec::new();
         for source in &file.patterns {
             let rule = format!("{}.{}", file.detector, source.id);
-            let known = self.patterns.iter().chain(&compiled).any(|p| p.rule == rule);
+            let known = self
+                .patterns
+                .iter()
+                .chain(&compiled)
+                .any(|p| p.rule == rule);
             if known {
                 problems.push(diagnose::duplicate_id(text, &source.id));
                 continue;

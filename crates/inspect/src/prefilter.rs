@@ -34,12 +34,21 @@ impl Prefilter {
         let mut literals: Vec<(Vec<u8>, Target)> = Vec::new();
         for (index, pattern) in patterns.iter().enumerate() {
             let target = Target::Pattern(u16::try_from(index).ok()?);
-            literals.extend(pattern.anchors.iter().map(|anchor| (anchor.clone(), target)));
+            literals.extend(
+                pattern
+                    .anchors
+                    .iter()
+                    .map(|anchor| (anchor.clone(), target)),
+            );
         }
         let cue = |trick| move |cue: &&str| (cue.as_bytes().to_vec(), Target::Reading(trick));
         literals.extend(REVERSED_CUES.iter().map(cue(Trick::Reversed)));
         literals.extend(ROT13_CUES.iter().map(cue(Trick::Rot13)));
-        literals.extend((0..).zip(ABOUT_ATTACKS).map(|(i, term)| (term.as_bytes().to_vec(), Target::About(i))));
+        literals.extend(
+            (0..)
+                .zip(ABOUT_ATTACKS)
+                .map(|(i, term)| (term.as_bytes().to_vec(), Target::About(i))),
+        );
         literals.sort_by(|a, b| a.0.cmp(&b.0));
 
         let mut distinct: Vec<Vec<u8>> = Vec::new();
@@ -89,7 +98,9 @@ impl Prefilter {
 /// Whether a word starts here. Scripts without blanks have no such place, so only ASCII letters
 /// are held to it. `\nignore` in a JSON string within a string starts a word too.
 fn starts_word(bytes: &[u8], at: usize) -> bool {
-    let Some(first) = bytes.get(at) else { return false };
+    let Some(first) = bytes.get(at) else {
+        return false;
+    };
     if !first.is_ascii_alphanumeric() {
         return true;
     }

@@ -20,7 +20,10 @@ const EVIDENCE_SCORE_MIN: u8 = 15;
 /// Whether a category is data rather than an attack.
 #[must_use]
 pub(crate) const fn is_data(category: ThreatCategory) -> bool {
-    matches!(category, ThreatCategory::Secret | ThreatCategory::PersonalData)
+    matches!(
+        category,
+        ThreatCategory::Secret | ThreatCategory::PersonalData
+    )
 }
 
 /// Raises the worst attack finding of a segment by the other ones.

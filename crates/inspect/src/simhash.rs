@@ -29,7 +29,11 @@ pub fn simhash(text: &str) -> u64 {
         }
     };
     for (index, word) in words.iter().enumerate() {
-        let previous = index.checked_sub(1).and_then(|i| words.get(i)).copied().unwrap_or(0);
+        let previous = index
+            .checked_sub(1)
+            .and_then(|i| words.get(i))
+            .copied()
+            .unwrap_or(0);
         add(mix(word ^ previous.rotate_left(17)));
     }
     majority(&planes, features)
@@ -57,7 +61,11 @@ fn word_hashes(text: &str, words: &mut [u64; WORDS_MAX]) -> usize {
         let (head, rest) = bytes.split_at(half);
         (head, rest.get(rest.len() - half..).unwrap_or_default())
     };
-    let room = if tail.is_empty() { WORDS_MAX } else { WORDS_MAX / 2 };
+    let room = if tail.is_empty() {
+        WORDS_MAX
+    } else {
+        WORDS_MAX / 2
+    };
     let count = push_words(head, words, 0, room);
     push_words(tail, words, count, WORDS_MAX)
 }
@@ -66,7 +74,9 @@ fn push_words(bytes: &[u8], words: &mut [u64; WORDS_MAX], mut count: usize, room
     let mut hash = 0_u64;
     for b in bytes.iter().chain(b" ") {
         if b.is_ascii_alphanumeric() || !b.is_ascii() {
-            hash = (hash ^ u64::from(b.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01B3).rotate_left(5);
+            hash = (hash ^ u64::from(b.to_ascii_lowercase()))
+                .wrapping_mul(0x0100_0000_01B3)
+                .rotate_left(5);
         } else if hash != 0 {
             if let Some(slot) = words.get_mut(count).filter(|_| count < room) {
                 *slot = hash;
@@ -96,7 +106,8 @@ mod tests {
     fn alike_texts_are_near_and_others_far() {
         let near = TEXT.replace("poem", "song").to_uppercase();
         assert!((simhash(TEXT) ^ simhash(&near)).count_ones() <= 16);
-        let far = "How do I renew the insurance of my car when I move to another country next year?";
+        let far =
+            "How do I renew the insurance of my car when I move to another country next year?";
         assert!((simhash(TEXT) ^ simhash(far)).count_ones() >= 20);
         assert_eq!(simhash(TEXT), simhash(&TEXT.replace(' ', "\n ")));
     }

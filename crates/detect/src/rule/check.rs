@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use atalaya_atlas::Resolution;
+use atalaya_kql::{BindOptions, LogTables};
 use atalaya_model::{Diagnostic, EntityKind, Level, Severity, Span};
 
 use super::yaml::{EscalationEntry, File, GroupingEntry, MappingEntry};
@@ -283,6 +284,19 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Binds a query against the log tables; its diagnostics point into the file. Mistakes of
+    /// the engine's own making are found when it runs.
+    pub(super) fn query(&mut self, key: &str, query: &str) {
+        let options = BindOptions {
+            now_ticks: 0,
+            strict: false,
+        };
+        for mut diagnostic in atalaya_kql::bind(query, &LogTables, options).diagnostics {
+            diagnostic.span = span_in_file(self.text, key, query, diagnostic.span);
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
     pub(super) fn techniques(&mut self, file: &File) -> Vec<String> {
         let named = file.atlas.iter().flat_map(|a| a.techniques.iter().cloned());
         let details = file.custom_details.values().filter_map(|v| v.as_str());
@@ -350,6 +364,32 @@ fn nearest_of<'a>(wrong: &str, valid: impl Iterator<Item = &'a str> + Clone) -> 
             format!("valid here: {}", listed.join(", "))
         }
     }
+}
+
+/// The place in the file of a place in a text that stands in it as a block or in one piece.
+fn span_in_file(file: &str, key: &str, text: &str, span: Span) -> Span {
+    let at = |offset: usize| -> Option<usize> {
+        let key_at = value_span(file, key).start;
+        let tail = file.get(key_at..)?;
+        if let Some(start) = text.lines().next().and_then(|_| tail.find(text.trim_end())) {
+            return Some(key_at + start + offset); // In one piece, on one line.
+        }
+        let before = text.get(..offset)?;
+        let line_number = before.matches('\n').count();
+        let column = offset - before.rfind('\n').map_or(0, |i| i + 1);
+        let line = text.lines().nth(line_number)?;
+        let mut line_start = key_at + tail.find('\n')? + 1;
+        for _ in 0..line_number {
+            line_start += file.get(line_start..)?.find('\n')? + 1;
+        }
+        let indent = file.get(line_start..)?.lines().next()?.find(line)?;
+        Some(line_start + indent + column)
+    };
+    let start = at(span.start.min(text.len()));
+    start.map_or_else(
+        || value_span(file, key),
+        |start| Span::new(start, start + span.len().max(1)),
+    )
 }
 
 /// Where the value of a key stands; failing that, where the text itself first stands.

@@ -158,6 +158,9 @@ fn build(file: File, text: &str, origin: Origin, checker: &mut Checker<'_>) -> R
     let times = checker.times(&file);
     let tables = evidence::tables_of(&file.query);
     checker.tables(&tables);
+    if !tables.is_empty() {
+        checker.query("query", &file.query);
+    }
     let techniques = checker.techniques(&file);
     Rule {
         severity: checker.severity("severity", &file.severity),

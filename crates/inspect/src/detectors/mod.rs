@@ -10,17 +10,47 @@ use crate::normalise::{Text, Trick, Views};
 
 /// The pattern files of the built-in detectors: name, text.
 pub(crate) const PATTERN_FILES: &[(&str, &str)] = &[
-    ("direct_injection/patterns.yml", include_str!("direct_injection/patterns.yml")),
-    ("indirect_injection/patterns.yml", include_str!("indirect_injection/patterns.yml")),
-    ("jailbreak/patterns.yml", include_str!("jailbreak/patterns.yml")),
-    ("prompt_extraction/patterns.yml", include_str!("prompt_extraction/patterns.yml")),
-    ("hidden_payload/patterns.yml", include_str!("hidden_payload/patterns.yml")),
+    (
+        "direct_injection/patterns.yml",
+        include_str!("direct_injection/patterns.yml"),
+    ),
+    (
+        "indirect_injection/patterns.yml",
+        include_str!("indirect_injection/patterns.yml"),
+    ),
+    (
+        "jailbreak/patterns.yml",
+        include_str!("jailbreak/patterns.yml"),
+    ),
+    (
+        "prompt_extraction/patterns.yml",
+        include_str!("prompt_extraction/patterns.yml"),
+    ),
+    (
+        "hidden_payload/patterns.yml",
+        include_str!("hidden_payload/patterns.yml"),
+    ),
     ("secrets/patterns.yml", include_str!("secrets/patterns.yml")),
-    ("tool_poisoning/patterns.yml", include_str!("tool_poisoning/patterns.yml")),
-    ("exfiltration/patterns.yml", include_str!("exfiltration/patterns.yml")),
-    ("malicious_code/patterns.yml", include_str!("malicious_code/patterns.yml")),
-    ("memory_poisoning/patterns.yml", include_str!("memory_poisoning/patterns.yml")),
-    ("resource_exhaustion/patterns.yml", include_str!("resource_exhaustion/patterns.yml")),
+    (
+        "tool_poisoning/patterns.yml",
+        include_str!("tool_poisoning/patterns.yml"),
+    ),
+    (
+        "exfiltration/patterns.yml",
+        include_str!("exfiltration/patterns.yml"),
+    ),
+    (
+        "malicious_code/patterns.yml",
+        include_str!("malicious_code/patterns.yml"),
+    ),
+    (
+        "memory_poisoning/patterns.yml",
+        include_str!("memory_poisoning/patterns.yml"),
+    ),
+    (
+        "resource_exhaustion/patterns.yml",
+        include_str!("resource_exhaustion/patterns.yml"),
+    ),
 ];
 
 /// A detector that is code: a classifier, a parser, a checksum. Sees one segment at a time in
@@ -96,14 +126,20 @@ impl<'a> Reading<'a> {
     /// Name of the trick that was undone to get a view; `None` for view 0.
     #[must_use]
     pub fn trick(&self, view: usize) -> Option<&'static str> {
-        self.views.get(view).and_then(|v| v.trick()).map(Trick::as_str)
+        self.views
+            .get(view)
+            .and_then(|v| v.trick())
+            .map(Trick::as_str)
     }
 
     /// The span of the original text (on character boundaries) from which a span of a view's
     /// folded text came.
     #[must_use]
     pub fn to_original(&self, view: usize, folded: Span) -> Span {
-        on_boundaries(self.original, self.views.to_original(view, Text::Folded, folded))
+        on_boundaries(
+            self.original,
+            self.views.to_original(view, Text::Folded, folded),
+        )
     }
 }
 
@@ -135,11 +171,26 @@ impl std::fmt::Debug for Check {
 }
 
 const CHECKS: &[Check] = &[
-    Check { name: "entropy", run: secrets::checks::is_random_value },
-    Check { name: "token", run: secrets::checks::is_random_token },
-    Check { name: "jwt", run: secrets::checks::is_jwt },
-    Check { name: "github_crc", run: secrets::checks::is_github_token },
-    Check { name: "not_placeholder", run: secrets::checks::is_no_placeholder },
+    Check {
+        name: "entropy",
+        run: secrets::checks::is_random_value,
+    },
+    Check {
+        name: "token",
+        run: secrets::checks::is_random_token,
+    },
+    Check {
+        name: "jwt",
+        run: secrets::checks::is_jwt,
+    },
+    Check {
+        name: "github_crc",
+        run: secrets::checks::is_github_token,
+    },
+    Check {
+        name: "not_placeholder",
+        run: secrets::checks::is_no_placeholder,
+    },
 ];
 
 /// The check of a name.
@@ -149,5 +200,9 @@ pub(crate) fn check(name: &str) -> Option<Check> {
 
 /// The names of all checks.
 pub(crate) fn check_names() -> String {
-    CHECKS.iter().map(|check| check.name).collect::<Vec<_>>().join(", ")
+    CHECKS
+        .iter()
+        .map(|check| check.name)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -43,7 +43,10 @@ impl Detector for PersonalData {
     fn detect(&self, segment: &Reading<'_>, found: &mut Vec<Finding>) {
         let mut counts: [(&str, usize); 24] = [("", 0); 24];
         scan(segment.original(), &mut |datum| {
-            let Some((rule, count)) = counts.iter_mut().find(|(rule, _)| *rule == datum.rule || rule.is_empty()) else {
+            let Some((rule, count)) = counts
+                .iter_mut()
+                .find(|(rule, _)| *rule == datum.rule || rule.is_empty())
+            else {
                 return;
             };
             *rule = datum.rule;
@@ -138,7 +141,10 @@ impl Number {
                 *slot = u8::try_from(at - group_start).unwrap_or(u8::MAX);
             }
             number.group_count += 1;
-            let separator = bytes.get(at).copied().filter(|b| matches!(b, b' ' | b'-' | b'.'));
+            let separator = bytes
+                .get(at)
+                .copied()
+                .filter(|b| matches!(b, b' ' | b'-' | b'.'));
             let goes_on = bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
             let same = number.separator.is_none_or(|s| Some(s) == separator)
                 || number.separator == Some(b'.') && separator == Some(b'-');
@@ -166,12 +172,23 @@ impl Number {
 
     /// Whether it stands by itself: not within a word, a decimal fraction, or an identifier.
     pub(crate) fn stands_alone(&self, bytes: &[u8]) -> bool {
-        let before = self.start.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+        let before = self
+            .start
+            .checked_sub(1)
+            .and_then(|i| bytes.get(i))
+            .copied();
         let after = bytes.get(self.end).copied();
-        let joins = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'#' | b'/' | b'=' | b'%' | b'&');
+        let joins = |b: u8| {
+            b.is_ascii_alphanumeric() || matches!(b, b'_' | b'#' | b'/' | b'=' | b'%' | b'&')
+        };
         let fraction = before == Some(b'.')
-            || matches!(after, Some(b'.' | b'-')) && bytes.get(self.end + 1).is_some_and(u8::is_ascii_alphanumeric);
-        !before.is_some_and(|b| joins(b) || matches!(b, b'-' | b'$')) && !after.is_some_and(joins) && !fraction
+            || matches!(after, Some(b'.' | b'-'))
+                && bytes
+                    .get(self.end + 1)
+                    .is_some_and(u8::is_ascii_alphanumeric);
+        !before.is_some_and(|b| joins(b) || matches!(b, b'-' | b'$'))
+            && !after.is_some_and(joins)
+            && !fraction
     }
 
     pub(crate) fn datum(&self, rule: &'static str, score: u8) -> Datum {
@@ -210,7 +227,10 @@ mod tests {
             ("AHV 756.9217.0769.85", "personal_data.ch_ahv"),
             ("身份证 11010519491231002X", "personal_data.cn_resident_id"),
             ("Aadhaar 2341 2341 2346", "personal_data.in_aadhaar"),
-            ("write to jane.doe+x@mail.example.org now", "personal_data.email"),
+            (
+                "write to jane.doe+x@mail.example.org now",
+                "personal_data.email",
+            ),
             ("call +1 (415) 555-2671", "personal_data.phone"),
             ("call +49 30 901820", "personal_data.phone"),
             ("from 203.0.113.77", "personal_data.ip_address"),

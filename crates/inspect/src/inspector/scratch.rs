@@ -40,7 +40,8 @@ impl Scratch {
         if self.inspector != inspector.id {
             self.inspector = inspector.id;
             self.caches.clear();
-            self.caches.resize_with(inspector.rules.patterns.len(), || None);
+            self.caches
+                .resize_with(inspector.rules.patterns.len(), || None);
             self.tries.clear();
             self.tries.resize(inspector.rules.patterns.len(), 0);
         }

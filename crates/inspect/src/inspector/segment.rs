@@ -3,8 +3,8 @@
 use atalaya_model::{Finding, Role, SegmentKind, Span, ThreatCategory, Verdict};
 use regex_automata::{Anchored, Input};
 
-use super::scratch::{Hit, Scratch};
 use super::Inspector;
+use super::scratch::{Hit, Scratch};
 use crate::context::Surroundings;
 use crate::detectors::{Reading, on_boundaries};
 use crate::normalise::{Text, Trick};
@@ -136,7 +136,11 @@ impl Walk<'_> {
         let Some(pattern) = self.inspector.rules.patterns.get(slot) else {
             return;
         };
-        let score = pattern.scores.get(role_index(self.role)).copied().unwrap_or(0);
+        let score = pattern
+            .scores
+            .get(role_index(self.role))
+            .copied()
+            .unwrap_or(0);
         let Some(tries) = self.scratch.tries.get_mut(slot) else {
             return;
         };
@@ -157,15 +161,34 @@ impl Walk<'_> {
             return;
         };
         let span = on_boundaries(haystack, Span::new(start, end));
-        if pattern.check.is_some_and(|check| !check.passes(span.slice(haystack))) {
+        if pattern
+            .check
+            .is_some_and(|check| !check.passes(span.slice(haystack)))
+        {
             return;
         }
-        let text = if pattern.plain { Text::Plain } else { Text::Folded };
+        let text = if pattern.plain {
+            Text::Plain
+        } else {
+            Text::Folded
+        };
         let original = on_boundaries(self.original, views.to_original(view, text, span));
-        self.keep(Hit { pattern: number, view, span, score, original });
+        self.keep(Hit {
+            pattern: number,
+            view,
+            span,
+            score,
+            original,
+        });
     }
 
-    fn match_end(&mut self, pattern: &Pattern, slot: usize, haystack: &str, start: usize) -> Option<usize> {
+    fn match_end(
+        &mut self,
+        pattern: &Pattern,
+        slot: usize,
+        haystack: &str,
+        start: usize,
+    ) -> Option<usize> {
         let cache = self
             .scratch
             .caches
@@ -175,7 +198,9 @@ impl Walk<'_> {
         if start >= end {
             return None;
         }
-        let input = Input::new(haystack).range(start..end).anchored(Anchored::Yes);
+        let input = Input::new(haystack)
+            .range(start..end)
+            .anchored(Anchored::Yes);
         match pattern.dfa.try_search_fwd(cache, &input) {
             Ok(found) => found.map(|half| half.offset()),
             Err(_) => {
@@ -228,17 +253,28 @@ impl Walk<'_> {
     }
 
     fn score_in_context(&self, hit: &Hit, pattern: &Pattern) -> u8 {
-        let hidden = self.scratch.views.get(hit.view).is_some_and(|view| view.trick().is_some());
+        let hidden = self
+            .scratch
+            .views
+            .get(hit.view)
+            .is_some_and(|view| view.trick().is_some());
         if !pattern.quotable || hidden || is_data(pattern.category) {
             return hit.score;
         }
-        let folded = self.scratch.views.get(hit.view).map_or("", |view| view.folded());
+        let folded = self
+            .scratch
+            .views
+            .get(hit.view)
+            .map_or("", |view| view.folded());
         let keeps = self.surroundings.keeps_percent(folded, hit.span);
         u8::try_from(u32::from(hit.score) * keeps / 100).unwrap_or(hit.score)
     }
 
     fn hidden(&mut self, hit: &Hit, score: u8, index: u32, kind: SegmentKind) {
-        let tricks = self.scratch.views.tricks_at(hit.view, hit.span, self.original);
+        let tricks = self
+            .scratch
+            .views
+            .tricks_at(hit.view, hit.span, self.original);
         for trick in tricks.iter() {
             let rule = trick.rule();
             if self.scratch.findings.iter().any(|f| f.rule == rule) {

@@ -19,7 +19,10 @@ pub(crate) fn ascii85(source: &str, text: &mut String, map: &mut OffsetMap) -> b
         if at - start >= DIGITS_MIN {
             let mut blob = bytes.get(start..at).unwrap_or_default();
             blob = blob.strip_prefix(b"<~").unwrap_or(blob);
-            if is_promising(blob) && decode(blob, &mut decoded) && let Some(plain) = as_text(&decoded) {
+            if is_promising(blob)
+                && decode(blob, &mut decoded)
+                && let Some(plain) = as_text(&decoded)
+            {
                 push(text, map, plain, start, at);
             }
         }

@@ -58,9 +58,9 @@ fn is_promising(blob: &[u8]) -> bool {
     let mut start = [0_u8; 9];
     let mut filled = 0;
     for (group, out) in blob.chunks_exact(4).zip(start.chunks_exact_mut(3)) {
-        let bits = group
-            .iter()
-            .fold(0_u32, |bits, digit| bits << 6 | u32::from(value(*digit).unwrap_or(0)));
+        let bits = group.iter().fold(0_u32, |bits, digit| {
+            bits << 6 | u32::from(value(*digit).unwrap_or(0))
+        });
         out.copy_from_slice(&bits.to_be_bytes()[1..]);
         filled += 3;
     }

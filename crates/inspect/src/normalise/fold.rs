@@ -91,7 +91,8 @@ impl Folder<'_> {
     fn copy_ascii(&mut self, start: usize, end: usize) {
         let from = self.folded.len();
         self.map.copied(from, start);
-        self.folded.push_str(self.source.get(start..end).unwrap_or(""));
+        self.folded
+            .push_str(self.source.get(start..end).unwrap_or(""));
         if let Some(copied) = self.folded.get_mut(from..) {
             copied.make_ascii_lowercase();
         }
@@ -173,7 +174,9 @@ impl Folder<'_> {
             '\u{FF21}'..='\u{FF3A}' | '\u{FF41}'..='\u{FF5A}' => {
                 self.tricks.insert(Trick::FullWidth);
             }
-            '\u{1D400}'..='\u{1D7FF}' | '\u{24B6}'..='\u{24E9}' | '\u{249C}'..='\u{24B5}'
+            '\u{1D400}'..='\u{1D7FF}'
+            | '\u{24B6}'..='\u{24E9}'
+            | '\u{249C}'..='\u{24B5}'
             | '\u{1F130}'..='\u{1F149}' => self.tricks.insert(Trick::Styled),
             _ => {}
         }
@@ -183,7 +186,8 @@ impl Folder<'_> {
     /// do they hide something.
     fn note_invisible(&mut self, kind: Invisible, c: char, previous: Option<char>, next: usize) {
         let following = self.source.get(next..).and_then(|rest| rest.chars().next());
-        let between_letters = previous.is_some_and(|p| p.is_ascii_graphic() || invisible(p).is_some())
+        let between_letters = previous
+            .is_some_and(|p| p.is_ascii_graphic() || invisible(p).is_some())
             && following.is_some_and(|f| f.is_ascii_graphic() || invisible(f).is_some());
         match kind {
             Invisible::ZeroWidth if between_letters => self.tricks.insert(Trick::ZeroWidth),
@@ -278,7 +282,10 @@ mod tests {
     fn disguises_fold_to_the_same_words() {
         for (source, trick) in [
             ("Ignore Rules", None),
-            ("I\u{200B}g\u{200B}n\u{200B}ore Rules", Some(Trick::ZeroWidth)),
+            (
+                "I\u{200B}g\u{200B}n\u{200B}ore Rules",
+                Some(Trick::ZeroWidth),
+            ),
             ("Іgnоrе Rulеѕ", Some(Trick::Homoglyph)),
             ("Ｉｇｎｏｒｅ Ｒｕｌｅｓ", Some(Trick::FullWidth)),
             ("𝐈𝐠𝐧𝐨𝐫𝐞 𝕽𝖚𝖑𝖊𝖘", Some(Trick::Styled)),
@@ -288,7 +295,10 @@ mod tests {
         ] {
             let (text, tricks) = folded(source);
             assert_eq!(text, "ignore rules", "{source}");
-            assert!(trick.is_none_or(|t| tricks.contains(&t)), "{source}: {tricks:?}");
+            assert!(
+                trick.is_none_or(|t| tricks.contains(&t)),
+                "{source}: {tricks:?}"
+            );
         }
     }
 

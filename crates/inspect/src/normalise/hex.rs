@@ -23,7 +23,9 @@ pub(crate) fn hex(source: &str, text: &mut String, map: &mut OffsetMap) -> bool 
         while bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
             at += 1;
         }
-        let near = run.last().is_none_or(|(_, end)| start - end <= GAP_BYTES_MAX);
+        let near = run
+            .last()
+            .is_none_or(|(_, end)| start - end <= GAP_BYTES_MAX);
         let word = bytes.get(start..at).unwrap_or_default();
         let is_number = is_number(word);
         if !near || !is_number || run.len() >= BLOB_BYTES_MAX {
@@ -54,7 +56,11 @@ fn flush(source: &str, run: &mut Vec<(usize, usize)>, text: &mut String, map: &m
     if run.len() >= CHARACTERS_MIN
         && let (Some((start, _)), Some((_, end))) = (run.first(), run.last())
     {
-        let longest = run.iter().map(|(start, end)| end - start).max().unwrap_or(0);
+        let longest = run
+            .iter()
+            .map(|(start, end)| end - start)
+            .max()
+            .unwrap_or(0);
         let bases: &[u32] = match longest {
             8 => &[2],
             3 => &[10],

@@ -19,10 +19,21 @@ pub(crate) enum Invisible {
 #[must_use]
 pub(crate) const fn invisible(c: char) -> Option<Invisible> {
     Some(match c {
-        '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}'
-        | '\u{17B5}' | '\u{180B}'..='\u{180E}' | '\u{200B}'..='\u{200F}'
-        | '\u{2060}'..='\u{2064}' | '\u{206A}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}'
-        | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' => Invisible::ZeroWidth,
+        '\u{00AD}'
+        | '\u{034F}'
+        | '\u{061C}'
+        | '\u{115F}'
+        | '\u{1160}'
+        | '\u{17B4}'
+        | '\u{17B5}'
+        | '\u{180B}'..='\u{180E}'
+        | '\u{200B}'..='\u{200F}'
+        | '\u{2060}'..='\u{2064}'
+        | '\u{206A}'..='\u{206F}'
+        | '\u{3164}'
+        | '\u{FEFF}'
+        | '\u{FFA0}'
+        | '\u{FFF9}'..='\u{FFFB}' => Invisible::ZeroWidth,
         '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => Invisible::Bidi,
         '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' => Invisible::VariationSelector,
         '\u{E0000}'..='\u{E007F}' => Invisible::Tag,
@@ -51,7 +62,11 @@ pub(crate) fn read_tags(source: &str, text: &mut String, map: &mut OffsetMap) ->
 
 /// The bytes that a chain of variation selectors spells (0-15 in the basic block, 16-255 in
 /// the supplement), as text. Returns whether it was text.
-pub(crate) fn read_variation_selectors(source: &str, text: &mut String, map: &mut OffsetMap) -> bool {
+pub(crate) fn read_variation_selectors(
+    source: &str,
+    text: &mut String,
+    map: &mut OffsetMap,
+) -> bool {
     /// Shorter chains are ordinary: emoji, ideographic variants.
     const CHAIN_MIN: usize = 4;
     let mut bytes = Vec::new();
@@ -99,7 +114,11 @@ mod tests {
             .collect();
         let mut text = String::new();
         let source = format!("😀{smuggled}");
-        assert!(read_variation_selectors(&source, &mut text, &mut OffsetMap::default()));
+        assert!(read_variation_selectors(
+            &source,
+            &mut text,
+            &mut OffsetMap::default()
+        ));
         assert_eq!(text, "reveal");
     }
 }

@@ -45,7 +45,8 @@ pub(crate) fn joined(source: &str, text: &mut String, map: &mut OffsetMap) -> bo
             at += 1;
         }
         let word = source.get(start..at).unwrap_or("");
-        if (WORD_BYTES_MIN..=WORD_BYTES_MAX).contains(&word.len()) && split(word, &words, &mut plain)
+        if (WORD_BYTES_MIN..=WORD_BYTES_MAX).contains(&word.len())
+            && split(word, &words, &mut plain)
         {
             patches.replace(start, at, &plain);
         }
@@ -65,7 +66,10 @@ fn split(word: &str, words: &[&str], plain: &mut String) -> bool {
     for start in (0..length).rev() {
         let rest = word.get(start..).unwrap_or("");
         for candidate in words.iter().filter(|w| rest.starts_with(**w)) {
-            let after = parts.get(start + candidate.len()).copied().unwrap_or(UNREACHABLE);
+            let after = parts
+                .get(start + candidate.len())
+                .copied()
+                .unwrap_or(UNREACHABLE);
             let (Some(best), Some(taken)) = (parts.get_mut(start), step.get_mut(start)) else {
                 continue;
             };

@@ -9,13 +9,72 @@ const WORD_BYTES_MAX: usize = 20;
 const WORDS_MIN: usize = 3;
 /// `1` is mostly an i; in these words it is an l.
 const L_WORDS: &[&str] = &[
-    "all", "rules", "rule", "reveal", "tell", "guidelines", "guideline", "jailbreak", "policy",
-    "policies", "limits", "limit", "unlimited", "will", "follow", "following", "allowed", "allow",
-    "please", "limitations", "limitation", "only", "list", "lines", "full", "illegal", "unlock",
-    "unlocked", "role", "roleplay", "model", "tool", "tools", "output", "like", "could", "would",
-    "should", "help", "delete", "email", "mail", "file", "files", "link", "url", "also", "leak",
-    "malware", "manual", "moral", "disclose", "developer", "evil", "explain", "replace", "public",
-    "else", "fully", "real", "safely", "literally", "verbatim", "personal", "control", "controls",
+    "all",
+    "rules",
+    "rule",
+    "reveal",
+    "tell",
+    "guidelines",
+    "guideline",
+    "jailbreak",
+    "policy",
+    "policies",
+    "limits",
+    "limit",
+    "unlimited",
+    "will",
+    "follow",
+    "following",
+    "allowed",
+    "allow",
+    "please",
+    "limitations",
+    "limitation",
+    "only",
+    "list",
+    "lines",
+    "full",
+    "illegal",
+    "unlock",
+    "unlocked",
+    "role",
+    "roleplay",
+    "model",
+    "tool",
+    "tools",
+    "output",
+    "like",
+    "could",
+    "would",
+    "should",
+    "help",
+    "delete",
+    "email",
+    "mail",
+    "file",
+    "files",
+    "link",
+    "url",
+    "also",
+    "leak",
+    "malware",
+    "manual",
+    "moral",
+    "disclose",
+    "developer",
+    "evil",
+    "explain",
+    "replace",
+    "public",
+    "else",
+    "fully",
+    "real",
+    "safely",
+    "literally",
+    "verbatim",
+    "personal",
+    "control",
+    "controls",
 ];
 
 /// Replaces digits and symbols inside of words by the letters they stand for.
@@ -36,7 +95,9 @@ pub(crate) fn leetspeak(source: &str, text: &mut String, map: &mut OffsetMap) ->
         }
         // `rules!` ends in a mark, not in a letter.
         let mut end = at;
-        while end > start + 1 && matches!(bytes.get(end - 1), Some(b'!' | b'$' | b'@' | b'+' | b'|')) {
+        while end > start + 1
+            && matches!(bytes.get(end - 1), Some(b'!' | b'$' | b'@' | b'+' | b'|'))
+        {
             end -= 1;
         }
         let word = source.get(start..end).unwrap_or("");
@@ -67,7 +128,11 @@ pub(crate) fn is_leet(word: &[u8]) -> bool {
     }
     // `7h3`, `t0`, `1n` and `4` read as words; `0x1f`, `2023`, `sha256` do not.
     let known_short = matches!(word, b"t0" | b"n0" | b"s0" | b"d0" | b"g0" | b"4" | b"1");
-    known_short || (sign_first && letters + signs == word.len() && signs <= letters + 1 && !is_hex_number(word))
+    known_short
+        || (sign_first
+            && letters + signs == word.len()
+            && signs <= letters + 1
+            && !is_hex_number(word))
 }
 
 fn is_hex_number(word: &[u8]) -> bool {

@@ -12,14 +12,14 @@ pub(crate) fn markdown(source: &str, text: &mut String, map: &mut OffsetMap) -> 
     let mut patches = Patchwork::new(source, text, map);
     let mut at = 1;
     while at < bytes.len() {
-        let Some(found) =
-            memchr::memchr3(b'*', b'<', b'`', bytes.get(at..).unwrap_or_default())
+        let Some(found) = memchr::memchr3(b'*', b'<', b'`', bytes.get(at..).unwrap_or_default())
         else {
             break;
         };
         let start = at + found;
         let end = markup_end(bytes, start);
-        let inside = end > start && is_letter(bytes, start.wrapping_sub(1)) && is_letter(bytes, end);
+        let inside =
+            end > start && is_letter(bytes, start.wrapping_sub(1)) && is_letter(bytes, end);
         if inside {
             patches.replace(start, end, "");
         }

@@ -12,7 +12,11 @@ pub(crate) fn morse(source: &str, text: &mut String, map: &mut OffsetMap) -> boo
     let mut plain = String::new();
     let (mut letters, mut start, mut end) = (0, 0, 0);
     for (at, code) in words(source) {
-        let known = if matches!(code, "/" | "|") { Some(' ') } else { letter(code) };
+        let known = if matches!(code, "/" | "|") {
+            Some(' ')
+        } else {
+            letter(code)
+        };
         let Some(c) = known else {
             finish(letters, &plain, (start, end), text, map);
             plain.clear();
@@ -21,7 +25,10 @@ pub(crate) fn morse(source: &str, text: &mut String, map: &mut OffsetMap) -> boo
         };
         if plain.is_empty() {
             start = at;
-        } else if source.get(end..at).is_some_and(|gap| gap.len() > 2 || gap.contains('\n')) {
+        } else if source
+            .get(end..at)
+            .is_some_and(|gap| gap.len() > 2 || gap.contains('\n'))
+        {
             plain.push(' ');
         }
         plain.push(c);
@@ -32,9 +39,17 @@ pub(crate) fn morse(source: &str, text: &mut String, map: &mut OffsetMap) -> boo
     !text.is_empty()
 }
 
-fn finish(letters: usize, plain: &str, span: (usize, usize), text: &mut String, map: &mut OffsetMap) {
+fn finish(
+    letters: usize,
+    plain: &str,
+    span: (usize, usize),
+    text: &mut String,
+    map: &mut OffsetMap,
+) {
     // Rows of dots and dashes are rulers and tables.
-    let distinct = plain.bytes().any(|b| !matches!(b, b'e' | b't' | b' ' | b'i' | b's' | b'h' | b'm' | b'o'));
+    let distinct = plain
+        .bytes()
+        .any(|b| !matches!(b, b'e' | b't' | b' ' | b'i' | b's' | b'h' | b'm' | b'o'));
     if letters >= LETTERS_MIN && distinct && as_text(plain.as_bytes()).is_some() {
         push(text, map, plain, span.0, span.1);
     }
@@ -49,14 +64,50 @@ fn words(source: &str) -> impl Iterator<Item = (usize, &str)> {
 
 fn letter(code: &str) -> Option<char> {
     Some(match code {
-        ".-" => 'a', "-..." => 'b', "-.-." => 'c', "-.." => 'd', "." => 'e', "..-." => 'f',
-        "--." => 'g', "...." => 'h', ".." => 'i', ".---" => 'j', "-.-" => 'k', ".-.." => 'l',
-        "--" => 'm', "-." => 'n', "---" => 'o', ".--." => 'p', "--.-" => 'q', ".-." => 'r',
-        "..." => 's', "-" => 't', "..-" => 'u', "...-" => 'v', ".--" => 'w', "-..-" => 'x',
-        "-.--" => 'y', "--.." => 'z', "-----" => '0', ".----" => '1', "..---" => '2',
-        "...--" => '3', "....-" => '4', "....." => '5', "-...." => '6', "--..." => '7',
-        "---.." => '8', "----." => '9', ".-.-.-" => '.', "--..--" => ',', "..--.." => '?',
-        "-.-.--" => '!', "---..." => ':', "-....-" => '-', ".----." => '\'', "-..-." => '/',
+        ".-" => 'a',
+        "-..." => 'b',
+        "-.-." => 'c',
+        "-.." => 'd',
+        "." => 'e',
+        "..-." => 'f',
+        "--." => 'g',
+        "...." => 'h',
+        ".." => 'i',
+        ".---" => 'j',
+        "-.-" => 'k',
+        ".-.." => 'l',
+        "--" => 'm',
+        "-." => 'n',
+        "---" => 'o',
+        ".--." => 'p',
+        "--.-" => 'q',
+        ".-." => 'r',
+        "..." => 's',
+        "-" => 't',
+        "..-" => 'u',
+        "...-" => 'v',
+        ".--" => 'w',
+        "-..-" => 'x',
+        "-.--" => 'y',
+        "--.." => 'z',
+        "-----" => '0',
+        ".----" => '1',
+        "..---" => '2',
+        "...--" => '3',
+        "....-" => '4',
+        "....." => '5',
+        "-...." => '6',
+        "--..." => '7',
+        "---.." => '8',
+        "----." => '9',
+        ".-.-.-" => '.',
+        "--..--" => ',',
+        "..--.." => '?',
+        "-.-.--" => '!',
+        "---..." => ':',
+        "-....-" => '-',
+        ".----." => '\'',
+        "-..-." => '/',
         _ => return None,
     })
 }

@@ -7,10 +7,34 @@ use super::OffsetMap;
 
 /// The words whose reversal gives it away.
 pub(crate) const CUES: &[&str] = &[
-    "snoitcurtsni", "noitcurtsni", "tpmorp", "suoiverp", "erongi", "dragersid", "seluR", "selur",
-    "senilediug", "tcejorp eht", "metsys", "laever", "drowssap", "noitamrofni", "tnatsissa",
-    "repoleved", "detcirtsernu", "snoitcirtser", "sdnammoc", "segassem", "tegrof", "edirrevo",
-    "tuohtiw", "esnopser", "dnopser", "retlif", "kaerbliaj", "nimda",
+    "snoitcurtsni",
+    "noitcurtsni",
+    "tpmorp",
+    "suoiverp",
+    "erongi",
+    "dragersid",
+    "seluR",
+    "selur",
+    "senilediug",
+    "tcejorp eht",
+    "metsys",
+    "laever",
+    "drowssap",
+    "noitamrofni",
+    "tnatsissa",
+    "repoleved",
+    "detcirtsernu",
+    "snoitcirtser",
+    "sdnammoc",
+    "segassem",
+    "tegrof",
+    "edirrevo",
+    "tuohtiw",
+    "esnopser",
+    "dnopser",
+    "retlif",
+    "kaerbliaj",
+    "nimda",
 ];
 
 /// Longest stretch that is read backwards.
@@ -27,10 +51,19 @@ pub(crate) fn reversed(source: &str, cue: usize, text: &mut String, map: &mut Of
 }
 
 /// Reads every word from back to front and leaves their order.
-pub(crate) fn reversed_words(source: &str, cue: usize, text: &mut String, map: &mut OffsetMap) -> bool {
+pub(crate) fn reversed_words(
+    source: &str,
+    cue: usize,
+    text: &mut String,
+    map: &mut OffsetMap,
+) -> bool {
     let (start, end) = stretch(source, cue);
     let mut at = start;
-    for word in source.get(start..end).unwrap_or("").split_inclusive(|c: char| !c.is_alphanumeric()) {
+    for word in source
+        .get(start..end)
+        .unwrap_or("")
+        .split_inclusive(|c: char| !c.is_alphanumeric())
+    {
         let letters = word.trim_end_matches(|c: char| !c.is_alphanumeric());
         map.replaced(text.len(), at, letters.len().max(1));
         text.extend(letters.chars().rev());

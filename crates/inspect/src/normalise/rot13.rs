@@ -5,9 +5,27 @@ use super::OffsetMap;
 
 /// The words that give it away.
 pub(crate) const CUES: &[&str] = &[
-    "vafgehpgvba", "cebzcg", "vtaber", "qvfertneq", "cerivbhf", "flfgrz", "erirny", "cnffjbeq",
-    "thvqryvarf", "qrirybcre", "erfgevpgvba", "nffvfgnag", "sbetrg", "bireevqr", "jvgubhg",
-    "erfcbaq", "rkcynva", "ubj gb", "qrgnvyrq", "cebivqr", "nqzva",
+    "vafgehpgvba",
+    "cebzcg",
+    "vtaber",
+    "qvfertneq",
+    "cerivbhf",
+    "flfgrz",
+    "erirny",
+    "cnffjbeq",
+    "thvqryvarf",
+    "qrirybcre",
+    "erfgevpgvba",
+    "nffvfgnag",
+    "sbetrg",
+    "bireevqr",
+    "jvgubhg",
+    "erfcbaq",
+    "rkcynva",
+    "ubj gb",
+    "qrgnvyrq",
+    "cebivqr",
+    "nqzva",
 ];
 
 /// Longest stretch that is read.

@@ -46,7 +46,9 @@ impl Shape {
         let bytes = text.as_bytes();
         let mut shape = Self {
             percent: has_pair(bytes, b'%', |b| b.is_ascii_hexdigit()),
-            equals: has_pair(bytes, b'=', |b| b.is_ascii_digit() || matches!(b, b'A'..=b'F' | b'\n')),
+            equals: has_pair(bytes, b'=', |b| {
+                b.is_ascii_digit() || matches!(b, b'A'..=b'F' | b'\n')
+            }),
             ampersand: has_pair(bytes, b'&', |b| b == b'#' || b.is_ascii_lowercase()),
             backslash: has_pair(bytes, b'\\', |b| matches!(b, b'u' | b'x' | b'U')),
             ..Self::default()
@@ -80,9 +82,18 @@ impl Row {
             kinds |= KIND[*b as usize];
         }
         let in_row = |count: u32, is: bool| if is { count + 1 } else { 0 };
-        self.singles = in_row(self.singles, word.len() == 1 && kinds & (LETTER | DIGIT) != 0);
-        self.morse = in_row(self.morse, kinds & (LETTER | DIGIT | SIGN) == 0 && kinds & MORSE != 0);
-        self.numbers = in_row(self.numbers, kinds & (DIGIT | HEX) != 0 && word.len() <= 9 && kinds & OTHER == 0);
+        self.singles = in_row(
+            self.singles,
+            word.len() == 1 && kinds & (LETTER | DIGIT) != 0,
+        );
+        self.morse = in_row(
+            self.morse,
+            kinds & (LETTER | DIGIT | SIGN) == 0 && kinds & MORSE != 0,
+        );
+        self.numbers = in_row(
+            self.numbers,
+            kinds & (DIGIT | HEX) != 0 && word.len() <= 9 && kinds & OTHER == 0,
+        );
         shape.spaced |= self.singles >= SINGLES_MIN;
         shape.morse |= self.morse >= CODES_MIN;
         shape.numbers |= self.numbers >= CODES_MIN;
@@ -98,7 +109,10 @@ impl Row {
     fn mixed_word(&mut self, word: &[u8], kinds: u8, shape: &mut Shape) {
         if kinds & (DIGIT | SIGN) != 0 && word.len() <= 24 {
             let core = word.trim_ascii_end();
-            let end = core.iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |i| i + 1);
+            let end = core
+                .iter()
+                .rposition(u8::is_ascii_alphanumeric)
+                .map_or(0, |i| i + 1);
             self.leet += u32::from(is_leet(core.get(..end).unwrap_or_default()));
             shape.leet |= self.leet >= LEET_WORDS_MIN;
         }

@@ -76,7 +76,11 @@ fn join(source: &str, start: usize, letters: &[(usize, usize)], plain: &mut Stri
         plain.push_str(source.get(at..*end).unwrap_or(""));
         if i < gaps && gap(i) != usual {
             plain.push(' ');
-            plain.extend(gap(i).chars().filter(|c| matches!(c, ':' | ',' | '.' | '!' | '?') && !usual.contains(*c)));
+            plain.extend(
+                gap(i)
+                    .chars()
+                    .filter(|c| matches!(c, ':' | ',' | '.' | '!' | '?') && !usual.contains(*c)),
+            );
         }
         at = *next;
     }
@@ -84,5 +88,7 @@ fn join(source: &str, start: usize, letters: &[(usize, usize)], plain: &mut Stri
 }
 
 fn is_letter(bytes: &[u8], at: usize) -> bool {
-    bytes.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || !b.is_ascii())
+    bytes
+        .get(at)
+        .is_some_and(|b| b.is_ascii_alphanumeric() || !b.is_ascii())
 }

@@ -86,7 +86,8 @@ fn regex_problem(error: &regex_syntax::Error, regex: &str) -> Problem {
     Problem {
         code: code::REGEX,
         message,
-        help: "syntax: https://docs.rs/regex, without Unicode classes, on lower-case text".to_owned(),
+        help: "syntax: https://docs.rs/regex, without Unicode classes, on lower-case text"
+            .to_owned(),
         near: near.to_owned(),
     }
 }
@@ -101,13 +102,20 @@ fn anchors(hir: &Hir, source: &PatternSource) -> Result<Vec<Vec<u8>>, Problem> {
         .limit_total(4096);
     let sequence = extractor.extract(hir);
     let literals = sequence.literals().unwrap_or_default();
-    let shortest = literals.iter().map(|l| l.as_bytes()).min_by_key(|l| l.len()).unwrap_or_default();
+    let shortest = literals
+        .iter()
+        .map(|l| l.as_bytes())
+        .min_by_key(|l| l.len())
+        .unwrap_or_default();
     if shortest.len() < ANCHOR_BYTES_MIN {
         let start = String::from_utf8_lossy(shortest);
         return Err(Problem {
             code: code::NO_ANCHOR,
-            message: format!("a match may start with only `{start}`: {ANCHOR_BYTES_MIN} literal bytes are needed"),
-            help: "start with words, e.g. `(?:ignore|forget){s}…`; put what is optional later".to_owned(),
+            message: format!(
+                "a match may start with only `{start}`: {ANCHOR_BYTES_MIN} literal bytes are needed"
+            ),
+            help: "start with words, e.g. `(?:ignore|forget){s}…`; put what is optional later"
+                .to_owned(),
             near: source.regex.as_slice().first().cloned().unwrap_or_default(),
         });
     }
@@ -194,7 +202,13 @@ fn atlas(
         &source.atlas
     };
     if named.is_empty() || (source.atlas.is_empty() && source.category.is_some()) {
-        return Cow::Owned(category.atlas().iter().map(|id| Cow::Borrowed(*id)).collect());
+        return Cow::Owned(
+            category
+                .atlas()
+                .iter()
+                .map(|id| Cow::Borrowed(*id))
+                .collect(),
+        );
     }
     Cow::Owned(named.iter().map(|id| Cow::Owned(id.clone())).collect())
 }

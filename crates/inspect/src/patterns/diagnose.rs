@@ -40,8 +40,12 @@ pub(crate) fn pattern(text: &str, id: &str, problem: &Problem) -> Diagnostic {
             || id_at(text, id),
             |at| Span::new(start + at, start + at + problem.near.len()),
         );
-    Diagnostic::error(problem.code, span, format!("pattern `{id}`: {}", problem.message))
-        .with_help(problem.help.clone())
+    Diagnostic::error(
+        problem.code,
+        span,
+        format!("pattern `{id}`: {}", problem.message),
+    )
+    .with_help(problem.help.clone())
 }
 
 pub(crate) fn duplicate_id(text: &str, id: &str) -> Diagnostic {
@@ -57,7 +61,9 @@ pub(crate) fn file_too_large(text: &str) -> Diagnostic {
 
 pub(crate) fn too_many_patterns(text: &str) -> Diagnostic {
     let message = format!("more than {PATTERNS_MAX} patterns altogether");
-    let span = text.find("patterns").map_or(Span::new(0, 1), |at| Span::new(at, at + 8));
+    let span = text
+        .find("patterns")
+        .map_or(Span::new(0, 1), |at| Span::new(at, at + 8));
     Diagnostic::error(code::TOO_LARGE, span, message)
         .with_help("join patterns that differ in words only: `regex` takes a list")
 }

@@ -54,12 +54,16 @@ fn next_name(text: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;
     while let Some(open) = text.get(from..)?.find('{').map(|i| from + i) {
         let before = text.get(..open)?;
-        let escaped = [r"\", r"\p", r"\P", r"\x", r"\u"].iter().any(|e| before.ends_with(e));
+        let escaped = [r"\", r"\p", r"\P", r"\x", r"\u"]
+            .iter()
+            .any(|e| before.ends_with(e));
         let name_end = text.get(open + 1..)?.find('}').map(|i| open + 1 + i);
         if let Some(end) = name_end {
             let name = text.get(open + 1..end)?;
             let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
-                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
             if is_name && !escaped {
                 return Some((text.get(..open)?, name, text.get(end + 1..)?));
             }

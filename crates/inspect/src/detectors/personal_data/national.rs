@@ -24,50 +24,99 @@ struct Kind {
 
 const KINDS: &[Kind] = &[
     Kind {
-        rule: "personal_data.us_ssn", score: 50, digits: 9, valid: us_ssn,
-        needs: &[Needs::Groups(&[3, 2, 4]), Needs::Name], names: &["ssn", "social security"],
+        rule: "personal_data.us_ssn",
+        score: 50,
+        digits: 9,
+        valid: us_ssn,
+        needs: &[Needs::Groups(&[3, 2, 4]), Needs::Name],
+        names: &["ssn", "social security"],
     },
     Kind {
-        rule: "personal_data.br_cpf", score: 45, digits: 11, valid: br_cpf,
-        needs: &[Needs::Groups(&[3, 3, 3, 2]), Needs::Name], names: &["cpf"],
+        rule: "personal_data.br_cpf",
+        score: 45,
+        digits: 11,
+        valid: br_cpf,
+        needs: &[Needs::Groups(&[3, 3, 3, 2]), Needs::Name],
+        names: &["cpf"],
     },
     Kind {
-        rule: "personal_data.ch_ahv", score: 45, digits: 13, valid: ch_ahv,
-        needs: &[Needs::Groups(&[3, 4, 4, 2]), Needs::Name], names: &["ahv", "avs"],
+        rule: "personal_data.ch_ahv",
+        score: 45,
+        digits: 13,
+        valid: ch_ahv,
+        needs: &[Needs::Groups(&[3, 4, 4, 2]), Needs::Name],
+        names: &["ahv", "avs"],
     },
     Kind {
-        rule: "personal_data.in_aadhaar", score: 45, digits: 12, valid: verhoeff,
-        needs: &[Needs::Groups(&[4, 4, 4]), Needs::Name], names: &["aadhaar", "aadhar", "uidai"],
+        rule: "personal_data.in_aadhaar",
+        score: 45,
+        digits: 12,
+        valid: verhoeff,
+        needs: &[Needs::Groups(&[4, 4, 4]), Needs::Name],
+        names: &["aadhaar", "aadhar", "uidai"],
     },
     Kind {
-        rule: "personal_data.pl_pesel", score: 45, digits: 11, valid: pl_pesel,
-        needs: &[Needs::Name], names: &["pesel"],
-    },
-    Kind {
-        rule: "personal_data.de_tax_id", score: 45, digits: 11, valid: de_tax_id,
+        rule: "personal_data.pl_pesel",
+        score: 45,
+        digits: 11,
+        valid: pl_pesel,
         needs: &[Needs::Name],
-        names: &["steuer-id", "steuer id", "steueridentifikation", "steuer-identifikation", "idnr", "tax id"],
+        names: &["pesel"],
     },
     Kind {
-        rule: "personal_data.nl_bsn", score: 45, digits: 9, valid: nl_bsn,
-        needs: &[Needs::Name], names: &["bsn", "burgerservicenummer", "sofinummer"],
+        rule: "personal_data.de_tax_id",
+        score: 45,
+        digits: 11,
+        valid: de_tax_id,
+        needs: &[Needs::Name],
+        names: &[
+            "steuer-id",
+            "steuer id",
+            "steueridentifikation",
+            "steuer-identifikation",
+            "idnr",
+            "tax id",
+        ],
     },
     Kind {
-        rule: "personal_data.uk_nhs", score: 45, digits: 10, valid: uk_nhs,
-        needs: &[Needs::Name], names: &["nhs"],
+        rule: "personal_data.nl_bsn",
+        score: 45,
+        digits: 9,
+        valid: nl_bsn,
+        needs: &[Needs::Name],
+        names: &["bsn", "burgerservicenummer", "sofinummer"],
     },
     Kind {
-        rule: "personal_data.fr_nir", score: 45, digits: 15, valid: fr_nir,
+        rule: "personal_data.uk_nhs",
+        score: 45,
+        digits: 10,
+        valid: uk_nhs,
+        needs: &[Needs::Name],
+        names: &["nhs"],
+    },
+    Kind {
+        rule: "personal_data.fr_nir",
+        score: 45,
+        digits: 15,
+        valid: fr_nir,
         needs: &[Needs::Groups(&[1, 2, 2, 2, 3, 3, 2]), Needs::Name],
         names: &["nir", "securite sociale", "sécurité sociale", "sécu"],
     },
     Kind {
-        rule: "personal_data.se_personnummer", score: 45, digits: 10, valid: luhn,
-        needs: &[Needs::Name], names: &["personnummer"],
+        rule: "personal_data.se_personnummer",
+        score: 45,
+        digits: 10,
+        valid: luhn,
+        needs: &[Needs::Name],
+        names: &["personnummer"],
     },
     Kind {
-        rule: "personal_data.cn_resident_id", score: 45, digits: 18, valid: cn_resident_id,
-        needs: &[Needs::Groups(&[18])], names: &[],
+        rule: "personal_data.cn_resident_id",
+        score: 45,
+        digits: 18,
+        valid: cn_resident_id,
+        needs: &[Needs::Groups(&[18])],
+        names: &[],
     },
 ];
 
@@ -93,12 +142,23 @@ pub(super) fn by_digits(text: &str, number: &Number) -> Option<Datum> {
 /// Numbers with letters before or after the digits.
 pub(super) fn by_letters(bytes: &[u8], number: &Number) -> Option<Datum> {
     let digits = number.digits()?;
-    let after = bytes.get(number.end).copied().map(|b| b.to_ascii_uppercase());
-    let ends = !bytes.get(number.end + 1).is_some_and(u8::is_ascii_alphanumeric);
-    let before = |count: usize| number.start.checked_sub(count).and_then(|i| bytes.get(i..number.start));
+    let after = bytes
+        .get(number.end)
+        .copied()
+        .map(|b| b.to_ascii_uppercase());
+    let ends = !bytes
+        .get(number.end + 1)
+        .is_some_and(u8::is_ascii_alphanumeric);
+    let before = |count: usize| {
+        number
+            .start
+            .checked_sub(count)
+            .and_then(|i| bytes.get(i..number.start))
+    };
     let starts = |count: usize| {
         let at = number.start.checked_sub(count + 1);
-        !at.and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_alphanumeric)
+        !at.and_then(|i| bytes.get(i))
+            .is_some_and(u8::is_ascii_alphanumeric)
     };
     let spanned = |rule, back: usize| Datum {
         rule,
@@ -106,7 +166,9 @@ pub(super) fn by_letters(bytes: &[u8], number: &Number) -> Option<Datum> {
         span: Span::new(number.start - back, number.end + 1),
     };
     match (digits.len(), after) {
-        (8, Some(letter)) if starts(0) && ends && es_dni(digits) == letter => Some(spanned("personal_data.es_dni", 0)),
+        (8, Some(letter)) if starts(0) && ends && es_dni(digits) == letter => {
+            Some(spanned("personal_data.es_dni", 0))
+        }
         (17, Some(b'X')) if starts(0) && ends && cn_check(digits) == Some(10) => {
             Some(spanned("personal_data.cn_resident_id", 0))
         }
@@ -130,11 +192,17 @@ fn is_named(text: &str, start: usize, names: &[&str]) -> bool {
 }
 
 fn weighted(digits: &[u8], weights: &[u32]) -> u32 {
-    digits.iter().zip(weights).map(|(digit, weight)| u32::from(*digit) * weight).sum()
+    digits
+        .iter()
+        .zip(weights)
+        .map(|(digit, weight)| u32::from(*digit) * weight)
+        .sum()
 }
 
 fn number(digits: &[u8]) -> u64 {
-    digits.iter().fold(0, |value, digit| value * 10 + u64::from(*digit))
+    digits
+        .iter()
+        .fold(0, |value, digit| value * 10 + u64::from(*digit))
 }
 
 fn part(digits: &[u8], from: usize, to: usize) -> u64 {
@@ -143,7 +211,9 @@ fn part(digits: &[u8], from: usize, to: usize) -> u64 {
 
 /// Areas 000, 666 and 9xx, group 00 and serial 0000 are never issued (SSA POMS RM 10201.035).
 fn us_ssn(digits: &[u8]) -> bool {
-    !matches!(part(digits, 0, 3), 0 | 666 | 900..) && part(digits, 3, 5) != 0 && part(digits, 5, 9) != 0
+    !matches!(part(digits, 0, 3), 0 | 666 | 900..)
+        && part(digits, 3, 5) != 0
+        && part(digits, 5, 9) != 0
 }
 
 fn br_cpf(digits: &[u8]) -> bool {
@@ -160,7 +230,8 @@ fn br_cpf(digits: &[u8]) -> bool {
 }
 
 fn ch_ahv(digits: &[u8]) -> bool {
-    part(digits, 0, 3) == 756 && weighted(digits, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)
+    part(digits, 0, 3) == 756
+        && weighted(digits, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)
 }
 
 fn pl_pesel(digits: &[u8]) -> bool {
@@ -172,7 +243,9 @@ fn pl_pesel(digits: &[u8]) -> bool {
 
 /// ISO 7064 MOD 11,10; the first digit is not 0.
 fn de_tax_id(digits: &[u8]) -> bool {
-    let Some((check, body)) = digits.split_last() else { return false };
+    let Some((check, body)) = digits.split_last() else {
+        return false;
+    };
     let product = body.iter().fold(10_u32, |product, digit| {
         let sum = (u32::from(*digit) + product) % 10;
         (if sum == 0 { 10 } else { sum }) * 2 % 11
@@ -202,9 +275,18 @@ fn es_dni(digits: &[u8]) -> u8 {
 }
 
 fn is_nino_prefix(prefix: &[u8]) -> bool {
-    let [first, second] = prefix else { return false };
-    let allowed = |b: &u8| b.is_ascii_uppercase() && !matches!(b, b'D' | b'F' | b'I' | b'Q' | b'U' | b'V');
-    allowed(first) && allowed(second) && *second != b'O' && !matches!(prefix, b"BG" | b"GB" | b"KN" | b"NK" | b"NT" | b"TN" | b"ZZ")
+    let [first, second] = prefix else {
+        return false;
+    };
+    let allowed =
+        |b: &u8| b.is_ascii_uppercase() && !matches!(b, b'D' | b'F' | b'I' | b'Q' | b'U' | b'V');
+    allowed(first)
+        && allowed(second)
+        && *second != b'O'
+        && !matches!(
+            prefix,
+            b"BG" | b"GB" | b"KN" | b"NK" | b"NT" | b"TN" | b"ZZ"
+        )
 }
 
 /// GB 11643-1999, ISO 7064 MOD 11-2; 10 is written X.
@@ -229,12 +311,16 @@ fn verhoeff(digits: &[u8]) -> bool {
         (false, true) => (a - 5 + 5 - b) % 5 + 5,
         (false, false) => (a + 5 - b) % 5,
     };
-    let check = digits.iter().rev().enumerate().fold(0, |check, (place, digit)| {
-        let mut value = *digit;
-        for _ in 0..place % 8 {
-            value = PERMUTATION.get(usize::from(value)).copied().unwrap_or(0);
-        }
-        multiply(check, value)
-    });
+    let check = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .fold(0, |check, (place, digit)| {
+            let mut value = *digit;
+            for _ in 0..place % 8 {
+                value = PERMUTATION.get(usize::from(value)).copied().unwrap_or(0);
+            }
+            multiply(check, value)
+        });
     check == 0 && !matches!(digits.first(), Some(0 | 1))
 }

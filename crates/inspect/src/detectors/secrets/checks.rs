@@ -2,9 +2,34 @@
 
 /// Words that stand in examples instead of a secret.
 const PLACEHOLDERS: &[&str] = &[
-    "example", "placeholder", "changeme", "change_me", "your", "xxxx", "****", "....", "<", "${",
-    "{{", "redacted", "dummy", "sample", "insert", "1234567890", "abcdefgh", "deadbeef", "0000000",
-    "secret_key_here", "my_", "my-", "test_key", "replace", "todo", "fake", "process.env", "getenv",
+    "example",
+    "placeholder",
+    "changeme",
+    "change_me",
+    "your",
+    "xxxx",
+    "****",
+    "....",
+    "<",
+    "${",
+    "{{",
+    "redacted",
+    "dummy",
+    "sample",
+    "insert",
+    "1234567890",
+    "abcdefgh",
+    "deadbeef",
+    "0000000",
+    "secret_key_here",
+    "my_",
+    "my-",
+    "test_key",
+    "replace",
+    "todo",
+    "fake",
+    "process.env",
+    "getenv",
 ];
 
 /// A value that no placeholder stands in.
@@ -40,7 +65,9 @@ pub(crate) fn is_jwt(matched: &str) -> bool {
         return false;
     };
     // `eyJ` is `{"` in base64; a header names its algorithm: "alg" at any of three alignments.
-    let names_algorithm = ["hbGci", "FsZy", "YWxn"].iter().any(|alg| header.contains(alg));
+    let names_algorithm = ["hbGci", "FsZy", "YWxn"]
+        .iter()
+        .any(|alg| header.contains(alg));
     header.starts_with("eyJ") && claims.starts_with("eyJ") && names_algorithm
 }
 
@@ -109,7 +136,10 @@ mod tests {
     fn checks_tell_tokens_from_words() {
         assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
         let random = "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ";
-        let token = format!("ghp_{random}{}", std::str::from_utf8(&base62(crc32(random.as_bytes()))).unwrap());
+        let token = format!(
+            "ghp_{random}{}",
+            std::str::from_utf8(&base62(crc32(random.as_bytes()))).unwrap()
+        );
         assert!(is_github_token(&token));
         assert!(!is_github_token("ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ000000"));
         assert!(is_jwt("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln"));

@@ -1,0 +1,115 @@
+//! A request as it arrived: who, when, how, before anything of its body is known.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use atalaya_model::Timestamp;
+use http::HeaderMap;
+use http::request::Parts;
+use sha2::{Digest, Sha256};
+
+use crate::ports::World;
+
+/// Longest value that is taken over from a header into the log.
+const HEADER_VALUE_BYTES_MAX: usize = 512;
+
+/// A request head, reduced to what the log says of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) id: String,
+    pub(crate) at: Timestamp,
+    pub(crate) started: Instant,
+    pub(crate) peer: SocketAddr,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) user_agent: String,
+    pub(crate) request_id: String,
+    pub(crate) trace_id: String,
+    pub(crate) span_id: String,
+    pub(crate) session: String,
+    pub(crate) application: String,
+    pub(crate) agent: String,
+    pub(crate) key_id: String,
+}
+
+impl Arrival {
+    pub(crate) fn new(world: &dyn World, peer: SocketAddr, head: &Parts) -> Self {
+        let id = world.new_id().hyphenated().to_string();
+        let (trace_id, span_id) = trace_parent(&head.headers);
+        Self {
+            at: world.now(),
+            started: Instant::now(),
+            peer,
+            method: bounded(head.method.as_str()),
+            path: bounded(head.uri.path()),
+            user_agent: header(&head.headers, "user-agent"),
+            request_id: header(&head.headers, "x-request-id"),
+            trace_id,
+            span_id,
+            session: header(&head.headers, "x-atalaya-session"),
+            application: header(&head.headers, "x-atalaya-application"),
+            agent: header(&head.headers, "x-atalaya-agent"),
+            key_id: key_id(&head.headers),
+            id,
+        }
+    }
+}
+
+fn bounded(text: &str) -> String {
+    let mut end = text.len().min(HEADER_VALUE_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}
+
+fn header(headers: &HeaderMap, name: &str) -> String {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(bounded)
+        .unwrap_or_default()
+}
+
+/// W3C Trace Context, `traceparent`: version-traceid-parentid-flags.
+fn trace_parent(headers: &HeaderMap) -> (String, String) {
+    let value = header(headers, "traceparent");
+    let mut parts = value.split('-');
+    let (_, trace, span) = (parts.next(), parts.next(), parts.next());
+    let is_hex = |text: &&str, length| {
+        text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    match (
+        trace.filter(|t| is_hex(t, 32)),
+        span.filter(|s| is_hex(s, 16)),
+    ) {
+        (Some(trace), Some(span)) => (trace.to_owned(), span.to_owned()),
+        _ => (String::new(), String::new()),
+    }
+}
+
+/// The first half of the SHA-256 of the key that the caller presented: it tells keys apart and
+/// gives none away.
+fn key_id(headers: &HeaderMap) -> String {
+    let presented = headers
+        .get("authorization")
+        .map(|value| value.as_bytes())
+        .map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value))
+        .or_else(|| headers.get("x-api-key").map(http::HeaderValue::as_bytes))
+        .or_else(|| headers.get("api-key").map(http::HeaderValue::as_bytes));
+    let Some(presented) = presented.filter(|key| !key.is_empty()) else {
+        return String::new();
+    };
+    hex(&Sha256::digest(presented)[..8])
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    out
+}

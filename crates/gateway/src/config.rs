@@ -1,0 +1,214 @@
+//! Configuration of the gateway: where it listens, whom it calls, and every limit.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The gateway section of the configuration file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayConfig {
+    /// Addresses to listen on. Loopback by default: opening it to a network is a decision.
+    pub listen: Vec<SocketAddr>,
+    /// Certificate and key (PEM); without them the listener speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Single-threaded workers, each with its own upstream connections; 0 means one per core.
+    pub workers: usize,
+    /// Model providers by name.
+    pub upstreams: BTreeMap<String, Upstream>,
+    /// Which calls go where; the first that matches counts.
+    pub routes: Vec<Route>,
+    /// Limits on what comes in.
+    pub limits: Limits,
+    /// Time limits of the phases of a call.
+    pub timeouts: Timeouts,
+    /// Whether inspected text is stored in the sensitive column `PromptText`.
+    pub prompt_text: PromptText,
+    /// What happens to calls whose decision cannot be made durable.
+    pub on_log_failure: OnLogFailure,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8400))],
+            tls: None,
+            workers: 0,
+            upstreams: default_upstreams(),
+            routes: default_routes(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            prompt_text: PromptText::default(),
+            on_log_failure: OnLogFailure::default(),
+        }
+    }
+}
+
+fn default_upstreams() -> BTreeMap<String, Upstream> {
+    let upstream = |base_url: &str| Upstream {
+        base_url: base_url.to_owned(),
+        ..Upstream::default()
+    };
+    BTreeMap::from([
+        (
+            "anthropic".to_owned(),
+            upstream("https://api.anthropic.com"),
+        ),
+        ("openai".to_owned(), upstream("https://api.openai.com")),
+    ])
+}
+
+fn default_routes() -> Vec<Route> {
+    vec![
+        Route {
+            protocol: Some("anthropic.messages".to_owned()),
+            ..Route::to("anthropic")
+        },
+        Route::to("openai"),
+    ]
+}
+
+/// Certificate and key of the listener.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// Certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+}
+
+/// A model provider, or anything that speaks a provider's protocol (vLLM, Ollama, …).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Upstream {
+    /// Scheme, host, port and an optional path prefix, e.g. `http://127.0.0.1:11434`.
+    pub base_url: String,
+    /// Name for the log's `ProviderName`; the upstream's own name by default.
+    pub provider: Option<String>,
+    /// A key that replaces the caller's, as `${env:NAME}` or `${file:PATH}`. Sent as
+    /// `Authorization: Bearer` and, for Anthropic, as `x-api-key`. Without it the caller's own
+    /// credentials are passed on.
+    pub api_key: Option<String>,
+    /// A certificate authority (PEM) to trust instead of the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// Speak HTTP/2 to it: by ALPN under TLS, with prior knowledge without.
+    pub http2: bool,
+}
+
+/// Which calls go to which upstream; every member that is there must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Route {
+    /// Name for the log; the upstream's by default.
+    pub name: Option<String>,
+    /// Protocol, e.g. `openai.chat`.
+    pub protocol: Option<String>,
+    /// The request's path starts with this; it is cut off before forwarding.
+    pub path_prefix: Option<String>,
+    /// Model, `*` at its end stands for any text.
+    pub model: Option<String>,
+    /// Where to.
+    pub upstream: String,
+}
+
+impl Route {
+    fn to(upstream: &str) -> Self {
+        Self {
+            upstream: upstream.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Limits on what comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Longest request body, bytes.
+    pub body_bytes_max: usize,
+    /// Connections at once, over all workers; more are closed at once.
+    pub connections_max: usize,
+    /// Calls at once, over all workers; more are answered 503.
+    pub calls_max: usize,
+    /// Idle connections kept to one upstream by one worker.
+    pub idle_upstream_connections_max: usize,
+    /// Deepest nesting of a JSON body.
+    pub json_depth_max: usize,
+    /// Bodies longer than this are inspected on a thread of their own.
+    pub inline_inspect_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 10 << 20,
+            connections_max: 4_096,
+            calls_max: 2_048,
+            idle_upstream_connections_max: 256,
+            json_depth_max: 96,
+            inline_inspect_bytes_max: 128 << 10,
+        }
+    }
+}
+
+/// Time limits, milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// From connecting to the end of the request head.
+    pub header_ms: u64,
+    /// From the request head to the end of its body.
+    pub body_ms: u64,
+    /// Connecting to an upstream, TLS included.
+    pub connect_ms: u64,
+    /// From forwarding to the head of the answer.
+    pub first_byte_ms: u64,
+    /// Between two pieces of an answer.
+    pub idle_ms: u64,
+    /// From forwarding to the end of the answer.
+    pub total_ms: u64,
+    /// How long a drain waits for calls to end.
+    pub drain_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            header_ms: 10_000,
+            body_ms: 30_000,
+            connect_ms: 5_000,
+            first_byte_ms: 300_000,
+            idle_ms: 120_000,
+            total_ms: 900_000,
+            drain_ms: 25_000,
+        }
+    }
+}
+
+/// Whether inspected text is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptText {
+    /// Never.
+    #[default]
+    Off,
+    /// With secrets and personal data replaced.
+    Redacted,
+    /// As it came.
+    Full,
+}
+
+/// What happens when a decision cannot be made durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLogFailure {
+    /// The call is refused with 503.
+    #[default]
+    Refuse,
+    /// The call goes on; it is counted in `atalaya_unlogged_calls_total`.
+    Pass,
+}

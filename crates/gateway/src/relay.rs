@@ -1,0 +1,228 @@
+//! The answer on its way back: frame by frame, read for facts, settled at its end.
+//!
+//! A frame is passed on as it came; the caller's slowness is the upstream's (backpressure), since
+//! the next frame is asked for only when the last one is out. However the answer ends, exactly
+//! one settlement is written: at its end, at a failure, or when the caller drops it.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use atalaya_wire::{ErrorContext, ErrorKind, Protocol, ResponseReader, Settled};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use crate::metrics::Metrics;
+use crate::ports::Recorder;
+use crate::record::{Ending, Outcome, settlement};
+use crate::shared::CallPermit;
+use crate::upstream::{Pool, Sender};
+
+/// The body of an answer: made here, or relayed.
+pub(crate) enum GatewayBody<R: Recorder> {
+    /// Made here.
+    Whole(Option<Bytes>),
+    /// Relayed.
+    Relay(Box<Relay<R>>),
+}
+
+/// Everything needed to settle a call.
+pub(crate) struct Settlement<R: Recorder> {
+    pub(crate) decision_id: String,
+    pub(crate) recorder: R,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) gateway_us: u64,
+}
+
+impl<R: Recorder> Settlement<R> {
+    pub(crate) fn write(&self, ending: &Ending) {
+        self.metrics
+            .response_bytes
+            .fetch_add(ending.response_bytes, Relaxed);
+        self.recorder
+            .append_detached(settlement(&self.decision_id, ending));
+    }
+}
+
+/// An answer that is being relayed.
+pub(crate) struct Relay<R: Recorder> {
+    pub(crate) settlement: Settlement<R>,
+    pub(crate) inner: Incoming,
+    pub(crate) reader: Option<Box<dyn ResponseReader>>,
+    pub(crate) protocol: Option<&'static dyn Protocol>,
+    pub(crate) is_stream: bool,
+    pub(crate) connection: Option<(Rc<Pool>, Sender)>,
+    pub(crate) status: u16,
+    pub(crate) forwarded: Instant,
+    pub(crate) first_byte_ms: Option<f64>,
+    pub(crate) bytes: u64,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) deadline: Instant,
+    pub(crate) timer: Pin<Box<Sleep>>,
+    pub(crate) last_frame: Instant,
+    pub(crate) is_settled: bool,
+    pub(crate) _permit: CallPermit,
+}
+
+impl<R: Recorder> Body for GatewayBody<R> {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Relay(relay) => relay.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_none(),
+            Self::Relay(relay) => relay.is_settled,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => {
+                let length = bytes.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(length).unwrap_or(0))
+            }
+            Self::Relay(relay) => relay.inner.size_hint(),
+        }
+    }
+}
+
+impl<R: Recorder> Relay<R> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        if self.is_settled {
+            return Poll::Ready(None);
+        }
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.note(&frame);
+                // With a known length the last frame is the end: hyper will not ask again.
+                if self.inner.is_end_stream() {
+                    self.ended();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                self.ended();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let outcome = Outcome::UpstreamCut;
+                self.broken(outcome, ErrorKind::UpstreamUnreachable, error.to_string())
+            }
+            Poll::Pending => self.poll_timer(cx),
+        }
+    }
+
+    fn note(&mut self, frame: &Frame<Bytes>) {
+        self.last_frame = Instant::now();
+        let Some(data) = frame.data_ref() else { return };
+        if self.first_byte_ms.is_none() {
+            self.first_byte_ms = Some(millis(self.last_frame.duration_since(self.forwarded)));
+        }
+        self.bytes += u64::try_from(data.len()).unwrap_or(0);
+        if let Some(reader) = &mut self.reader {
+            reader.feed(data);
+        }
+    }
+
+    /// The timer is moved only when it fires: frames do not pay for it.
+    fn poll_timer(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        loop {
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            let due = (self.last_frame + self.idle_timeout).min(self.deadline);
+            if now >= due {
+                let message = "the upstream stalled".to_owned();
+                return self.broken(Outcome::TimedOut, ErrorKind::UpstreamTimeout, message);
+            }
+            self.timer.as_mut().reset(due.into());
+        }
+    }
+
+    fn ended(&mut self) {
+        let outcome = Outcome::Answered;
+        if let Some((pool, sender)) = self.connection.take() {
+            pool.give_back(sender);
+        }
+        self.settle(outcome, "");
+    }
+
+    /// Ends a broken answer: a stream in its protocol's own way, anything else by cutting off.
+    fn broken(
+        &mut self,
+        outcome: Outcome,
+        kind: ErrorKind,
+        why: String,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        self.connection = None;
+        self.settlement
+            .metrics
+            .upstream_failures
+            .fetch_add(1, Relaxed);
+        let decision_id = self.settlement.decision_id.clone();
+        self.settle(outcome, kind.as_str());
+        let Some(protocol) = self.protocol.filter(|_| self.is_stream) else {
+            return Poll::Ready(Some(Err(std::io::Error::other(why))));
+        };
+        let context = ErrorContext {
+            decision_id: &decision_id,
+            kind,
+            message: "the model's answer broke off",
+        };
+        // A blank line first: the upstream may have stopped in the middle of an event.
+        let mut bytes = b"\n\n".to_vec();
+        bytes.extend_from_slice(&protocol.stream_error(&context));
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from(bytes)))))
+    }
+
+    fn settle(&mut self, outcome: Outcome, error_class: &'static str) {
+        self.is_settled = true;
+        let settled = self
+            .reader
+            .take()
+            .map_or_else(Settled::default, ResponseReader::finish);
+        self.settlement.write(&Ending {
+            outcome,
+            upstream_status: Some(self.status),
+            response_status: Some(self.status),
+            error_class,
+            response_bytes: self.bytes,
+            upstream_ms: Some(millis(self.forwarded.elapsed())),
+            first_byte_ms: self.first_byte_ms,
+            gateway_us: self.settlement.gateway_us,
+            settled,
+        });
+    }
+}
+
+impl<R: Recorder> Drop for Relay<R> {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.settlement.metrics.client_aborts.fetch_add(1, Relaxed);
+            self.settle(Outcome::ClientAborted, "");
+        }
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}

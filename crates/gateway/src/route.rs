@@ -1,0 +1,84 @@
+//! Which call goes to which upstream.
+
+use std::sync::Arc;
+
+use crate::config::{GatewayConfig, Route};
+use crate::upstream::{Target, UpstreamConfigError};
+
+/// All routes, resolved.
+pub(crate) struct Routes {
+    pub(crate) targets: Vec<Arc<Target>>,
+    routes: Vec<(Route, usize)>,
+}
+
+/// Where a call goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Destination<'r> {
+    pub(crate) target: usize,
+    pub(crate) name: &'r str,
+    pub(crate) path_prefix: &'r str,
+}
+
+impl Routes {
+    pub(crate) fn new(config: &GatewayConfig) -> Result<Self, UpstreamConfigError> {
+        let mut targets = Vec::new();
+        let mut names = Vec::new();
+        for (name, upstream) in &config.upstreams {
+            targets.push(Arc::new(Target::new(name, upstream)?));
+            names.push(name.as_str());
+        }
+        let mut routes = Vec::new();
+        for route in &config.routes {
+            let target = names
+                .iter()
+                .position(|name| *name == route.upstream)
+                .ok_or_else(|| UpstreamConfigError {
+                    name: route.upstream.clone(),
+                    problem: format!(
+                        "a route names it, but `upstreams` only has {}",
+                        names.join(", ")
+                    ),
+                })?;
+            routes.push((route.clone(), target));
+        }
+        Ok(Self { targets, routes })
+    }
+
+    pub(crate) fn find(&self, protocol: &str, path: &str, model: &str) -> Option<Destination<'_>> {
+        let (route, target) = self.routes.iter().find(|(route, _)| {
+            route
+                .protocol
+                .as_deref()
+                .is_none_or(|wanted| wanted == protocol)
+                && route
+                    .path_prefix
+                    .as_deref()
+                    .is_none_or(|prefix| has_prefix(path, prefix))
+                && route
+                    .model
+                    .as_deref()
+                    .is_none_or(|wanted| covers(wanted, model))
+        })?;
+        Some(Destination {
+            target: *target,
+            name: route.name.as_deref().unwrap_or(&route.upstream),
+            path_prefix: route
+                .path_prefix
+                .as_deref()
+                .unwrap_or("")
+                .trim_end_matches('/'),
+        })
+    }
+}
+
+fn has_prefix(path: &str, prefix: &str) -> bool {
+    let prefix = prefix.trim_end_matches('/');
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn covers(pattern: &str, model: &str) -> bool {
+    pattern
+        .strip_suffix('*')
+        .map_or(pattern == model, |start| model.starts_with(start))
+}

@@ -1,0 +1,73 @@
+//! Every aggregate function: an ordered list. An aggregate is a small state machine over
+//! [`Value`]s; DataFusion drives it per group and, when it plans two phases, merges states.
+
+mod basic;
+mod collect;
+mod distinct;
+mod extremes;
+mod percentiles;
+mod spread;
+
+use crate::types::Type;
+use crate::value::Value;
+
+static FAMILIES: &[&[Aggregate]] = &[
+    basic::AGGREGATES,
+    collect::AGGREGATES,
+    distinct::AGGREGATES,
+    extremes::AGGREGATES,
+    percentiles::AGGREGATES,
+    spread::AGGREGATES,
+];
+
+/// The aggregate of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Aggregate> {
+    FAMILIES
+        .iter()
+        .flat_map(|family| family.iter())
+        .find(|aggregate| aggregate.name == name)
+}
+
+/// Names of all aggregates, sorted.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    let all = FAMILIES.iter().flat_map(|family| family.iter());
+    let mut names: Vec<_> = all.map(|aggregate| aggregate.name).collect();
+    names.sort_unstable();
+    names
+}
+
+/// State of one group.
+pub(crate) trait State: Send + Sync {
+    /// Takes one row's arguments.
+    fn update(&mut self, args: &[Value]);
+    /// The state as values, for another instance to merge.
+    fn save(&self) -> Value;
+    /// Takes over what another instance saved.
+    fn merge(&mut self, saved: &Value);
+    /// The result.
+    fn finish(&mut self) -> Value;
+    /// Bytes held, roughly.
+    fn size(&self) -> usize {
+        256
+    }
+}
+
+/// A call as it is known when the query is planned.
+pub(crate) struct AggregateCall<'a> {
+    pub(crate) arg_types: &'a [Type],
+    pub(crate) constants: &'a [Option<Value>],
+    pub(crate) result: Type,
+}
+
+/// One aggregate function.
+pub(crate) struct Aggregate {
+    pub(crate) name: &'static str,
+    pub(crate) start: fn(&AggregateCall<'_>) -> Box<dyn State>,
+}
+
+impl Aggregate {
+    const fn new(name: &'static str, start: fn(&AggregateCall<'_>) -> Box<dyn State>) -> Self {
+        Self { name, start }
+    }
+}

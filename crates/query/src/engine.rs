@@ -1,0 +1,380 @@
+//! Text in, rows out: bind, lower, execute, within limits.
+//!
+//! Every query gets its own memory pool and deadline and runs on the engine's own threads, so
+//! that a heavy one can neither starve the callers' runtime nor take the memory of another.
+//! Nothing is spilled to disk: rows of the log would end up outside of the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use atalaya_kql::bound::{BoundQuery, ColumnDef, Render};
+use atalaya_kql::{BindOptions, Catalog};
+use atalaya_model::{Diagnostic, Level};
+use datafusion::common::DataFusionError;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use tokio::runtime::Runtime;
+
+use crate::lower::{self, LowerError, Lowering};
+use crate::source::TableSource;
+use crate::types::{self, Type};
+use crate::value::Value;
+
+/// Limits of the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Threads that queries run on.
+    pub threads: usize,
+    /// Memory that one query may hold, bytes.
+    pub memory_bytes_max: usize,
+    /// Longest text of a query, bytes.
+    pub query_bytes_max: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            threads: std::thread::available_parallelism().map_or(2, usize::from),
+            memory_bytes_max: 1 << 30,
+            query_bytes_max: 1 << 20,
+        }
+    }
+}
+
+/// How to run one query.
+#[derive(Clone, Debug)]
+pub struct QueryOptions {
+    /// What `now()` means, ticks.
+    pub now_ticks: i64,
+    /// Rows of source tables outside of this are not there: first tick, one past the last.
+    pub range: Option<(i64, i64)>,
+    /// Most rows to give back.
+    pub rows_max: usize,
+    /// After this the query is cancelled.
+    pub timeout: Duration,
+    /// Refuse what real Kusto refuses.
+    pub strict: bool,
+}
+
+impl QueryOptions {
+    /// Kusto's defaults: 500,000 rows, four minutes.
+    #[must_use]
+    pub const fn at(now_ticks: i64) -> Self {
+        Self {
+            now_ticks,
+            range: None,
+            rows_max: 500_000,
+            timeout: Duration::from_secs(240),
+            strict: false,
+        }
+    }
+}
+
+/// A column of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultColumn {
+    /// Name.
+    pub name: String,
+    /// Type.
+    pub ty: Type,
+}
+
+/// A result.
+#[derive(Clone, Debug)]
+pub struct QueryResult {
+    /// Columns.
+    pub columns: Vec<ResultColumn>,
+    /// Rows, each as long as `columns`.
+    pub rows: Vec<Vec<Value>>,
+    /// Remarks on the query.
+    pub warnings: Vec<Diagnostic>,
+    /// Whether there are more rows than `rows_max`.
+    pub truncated: bool,
+    /// How the result wants to be shown.
+    pub render: Option<Render>,
+}
+
+/// Why a query gave no result. The text never holds rows.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The text is wrong.
+    #[error("the query is wrong: {}", .0.first().map_or("no reason given", |d| d.message.as_str()))]
+    Invalid(Vec<Diagnostic>),
+    /// It took too long.
+    #[error("the query was cancelled after {0:?}; narrow its time range or raise the limit")]
+    TimedOut(Duration),
+    /// It needs too much memory.
+    #[error("the query needs more than {0} bytes of memory; filter or aggregate earlier")]
+    MemoryExceeded(usize),
+    /// Something else.
+    #[error("the query failed: {0}")]
+    Failed(String),
+}
+
+/// Runs KQL over a [`TableSource`].
+pub struct Engine {
+    config: EngineConfig,
+    source: Arc<dyn TableSource>,
+    /// Only empty while it is being dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Engine {
+    /// Starts the engine's threads.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn new(config: EngineConfig, source: Arc<dyn TableSource>) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(config.threads.max(1))
+            .thread_name("query")
+            .enable_all()
+            .build()?;
+        Ok(Self {
+            config,
+            source,
+            runtime: Some(runtime),
+        })
+    }
+
+    /// Runs a query. Dropping the future cancels it.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn run(&self, kql: &str, options: &QueryOptions) -> Result<QueryResult, QueryError> {
+        let (query, warnings) = self.bind(kql, options)?;
+        let Some(runtime) = &self.runtime else {
+            return Err(QueryError::Failed("the engine is stopping".to_owned()));
+        };
+        let job = Job {
+            config: self.config.clone(),
+            source: Arc::clone(&self.source),
+            options: options.clone(),
+        };
+        let task = AbortOnDrop(runtime.spawn(job.run(query)));
+        let mut result = match tokio::time::timeout(options.timeout, task).await {
+            Err(_) => return Err(QueryError::TimedOut(options.timeout)),
+            Ok(Err(failure)) => return Err(QueryError::Failed(panic_text(&failure))),
+            Ok(Ok(result)) => result?,
+        };
+        result.warnings = warnings;
+        Ok(result)
+    }
+
+    /// Like [`run`](Self::run), for callers without a runtime.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn run_blocking(
+        &self,
+        kql: &str,
+        options: &QueryOptions,
+    ) -> Result<QueryResult, QueryError> {
+        let Some(runtime) = &self.runtime else {
+            return Err(QueryError::Failed("the engine is stopping".to_owned()));
+        };
+        runtime.block_on(self.run(kql, options))
+    }
+
+    fn bind(
+        &self,
+        kql: &str,
+        options: &QueryOptions,
+    ) -> Result<(BoundQuery, Vec<Diagnostic>), QueryError> {
+        if kql.len() > self.config.query_bytes_max {
+            return Err(QueryError::Failed(format!(
+                "its text is {} bytes long, at most {} are read",
+                kql.len(),
+                self.config.query_bytes_max
+            )));
+        }
+        let catalog = SourceCatalog(self.source.as_ref());
+        let bound = atalaya_kql::bind(
+            kql,
+            &catalog,
+            BindOptions {
+                now_ticks: options.now_ticks,
+                strict: options.strict,
+            },
+        );
+        match bound.query {
+            Some(query) if !bound.diagnostics.iter().any(|d| d.level == Level::Error) => {
+                Ok((query, bound.diagnostics))
+            }
+            _ => Err(QueryError::Invalid(bound.diagnostics)),
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+fn panic_text(failure: &tokio::task::JoinError) -> String {
+    if failure.is_cancelled() {
+        "the engine is stopping".to_owned()
+    } else {
+        // The panic's own message may quote a row.
+        "the engine hit a defect of its own; please report the query".to_owned()
+    }
+}
+
+/// A task that ends with whoever waits for it.
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Result<T, tokio::task::JoinError>;
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
+        std::pin::Pin::new(&mut self.0).poll(context)
+    }
+}
+
+struct SourceCatalog<'a>(&'a dyn TableSource);
+
+impl Catalog for SourceCatalog<'_> {
+    fn table(&self, name: &str) -> Option<Vec<ColumnDef>> {
+        self.0.columns(name)
+    }
+
+    fn table_names(&self) -> Vec<String> {
+        self.0.names()
+    }
+}
+
+struct Job {
+    config: EngineConfig,
+    source: Arc<dyn TableSource>,
+    options: QueryOptions,
+}
+
+impl Job {
+    async fn run(self, query: BoundQuery) -> Result<QueryResult, QueryError> {
+        let context = self.context().map_err(|e| self.failed(&e))?;
+        let columns = result_columns(&query.root.schema);
+        let render = query.render.clone();
+        let lowering = Lowering::new(&context, self.source.as_ref(), self.options.range);
+        let one_more = self.options.rows_max.saturating_add(1);
+        let batches = lowering
+            .execute(query, one_more)
+            .await
+            .map_err(|error| match error {
+                LowerError::Unsupported(diagnostic) => QueryError::Invalid(vec![*diagnostic]),
+                LowerError::Source(error) => QueryError::Failed(error.to_string()),
+                LowerError::Limit(reason) => QueryError::Failed(reason),
+                LowerError::Engine(error) => self.failed(&error),
+            })?;
+        let mut rows = read_rows(&columns, &batches);
+        let truncated = rows.len() > self.options.rows_max;
+        rows.truncate(self.options.rows_max);
+        Ok(QueryResult {
+            columns,
+            rows,
+            warnings: Vec::new(),
+            truncated,
+            render,
+        })
+    }
+
+    fn context(&self) -> Result<SessionContext, DataFusionError> {
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(GreedyMemoryPool::new(
+                self.config.memory_bytes_max,
+            )))
+            .with_disk_manager_builder(
+                DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled),
+            )
+            .build_arc()?;
+        let mut config = SessionConfig::new()
+            .with_target_partitions(self.config.threads.max(1))
+            // What has an order lies in one partition; it must stay there.
+            .with_round_robin_repartition(false)
+            .with_repartition_file_scans(false)
+            .with_collect_statistics(false);
+        config.options_mut().sql_parser.enable_ident_normalization = false;
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_default_features()
+            .build();
+        Ok(SessionContext::new_with_state(state))
+    }
+
+    fn failed(&self, error: &DataFusionError) -> QueryError {
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => {
+                QueryError::MemoryExceeded(self.config.memory_bytes_max)
+            }
+            root => {
+                // Arrow's messages may quote a value: only the kind goes out, the rest is for
+                // whoever turns on debug logs, without the text of the query.
+                tracing::debug!(kind = kind_of(root), "query failed");
+                QueryError::Failed(kind_of(root).to_owned())
+            }
+        }
+    }
+}
+
+fn kind_of(error: &DataFusionError) -> &'static str {
+    match error {
+        DataFusionError::ArrowError(..) => "a computation on the columns failed",
+        DataFusionError::ParquetError(_) => "a file of the table is not readable as Parquet",
+        DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
+            "a file of the table could not be read"
+        }
+        DataFusionError::NotImplemented(_) => "the plan needs what the engine does not have",
+        DataFusionError::Execution(_) => "the execution failed",
+        _ => "the plan could not be built; please report the query",
+    }
+}
+
+fn result_columns(schema: &[ColumnDef]) -> Vec<ResultColumn> {
+    schema
+        .iter()
+        .map(|column| ResultColumn {
+            name: column.name.clone(),
+            ty: lower::type_of(column.ty),
+        })
+        .collect()
+}
+
+fn read_rows(columns: &[ResultColumn], batches: &[RecordBatch]) -> Vec<Vec<Value>> {
+    let mut rows = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
+    for batch in batches {
+        for row in 0..batch.num_rows() {
+            rows.push(
+                columns
+                    .iter()
+                    .zip(batch.columns())
+                    .map(|(column, array)| types::read(array, column.ty, row))
+                    .collect(),
+            );
+        }
+    }
+    rows
+}

@@ -1,0 +1,228 @@
+//! Files as tables: `--table Name=FILE`.
+//!
+//! Parquet is scanned where it lies; CSV and JSON lines are read into memory once. A file under
+//! the name of a log table gets that table's column types, so that the built-in queries run on
+//! exports; other columns get the narrowest type that all their values fit.
+
+mod infer;
+mod read;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use atalaya_kql::bound::{ColumnDef, Type as BoundType};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::source::{SourceError, StoredFile, StoredTable, TableSource};
+
+/// Largest CSV or JSON file, bytes.
+pub(crate) const TEXT_FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// Why a file cannot be a table. The text never holds data of the file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileTableError {
+    /// It cannot be read.
+    #[error("{path}: {reason}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// Its name says nothing about its format.
+    #[error("{path}: the format is not known; name it .csv, .jsonl, .ndjson, .json or .parquet")]
+    UnknownFormat {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It is not what its name says.
+    #[error("{path}:{line}: {reason}")]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: u64,
+        /// Why.
+        reason: String,
+    },
+    /// It is too large to be held in memory.
+    #[error(
+        "{path}: {bytes} bytes, at most {TEXT_FILE_BYTES_MAX} are read as text; convert it to Parquet"
+    )]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// How large.
+        bytes: u64,
+    },
+    /// A column that Kusto has no type for.
+    #[error("{path}: column {column} is {kind}, which has no Kusto type; flatten it or drop it")]
+    ColumnType {
+        /// Which file.
+        path: PathBuf,
+        /// Which column.
+        column: String,
+        /// Its type.
+        kind: String,
+    },
+}
+
+struct FileTable {
+    columns: Vec<ColumnDef>,
+    stored: StoredTable,
+}
+
+/// Tables of files, before the tables of another source.
+#[derive(Default)]
+pub struct FileTables {
+    tables: BTreeMap<String, FileTable>,
+    behind: Option<Arc<dyn TableSource>>,
+}
+
+impl FileTables {
+    /// Files only.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Files first, then another source.
+    #[must_use]
+    pub fn before(source: Arc<dyn TableSource>) -> Self {
+        Self {
+            tables: BTreeMap::new(),
+            behind: Some(source),
+        }
+    }
+
+    /// Adds a file as a table.
+    ///
+    /// # Errors
+    /// See [`FileTableError`].
+    pub fn add(&mut self, name: &str, path: &Path) -> Result<(), FileTableError> {
+        let extension = path
+            .extension()
+            .and_then(|e| e.to_str())
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let known = atalaya_tables::find(name).map(atalaya_kql::columns);
+        let table = match extension.as_str() {
+            "parquet" => parquet_table(path)?,
+            "csv" => read::csv(&open_text(path)?, known, path)?,
+            "jsonl" | "ndjson" | "json" => read::json(&open_text(path)?, known, path)?,
+            _ => {
+                return Err(FileTableError::UnknownFormat {
+                    path: path.to_owned(),
+                });
+            }
+        };
+        self.tables.insert(name.to_owned(), table);
+        Ok(())
+    }
+}
+
+impl TableSource for FileTables {
+    fn columns(&self, name: &str) -> Option<Vec<ColumnDef>> {
+        match self.tables.get(name) {
+            Some(table) => Some(table.columns.clone()),
+            None => self.behind.as_ref()?.columns(name),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let behind = self.behind.as_ref().map(|source| source.names());
+        let mut names: Vec<String> = self.tables.keys().cloned().collect();
+        names.extend(behind.into_iter().flatten());
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn snapshot(&self, name: &str) -> Result<StoredTable, SourceError> {
+        match (self.tables.get(name), &self.behind) {
+            (Some(table), _) => Ok(table.stored.clone()),
+            (None, Some(source)) => source.snapshot(name),
+            (None, None) => Err(SourceError {
+                table: name.to_owned(),
+                reason: "there is no such table".to_owned(),
+            }),
+        }
+    }
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> FileTableError + use<> {
+    let path = path.to_owned();
+    move |reason| FileTableError::Io { path, reason }
+}
+
+fn open_text(path: &Path) -> Result<Vec<u8>, FileTableError> {
+    let bytes = std::fs::metadata(path).map_err(io(path))?.len();
+    if bytes > TEXT_FILE_BYTES_MAX {
+        return Err(FileTableError::TooLarge {
+            path: path.to_owned(),
+            bytes,
+        });
+    }
+    std::fs::read(path).map_err(io(path))
+}
+
+fn parquet_table(path: &Path) -> Result<FileTable, FileTableError> {
+    let path = &path.canonicalize().map_err(io(path))?;
+    let file = File::open(path).map_err(io(path))?;
+    let size_bytes = file.metadata().map_err(io(path))?.len();
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|_| FileTableError::Malformed {
+            path: path.clone(),
+            line: 1,
+            reason: "this is not a Parquet file, or it is damaged".to_owned(),
+        })?;
+    let schema = Arc::clone(reader.schema());
+    Ok(FileTable {
+        columns: kusto_columns(&schema, path)?,
+        stored: StoredTable {
+            schema,
+            files: vec![StoredFile {
+                path: path.clone(),
+                size_bytes,
+                times: None,
+            }],
+            batches: Vec::new(),
+        },
+    })
+}
+
+fn kusto_columns(schema: &SchemaRef, path: &Path) -> Result<Vec<ColumnDef>, FileTableError> {
+    let fields = schema.fields().iter();
+    fields
+        .map(|field| {
+            let ty = kusto_type(field.data_type()).ok_or_else(|| FileTableError::ColumnType {
+                path: path.to_owned(),
+                column: field.name().clone(),
+                kind: field.data_type().to_string(),
+            })?;
+            Ok(ColumnDef {
+                name: field.name().clone(),
+                ty,
+                range: None,
+            })
+        })
+        .collect()
+}
+
+const fn kusto_type(stored: &DataType) -> Option<BoundType> {
+    Some(match stored {
+        DataType::Boolean => BoundType::Bool,
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => {
+            BoundType::Int
+        }
+        DataType::Int64 | DataType::UInt32 | DataType::UInt64 => BoundType::Long,
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => BoundType::Real,
+        DataType::Decimal128(..) | DataType::Decimal256(..) => BoundType::Decimal,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => BoundType::String,
+        DataType::Timestamp(..) => BoundType::DateTime,
+        _ => return None,
+    })
+}

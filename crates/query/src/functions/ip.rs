@@ -1,0 +1,5 @@
+//! To be filled.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

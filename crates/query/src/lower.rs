@@ -1,0 +1,363 @@
+//! From the bound tree to DataFusion plans.
+//!
+//! Columns of every intermediate plan are named by position (`c0`, `c1`, …): KQL's names may
+//! repeat after a join and differ by case only. What has an order (a sort, and everything that
+//! keeps it) is executed on its own into one in-memory partition: DataFusion is free to drop an
+//! order that SQL does not promise, Kusto promises it. The price is memory for sorted rows, so
+//! columns that nobody asks for are left out on the way down.
+
+mod aggregate;
+mod expand;
+mod expr;
+mod join;
+mod need;
+mod resolve;
+mod rows;
+mod scan;
+mod times;
+
+use arrow::array::RecordBatch;
+use atalaya_kql::bound::{self, BoundQuery, ColumnDef, RelNode, RelOp, SortKey};
+use atalaya_model::{Diagnostic, Span};
+use datafusion::common::{Column, DataFusionError};
+use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, LogicalPlanBuilder, SortExpr};
+use datafusion::prelude::SessionContext;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+
+pub(crate) use expr::type_of;
+
+use self::expr::Scope;
+use self::need::Need;
+use self::times::Bounds;
+use crate::source::{SourceError, TableSource};
+use crate::types;
+
+/// Most rows of an intermediate result that is held in memory.
+const HELD_ROWS_MAX: usize = 50_000_000;
+
+/// Why a bound query cannot be run.
+#[derive(Debug)]
+pub(crate) enum LowerError {
+    /// The engine does not have it.
+    Unsupported(Box<Diagnostic>),
+    /// A table cannot be read.
+    Source(SourceError),
+    /// A limit of the engine.
+    Limit(String),
+    /// DataFusion failed.
+    Engine(DataFusionError),
+}
+
+impl From<DataFusionError> for LowerError {
+    fn from(error: DataFusionError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl LowerError {
+    fn unsupported(message: impl Into<String>, span: Span) -> Self {
+        let message: String = message.into();
+        Self::Unsupported(Box::new(
+            Diagnostic::error("ATL201", span, message)
+                .with_help("rewrite this part of the query with other functions"),
+        ))
+    }
+}
+
+type Lowered<T> = Result<T, LowerError>;
+
+/// Rows that are already there, in order.
+#[derive(Clone)]
+pub(crate) struct Held {
+    batches: Vec<RecordBatch>,
+}
+
+/// One query on its way.
+pub(crate) struct Lowering<'a> {
+    context: &'a SessionContext,
+    source: &'a dyn TableSource,
+    range: Option<(i64, i64)>,
+    materialized: Vec<Held>,
+}
+
+impl<'a> Lowering<'a> {
+    pub(crate) fn new(
+        context: &'a SessionContext,
+        source: &'a dyn TableSource,
+        range: Option<(i64, i64)>,
+    ) -> Self {
+        Self {
+            context,
+            source,
+            range,
+            materialized: Vec::new(),
+        }
+    }
+
+    /// Runs the query; at most `rows_max` rows.
+    pub(crate) async fn execute(
+        mut self,
+        query: BoundQuery,
+        rows_max: usize,
+    ) -> Lowered<Vec<RecordBatch>> {
+        for mut node in query.materialized {
+            self.resolve(&mut node).await?;
+            let all = Need::all(&node.schema);
+            let held = self.hold(&node, &all).await?;
+            self.materialized.push(held);
+        }
+        let mut root = query.root;
+        self.resolve(&mut root).await?;
+        let need = Need::all(&root.schema);
+        let plan = self.node(&root, &need, &Bounds::default()).await?;
+        let plan = LogicalPlanBuilder::from(plan)
+            .limit(0, Some(rows_max))?
+            .build()?;
+        self.collect(plan, rows_max).await
+    }
+
+    /// Executes a node and keeps its rows.
+    async fn hold(&self, node: &RelNode, need: &Need) -> Lowered<Held> {
+        let plan = self.node(node, need, &Bounds::default()).await?;
+        self.hold_plan(plan).await
+    }
+
+    async fn hold_plan(&self, plan: LogicalPlan) -> Lowered<Held> {
+        let batches = self.collect(plan, HELD_ROWS_MAX).await?;
+        Ok(Held { batches })
+    }
+
+    async fn collect(&self, plan: LogicalPlan, rows_max: usize) -> Lowered<Vec<RecordBatch>> {
+        let frame = self.context.execute_logical_plan(plan).await?;
+        let mut stream = frame.execute_stream().await?;
+        let reservation = datafusion::execution::memory_pool::MemoryConsumer::new("held rows")
+            .register(&self.context.runtime_env().memory_pool);
+        let mut batches = Vec::new();
+        let mut rows = 0;
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            rows += batch.num_rows();
+            if rows > rows_max {
+                return Err(LowerError::Limit(format!(
+                    "an intermediate result has more than {rows_max} rows"
+                )));
+            }
+            reservation.try_grow(batch.get_array_memory_size())?;
+            if batch.num_rows() > 0 {
+                batches.push(batch);
+            }
+        }
+        Ok(batches)
+    }
+
+    /// Lowers a node. Columns that nobody needs may be null in its output.
+    fn node<'s>(
+        &'s self,
+        node: &'s RelNode,
+        need: &'s Need,
+        bounds: &'s Bounds,
+    ) -> BoxFuture<'s, Lowered<LogicalPlan>> {
+        async move {
+            match &node.op {
+                RelOp::Table(name) => self.table(name, &node.schema, need, bounds),
+                RelOp::Values(rows) => rows::values(rows, &node.schema),
+                RelOp::Range { from, to, step } => rows::range(from, to, step, node),
+                RelOp::Materialized(index) => {
+                    let held = self.materialized.get(*index).ok_or_else(|| {
+                        LowerError::Limit("a let-bound table is used before it exists".to_owned())
+                    })?;
+                    rows::held(held.clone(), &node.schema)
+                }
+                RelOp::Filter { input, predicate } => {
+                    self.filter(input, predicate, (need, bounds)).await
+                }
+                RelOp::Project { input, exprs } => {
+                    self.project(input, exprs, node, (need, bounds)).await
+                }
+                RelOp::Aggregate {
+                    input,
+                    groups,
+                    aggregates,
+                } => self.aggregate(input, groups, aggregates, need).await,
+                RelOp::Sort { input, keys } => {
+                    let plan = self.sort(input, keys, None, (need, bounds)).await?;
+                    rows::held(self.hold_plan(plan).await?, &node.schema)
+                }
+                RelOp::Take { input, count } => self.take(input, *count, need, &node.schema).await,
+                RelOp::Join {
+                    left,
+                    right,
+                    kind,
+                    keys,
+                } => self.join((left, right), *kind, keys, need).await,
+                RelOp::Union(inputs) => self.union(inputs, need, bounds).await,
+                RelOp::Expand { input, .. } => {
+                    let expanded = self.expand(&node.op, input, &node.schema).await?;
+                    rows::held(expanded, &node.schema)
+                }
+                RelOp::Serialize(input) => {
+                    let plan = self.node(input, need, bounds).await?;
+                    if input.serialized {
+                        Ok(plan)
+                    } else {
+                        rows::held(self.hold_plan(plan).await?, &node.schema)
+                    }
+                }
+            }
+        }
+        .boxed()
+    }
+
+    async fn filter(
+        &self,
+        input: &RelNode,
+        predicate: &bound::Expr,
+        (need, bounds): (&Need, &Bounds),
+    ) -> Lowered<LogicalPlan> {
+        let below = need.with_expr(predicate);
+        let bounds = bounds.narrowed(predicate);
+        let plan = self.node(input, &below, &bounds).await?;
+        let mut scope = Scope::over(plan);
+        let predicate = scope.predicate(predicate)?;
+        let had_windows = scope.has_windows();
+        let plan = LogicalPlanBuilder::from(scope.into_plan()).filter(predicate)?;
+        if had_windows {
+            let columns = (0..input.schema.len()).map(column);
+            return Ok(plan.project(columns)?.build()?);
+        }
+        Ok(plan.build()?)
+    }
+
+    async fn project(
+        &self,
+        input: &RelNode,
+        exprs: &[bound::Expr],
+        node: &RelNode,
+        (need, bounds): (&Need, &Bounds),
+    ) -> Lowered<LogicalPlan> {
+        let below = need.through_project(exprs, input.schema.len());
+        let bounds = bounds.through_project(exprs);
+        let plan = self.node(input, &below, &bounds).await?;
+        let mut scope = Scope::over(plan);
+        let mut outputs = Vec::with_capacity(exprs.len());
+        for (index, expr) in exprs.iter().enumerate() {
+            let lowered = if need.has(index) {
+                scope.expr(expr)?.expr
+            } else {
+                null(&node.schema, index)
+            };
+            outputs.push(lowered.alias(name(index)));
+        }
+        let plan = LogicalPlanBuilder::from(scope.into_plan());
+        if outputs.is_empty() {
+            return Err(LowerError::unsupported(
+                "a projection to no column",
+                node.span,
+            ));
+        }
+        Ok(plan.project(outputs)?.build()?)
+    }
+
+    async fn sort(
+        &self,
+        input: &RelNode,
+        keys: &[SortKey],
+        fetch: Option<usize>,
+        (need, bounds): (&Need, &Bounds),
+    ) -> Lowered<LogicalPlan> {
+        let below = keys
+            .iter()
+            .fold(need.clone(), |need, key| need.with_expr(&key.expr));
+        // A limit on the sorted rows must see the rows that a later filter would drop.
+        let none = Bounds::default();
+        let bounds = if fetch.is_some() { &none } else { bounds };
+        let plan = self.node(input, &below, bounds).await?;
+        let mut scope = Scope::over(plan);
+        let mut sorts = Vec::with_capacity(keys.len());
+        for key in keys {
+            let key_expr = scope.expr(&key.expr)?.expr;
+            sorts.push(SortExpr::new(key_expr, !key.descending, key.nulls_first));
+        }
+        let plan = LogicalPlanBuilder::from(scope.into_plan())
+            .sort_with_limit(sorts, fetch)?
+            .project(kept(&input.schema, need))?
+            .build()?;
+        Ok(plan)
+    }
+
+    async fn take(
+        &self,
+        input: &RelNode,
+        count: u64,
+        need: &Need,
+        schema: &[ColumnDef],
+    ) -> Lowered<LogicalPlan> {
+        let fetch = usize::try_from(count).unwrap_or(usize::MAX);
+        if let RelOp::Sort { input, keys } = &input.op {
+            let bounds = Bounds::default();
+            let plan = self.sort(input, keys, Some(fetch), (need, &bounds)).await?;
+            return rows::held(self.hold_plan(plan).await?, schema);
+        }
+        let plan = self.node(input, need, &Bounds::default()).await?;
+        let plan = LogicalPlanBuilder::from(plan)
+            .limit(0, Some(fetch))?
+            .build()?;
+        if input.serialized {
+            return rows::held(self.hold_plan(plan).await?, schema);
+        }
+        Ok(plan)
+    }
+
+    async fn union(
+        &self,
+        inputs: &[RelNode],
+        need: &Need,
+        bounds: &Bounds,
+    ) -> Lowered<LogicalPlan> {
+        let mut all: Option<LogicalPlanBuilder> = None;
+        for input in inputs {
+            let plan = self.node(input, need, bounds).await?;
+            all = Some(match all {
+                None => LogicalPlanBuilder::from(plan),
+                Some(so_far) => so_far.union(plan)?,
+            });
+        }
+        match all {
+            Some(plan) => Ok(plan.build()?),
+            None => Err(LowerError::Limit("a union of nothing".to_owned())),
+        }
+    }
+}
+
+/// Name of an intermediate column.
+fn name(index: usize) -> String {
+    format!("c{index}")
+}
+
+/// An intermediate column.
+fn column(index: usize) -> DfExpr {
+    DfExpr::Column(Column::from_name(name(index)))
+}
+
+/// A null of the type of a column.
+fn null(schema: &[ColumnDef], index: usize) -> DfExpr {
+    let ty = schema
+        .get(index)
+        .map_or(types::Type::String, |column| type_of(column.ty));
+    let none = types::scalar(&crate::value::Value::Null, ty);
+    DfExpr::Literal(none, None)
+}
+
+/// The needed columns; nulls for the others.
+fn kept(schema: &[ColumnDef], need: &Need) -> Vec<DfExpr> {
+    (0..schema.len())
+        .map(|index| {
+            if need.has(index) {
+                column(index)
+            } else {
+                null(schema, index).alias(name(index))
+            }
+        })
+        .collect()
+}

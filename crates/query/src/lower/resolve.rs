@@ -1,0 +1,136 @@
+//! Runs the queries inside of expressions (`toscalar`, `in (T | project x)`) and puts their values
+//! in their places, so that lowering an expression never has to wait.
+
+use atalaya_kql::bound::{Expr, ExprKind, Literal, RelNode, RelOp};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::{LowerError, Lowered, Lowering, need::Need, type_of};
+use crate::types;
+use crate::value::{Value, json};
+
+/// Most values of a set (Kusto's own limit for `in`).
+const SET_VALUES_MAX: usize = 1_000_000;
+
+impl Lowering<'_> {
+    /// Replaces every inner query below a node by its value.
+    pub(super) fn resolve<'s>(&'s self, node: &'s mut RelNode) -> BoxFuture<'s, Lowered<()>> {
+        async move {
+            let (inputs, exprs) = parts(&mut node.op);
+            for input in inputs {
+                self.resolve(input).await?;
+            }
+            for expr in exprs {
+                self.resolve_expr(expr).await?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn resolve_expr<'s>(&'s self, expr: &'s mut Expr) -> BoxFuture<'s, Lowered<()>> {
+        async move {
+            match &mut expr.kind {
+                ExprKind::Column(_) | ExprKind::Literal(_) | ExprKind::ValueSet(_) => {}
+                ExprKind::ToScalar(rows) => {
+                    let values = self.first_column(rows, 1).await?;
+                    let value = values.into_iter().next().unwrap_or_default();
+                    expr.kind = ExprKind::Literal(literal(&value));
+                }
+                ExprKind::Call { args, .. } => {
+                    let mut resolved = Vec::with_capacity(args.len());
+                    for mut arg in args.drain(..) {
+                        self.resolve_expr(&mut arg).await?;
+                        match arg.kind {
+                            ExprKind::ValueSet(ref mut rows) => {
+                                let ty = rows.schema.first().map_or(arg.ty, |column| column.ty);
+                                let values = self.first_column(rows, SET_VALUES_MAX).await?;
+                                resolved.extend(values.iter().map(|value| Expr {
+                                    kind: ExprKind::Literal(literal(value)),
+                                    ty,
+                                    span: arg.span,
+                                    range: None,
+                                }));
+                            }
+                            _ => resolved.push(arg),
+                        }
+                    }
+                    *args = resolved;
+                }
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    async fn first_column(&self, rows: &mut RelNode, rows_max: usize) -> Lowered<Vec<Value>> {
+        self.resolve(rows).await?;
+        let mut need = Need::none(rows.schema.len());
+        need.set(0);
+        let Some(first) = rows.schema.first() else {
+            return Ok(Vec::new());
+        };
+        let ty = type_of(first.ty);
+        let held = self.hold(rows, &need).await?;
+        let mut values = Vec::new();
+        for batch in &held.batches {
+            for row in 0..batch.num_rows() {
+                if values.len() == rows_max {
+                    if rows_max == SET_VALUES_MAX {
+                        return Err(LowerError::Limit(format!(
+                            "a set of values has more than {SET_VALUES_MAX} of them"
+                        )));
+                    }
+                    return Ok(values);
+                }
+                values.push(types::read(batch.column(0), ty, row));
+            }
+        }
+        Ok(values)
+    }
+}
+
+fn literal(value: &Value) -> Literal {
+    match value {
+        Value::Null => Literal::Null,
+        Value::Bool(v) => Literal::Bool(*v),
+        Value::Int(v) => Literal::Long(i64::from(*v)),
+        Value::Long(v) => Literal::Long(*v),
+        Value::Real(v) => Literal::Real(*v),
+        Value::DateTime(v) => Literal::DateTime(*v),
+        Value::Timespan(v) => Literal::Timespan(*v),
+        Value::Guid(v) => Literal::Guid(v.to_string()),
+        Value::String(v) => Literal::String(v.to_string()),
+        Value::Array(_) | Value::Bag(_) => Literal::Dynamic(json::to_json(value)),
+    }
+}
+
+/// Inputs and expressions of an operator.
+fn parts(op: &mut RelOp) -> (Vec<&mut RelNode>, Vec<&mut Expr>) {
+    match op {
+        RelOp::Table(_) | RelOp::Materialized(_) => (Vec::new(), Vec::new()),
+        RelOp::Values(rows) => (Vec::new(), rows.iter_mut().flatten().collect()),
+        RelOp::Range { from, to, step } => (Vec::new(), vec![from, to, step]),
+        RelOp::Filter { input, predicate } => (vec![input], vec![predicate]),
+        RelOp::Project { input, exprs } => (vec![input], exprs.iter_mut().collect()),
+        RelOp::Aggregate {
+            input,
+            groups,
+            aggregates,
+        } => {
+            let args = aggregates.iter_mut().flat_map(|call| call.args.iter_mut());
+            (vec![input], groups.iter_mut().chain(args).collect())
+        }
+        RelOp::Sort { input, keys } => (
+            vec![input],
+            keys.iter_mut().map(|key| &mut key.expr).collect(),
+        ),
+        RelOp::Take { input, .. } | RelOp::Serialize(input) => (vec![input], Vec::new()),
+        RelOp::Join { left, right, .. } => (vec![left, right], Vec::new()),
+        RelOp::Union(inputs) => (inputs.iter_mut().collect(), Vec::new()),
+        RelOp::Expand { input, columns, .. } => {
+            let exprs = columns.iter_mut().map(|column| &mut column.expr);
+            (vec![input], exprs.collect())
+        }
+    }
+}

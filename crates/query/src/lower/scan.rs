@@ -1,0 +1,255 @@
+//! Reading stored tables: files that can hold rows of the wanted times, then the batches.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
+use async_trait::async_trait;
+use atalaya_kql::bound::ColumnDef;
+use datafusion::catalog::Session;
+use datafusion::common::{Column, DataFusionError, ScalarValue, ToDFSchema};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::object_store::ObjectStoreUrl;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::{TableProvider, TableType, provider_as_source};
+use datafusion::functions::expr_fn::coalesce;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{
+    Expr as DfExpr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, cast, lit,
+};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::union::UnionExec;
+
+use super::need::Need;
+use super::times::Bounds;
+use super::{LowerError, Lowered, Lowering, name, null, type_of};
+use crate::functions::{self, Arg};
+use crate::source::{StoredFile, StoredTable};
+use crate::types::{self, Type};
+use crate::udf;
+use crate::value::datetime;
+
+/// The column that tables are sorted and cut by.
+const TIME_COLUMN: &str = "TimeGenerated";
+
+impl Lowering<'_> {
+    pub(super) fn table(
+        &self,
+        table: &str,
+        columns: &[ColumnDef],
+        need: &Need,
+        bounds: &Bounds,
+    ) -> Lowered<LogicalPlan> {
+        let stored = self.source.snapshot(table).map_err(LowerError::Source)?;
+        let time = columns.iter().position(|c| c.name == TIME_COLUMN);
+        let mut bounds = bounds.clone();
+        if let (Some(time), Some((start, end))) = (time, self.range) {
+            bounds.intersect(time, start, end.saturating_sub(1));
+        }
+        let (first, last) = time.map_or((i64::MIN, i64::MAX), |time| bounds.of(time));
+        let schema = Arc::clone(&stored.schema);
+        let provider = StoredProvider::new(stored, first, last);
+        let source = provider_as_source(Arc::new(provider));
+        let mut plan = LogicalPlanBuilder::scan(table, source, None)?;
+        for filter in time_filters(&schema, first, last) {
+            plan = plan.filter(filter)?;
+        }
+        let mut outputs = Vec::with_capacity(columns.len());
+        for (index, column) in columns.iter().enumerate() {
+            let stored = schema.fields().iter().find(|f| *f.name() == column.name);
+            let output = match stored {
+                Some(field) if need.has(index) => to_engine(field, type_of(column.ty))?,
+                _ => null(columns, index),
+            };
+            outputs.push(output.alias(name(index)));
+        }
+        Ok(plan.project(outputs)?.build()?)
+    }
+}
+
+fn stored_column(name: &str) -> DfExpr {
+    DfExpr::Column(Column::from_name(name))
+}
+
+/// Filters in terms of the stored timestamp, which Parquet's statistics know about.
+fn time_filters(schema: &SchemaRef, first: i64, last: i64) -> Vec<DfExpr> {
+    let Ok(field) = schema.field_with_name(TIME_COLUMN) else {
+        return Vec::new();
+    };
+    let bound = |ticks: i64| match field.data_type() {
+        DataType::Timestamp(TimeUnit::Microsecond, zone) => {
+            let micros = ticks
+                .checked_sub(datetime::UNIX_EPOCH_TICKS)?
+                .div_euclid(10);
+            let value = ScalarValue::TimestampMicrosecond(Some(micros), zone.clone());
+            Some(DfExpr::Literal(value, None))
+        }
+        DataType::Int64 => Some(lit(ticks)),
+        _ => None,
+    };
+    let mut filters = Vec::new();
+    if first != i64::MIN
+        && let Some(first) = bound(first)
+    {
+        filters.push(stored_column(TIME_COLUMN).gt_eq(first));
+    }
+    if last != i64::MAX
+        && let Some(last) = bound(last)
+    {
+        filters.push(stored_column(TIME_COLUMN).lt_eq(last));
+    }
+    filters
+}
+
+/// A stored column as the engine's type.
+fn to_engine(field: &Field, ty: Type) -> Lowered<DfExpr> {
+    let stored = stored_column(field.name());
+    Ok(match ty {
+        Type::DateTime => ticks(stored, field.data_type()),
+        Type::String => coalesce(vec![
+            cast(stored, DataType::Utf8View),
+            DfExpr::Literal(ScalarValue::Utf8View(Some(String::new())), None),
+        ]),
+        Type::Dynamic if *field.data_type() != DataType::BinaryView => {
+            let text = cast(stored, DataType::Utf8View);
+            let parse = functions::find("parse_json").ok_or_else(|| {
+                LowerError::Limit("the function parse_json is missing".to_owned())
+            })?;
+            let arg = Arg {
+                ty: Type::String,
+                constant: None,
+            };
+            udf::call(parse, vec![(text, arg)], Type::Dynamic).map_err(LowerError::Limit)?
+        }
+        other => cast(stored, types::arrow_type(other)),
+    })
+}
+
+fn ticks(stored: DfExpr, stored_type: &DataType) -> DfExpr {
+    let (per_tick, ticks_each): (i64, i64) = match stored_type {
+        DataType::Timestamp(TimeUnit::Second, _) => (1, 10_000_000),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => (1, 10_000),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => (1, 10),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => (100, 1),
+        _ => return cast(stored, DataType::Int64),
+    };
+    let units = cast(stored, DataType::Int64);
+    let ticks = if per_tick == 1 {
+        units * lit(ticks_each)
+    } else {
+        units / lit(per_tick)
+    };
+    ticks + lit(datetime::UNIX_EPOCH_TICKS)
+}
+
+/// A stored table as DataFusion sees it.
+#[derive(Debug)]
+struct StoredProvider {
+    schema: SchemaRef,
+    files: Vec<StoredFile>,
+    batches: Vec<RecordBatch>,
+}
+
+impl StoredProvider {
+    fn new(stored: StoredTable, first: i64, last: i64) -> Self {
+        let files = stored
+            .files
+            .into_iter()
+            .filter(|file| {
+                file.times
+                    .is_none_or(|(min, max)| max >= first && min <= last)
+            })
+            .collect();
+        Self {
+            schema: stored.schema,
+            files,
+            batches: stored.batches,
+        }
+    }
+
+    fn files(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[DfExpr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        let mut source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_table_parquet_options(state.table_options().parquet.clone());
+        if let Some(filter) = conjunction(filters.to_vec()) {
+            let schema = Arc::clone(&self.schema).to_dfschema()?;
+            source = source.with_predicate(state.create_physical_expr(filter, &schema)?);
+        }
+        let partitions = state.config().target_partitions().max(1);
+        let mut groups = vec![Vec::new(); partitions.min(self.files.len())];
+        let count = groups.len();
+        for (index, file) in self.files.iter().enumerate() {
+            let path = file.path.to_string_lossy().into_owned();
+            groups[index % count].push(PartitionedFile::new(path, file.size_bytes));
+        }
+        let config =
+            FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
+                .with_file_groups(groups.into_iter().map(FileGroup::new).collect())
+                .with_projection_indices(projection.cloned())?
+                .with_limit(limit)
+                .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+#[async_trait]
+impl TableProvider for StoredProvider {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&DfExpr],
+    ) -> Result<Vec<TableProviderFilterPushDown>, DataFusionError> {
+        // Statistics can skip row groups; the rows that are left are still filtered.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[DfExpr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        let batches = MemorySourceConfig::try_new_exec(
+            std::slice::from_ref(&self.batches),
+            Arc::clone(&self.schema),
+            projection.cloned(),
+        )?;
+        if self.files.is_empty() {
+            return Ok(batches);
+        }
+        // A limit must not hide rows that a filter would have kept.
+        let limit = limit.filter(|_| filters.is_empty());
+        let native: Vec<DfExpr> = filters.iter().filter(|f| is_native(f)).cloned().collect();
+        let files = self.files(state, projection, &native, limit)?;
+        if self.batches.is_empty() {
+            return Ok(files);
+        }
+        UnionExec::try_new(vec![files, batches])
+    }
+}
+
+/// Comparisons of the stored time; our own functions are for rows, not for statistics.
+fn is_native(filter: &DfExpr) -> bool {
+    match filter {
+        DfExpr::BinaryExpr(binary) => {
+            matches!(binary.left.as_ref(), DfExpr::Column(column) if column.name == TIME_COLUMN)
+                && matches!(binary.right.as_ref(), DfExpr::Literal(..))
+        }
+        _ => false,
+    }
+}

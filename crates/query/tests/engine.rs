@@ -1,0 +1,177 @@
+//! Limits, files and formats.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atalaya_query::write::{Format, write};
+use atalaya_query::{Engine, EngineConfig, FileTables, QueryError, QueryOptions};
+use serde_json::json;
+
+use crate::support::{engine, json, options};
+
+const PEOPLE: &str = concat!(
+    r#"{"Name":"Ann","Age":31,"At":"2026-01-15T10:00:00.1234567Z","Bag":{"a":[1,2]}}"#,
+    "\n",
+    r#"{"Name":"Bob","Age":null,"At":"2026-01-15T11:00:00Z","Bag":null}"#,
+    "\n",
+);
+
+#[test]
+fn a_wrong_name_is_a_diagnostic_with_a_place_and_a_remedy() {
+    let (engine, _folder) = engine(&[("People", PEOPLE)]);
+    let error = engine.run_blocking("People | where Nmae == 'x'", &options());
+    let Err(QueryError::Invalid(diagnostics)) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(diagnostics[0].span.start, 15);
+    assert!(
+        diagnostics[0]
+            .help
+            .as_deref()
+            .unwrap_or_default()
+            .contains("Name")
+    );
+}
+
+#[test]
+fn json_has_kusto_types_and_values() {
+    let (engine, _folder) = engine(&[("People", PEOPLE)]);
+    let query = "People | extend Span = At - datetime(2026-01-14) | sort by Name asc";
+    let shown = json(&engine.run_blocking(query, &options()).expect("it runs"));
+    let types: Vec<_> = shown["columns"]
+        .as_array()
+        .expect("columns")
+        .iter()
+        .map(|c| c["type"].clone())
+        .collect();
+    assert_eq!(types, ["string", "long", "datetime", "dynamic", "timespan"]);
+    assert_eq!(
+        shown["rows"],
+        json!([
+            ["Ann", 31, "2026-01-15T10:00:00.1234567Z", {"a": [1, 2]}, "1.10:00:00.1234567"],
+            ["Bob", null, "2026-01-15T11:00:00Z", null, "1.11:00:00"],
+        ])
+    );
+}
+
+#[test]
+fn every_format_shows_every_row() {
+    let (engine, _folder) = engine(&[("People", PEOPLE)]);
+    let result = engine
+        .run_blocking("People | project Name, Bag | sort by Name asc", &options())
+        .expect("it runs");
+    for (format, expected) in [
+        (Format::Csv, "Name,Bag\nAnn,\"{\"\"a\"\":[1,2]}\"\nBob,\n"),
+        (
+            Format::Ndjson,
+            "{\"Name\":\"Ann\",\"Bag\":{\"a\":[1,2]}}\n{\"Name\":\"Bob\",\"Bag\":null}\n",
+        ),
+    ] {
+        let mut out = Vec::new();
+        write(&result, format, None, &mut out).expect("it can be written");
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+    let mut out = Vec::new();
+    write(&result, Format::Table, Some(80), &mut out).expect("it can be written");
+    let table = String::from_utf8_lossy(&out);
+    assert!(table.contains("Ann") && table.contains("2 rows"), "{table}");
+}
+
+#[test]
+fn a_terminal_never_gets_control_characters_of_the_data() {
+    let (engine, _folder) = engine(&[("T", "{\"x\":\"\\u001b[31mred\"}\n")]);
+    let result = engine.run_blocking("T", &options()).expect("it runs");
+    let mut out = Vec::new();
+    write(&result, Format::Table, Some(80), &mut out).expect("it can be written");
+    assert!(!out.contains(&0x1b));
+}
+
+#[test]
+fn rows_beyond_the_limit_are_left_out_and_said_so() {
+    let (engine, _folder) = engine(&[]);
+    let few = QueryOptions {
+        rows_max: 10,
+        ..options()
+    };
+    let result = engine
+        .run_blocking("range x from 1 to 100 step 1", &few)
+        .expect("it runs");
+    assert_eq!((result.rows.len(), result.truncated), (10, true));
+}
+
+#[test]
+fn a_query_that_takes_too_long_is_cancelled() {
+    let (engine, _folder) = engine(&[]);
+    let short = QueryOptions {
+        timeout: Duration::from_millis(300),
+        ..options()
+    };
+    let query = "let T = range x from 1 to 3000 step 1 | extend k = 1; \
+                 T | join kind=inner T on k | join kind=inner T on k | summarize sum(x)";
+    let started = std::time::Instant::now();
+    let error = engine.run_blocking(query, &short).expect_err("too long");
+    assert!(matches!(error, QueryError::TimedOut(_)), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_query_that_needs_too_much_memory_ends_itself_only() {
+    let config = EngineConfig {
+        memory_bytes_max: 1 << 20,
+        threads: 1,
+        ..EngineConfig::default()
+    };
+    let engine = Engine::new(config, Arc::new(FileTables::new())).expect("an engine");
+    let query =
+        "range x from 1 to 1000000 step 1 | extend s = strcat('number ', x) | sort by s asc";
+    let error = engine
+        .run_blocking(query, &options())
+        .expect_err("too much");
+    assert!(matches!(error, QueryError::MemoryExceeded(_)), "{error:?}");
+    assert!(engine.run_blocking("print 1", &options()).is_ok());
+}
+
+#[test]
+fn csv_columns_get_the_type_that_all_values_fit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("t.csv");
+    std::fs::write(
+        &path,
+        "Id,Zip,Score,At,Ok\n1,00501,0.5,2026-01-15T00:00:00Z,true\n2,10001,1,2026-01-16,false\n",
+    )
+    .expect("a file");
+    let mut files = FileTables::new();
+    files.add("T", &path).expect("a table");
+    let engine = Engine::new(EngineConfig::default(), Arc::new(files)).expect("an engine");
+    let result = engine
+        .run_blocking("T | sort by Id asc", &options())
+        .expect("it runs");
+    let types: Vec<_> = result.columns.iter().map(|c| c.ty.name()).collect();
+    assert_eq!(types, ["long", "string", "real", "datetime", "bool"]);
+}
+
+#[test]
+fn a_damaged_file_is_named_with_its_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("t.jsonl");
+    std::fs::write(&path, "{\"a\":1}\n{\"a\":\n").expect("a file");
+    let error = FileTables::new().add("T", &path).expect_err("damaged");
+    assert!(error.to_string().contains("t.jsonl:2:"), "{error}");
+}
+
+#[test]
+fn the_range_of_the_caller_hides_rows_of_every_source_table() {
+    let (engine, _folder) = engine(&[(
+        "AuditLog",
+        "{\"TimeGenerated\":\"2026-01-15T10:00:00Z\"}\n{\"TimeGenerated\":\"2026-01-15T11:00:00Z\"}\n",
+    )]);
+    let ticks = |t: &str| atalaya_query::value::datetime::parse(t).expect("a time");
+    let ranged = QueryOptions {
+        range: Some((ticks("2026-01-15T10:00:00Z"), ticks("2026-01-15T11:00:00Z"))),
+        ..options()
+    };
+    let result = engine
+        .run_blocking("AuditLog | count", &ranged)
+        .expect("it runs");
+    assert_eq!(json(&result)["rows"], json!([[1]]));
+}
