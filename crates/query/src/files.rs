@@ -122,6 +122,17 @@ impl FileTables {
         self.tables.insert(name.to_owned(), table);
         Ok(())
     }
+
+    /// Adds JSON lines as a table; a log table keeps its columns, also with no line at all.
+    ///
+    /// # Errors
+    /// When a line is not a JSON object.
+    pub fn add_rows(&mut self, name: &str, json_lines: &[u8]) -> Result<(), FileTableError> {
+        let known = atalaya_tables::find(name).map(atalaya_kql::columns);
+        let table = read::json(json_lines, known, Path::new(name))?;
+        self.tables.insert(name.to_owned(), table);
+        Ok(())
+    }
 }
 
 impl TableSource for FileTables {

@@ -6,6 +6,7 @@ mod table;
 
 use std::io::{self, Write};
 
+pub use self::json::to_json;
 use crate::engine::QueryResult;
 
 /// A format of results.

@@ -6,7 +6,7 @@ pub(crate) mod secrets;
 
 use atalaya_model::{Finding, SegmentKind, Span};
 
-use crate::normalise::{Text, Trick, Views};
+use crate::normalise::{Text, Trick, View, Views};
 
 /// The pattern files of the built-in detectors: name, text.
 pub(crate) const PATTERN_FILES: &[(&str, &str)] = &[
@@ -128,7 +128,7 @@ impl<'a> Reading<'a> {
     pub fn trick(&self, view: usize) -> Option<&'static str> {
         self.views
             .get(view)
-            .and_then(|v| v.trick())
+            .and_then(View::trick)
             .map(Trick::as_str)
     }
 

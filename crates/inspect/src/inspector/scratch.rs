@@ -6,7 +6,7 @@ use atalaya_model::{Finding, Span, Verdict};
 use regex_automata::hybrid::dfa::Cache;
 
 use super::Inspector;
-use crate::normalise::{Tricks, Views};
+use crate::normalise::{Trick, Tricks, Views};
 
 /// Buffers and automaton caches. Make one per thread with `Scratch::default()` and pass it to
 /// every call; it fits itself to the inspector it is used with.
@@ -50,7 +50,7 @@ impl Scratch {
     }
 
     pub(super) fn report(&mut self, _inspector: &Inspector, verdict: &mut Verdict) {
-        verdict.norm_flags = self.tricks.iter().map(|trick| trick.as_str()).collect();
+        verdict.norm_flags = self.tricks.iter().map(Trick::as_str).collect();
         verdict.secret_types.append(&mut self.kinds);
     }
 }

@@ -9,7 +9,7 @@ use regex_automata::hybrid::dfa::{self, DFA};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
-use regex_syntax::hir::literal::{ExtractKind, Extractor};
+use regex_syntax::hir::literal::{ExtractKind, Extractor, Literal};
 
 use super::diagnose::{Problem, code};
 use super::file::{PatternFile, PatternSource};
@@ -104,7 +104,7 @@ fn anchors(hir: &Hir, source: &PatternSource) -> Result<Vec<Vec<u8>>, Problem> {
     let literals = sequence.literals().unwrap_or_default();
     let shortest = literals
         .iter()
-        .map(|l| l.as_bytes())
+        .map(Literal::as_bytes)
         .min_by_key(|l| l.len())
         .unwrap_or_default();
     if shortest.len() < ANCHOR_BYTES_MIN {

@@ -65,7 +65,7 @@ pub(super) fn write_lines(result: &QueryResult, out: &mut impl Write) -> io::Res
 
 /// A value as JSON.
 #[must_use]
-pub(crate) fn to_json(value: &Value) -> Json {
+pub fn to_json(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Bool(v) => Json::Bool(*v),

@@ -11,28 +11,28 @@ const MINUTE: i64 = 60_000_000;
 /// One planted incident: which table, and which entity its alert must name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Planted {
-    pub(crate) table: &'static str,
     pub(crate) technique: &'static str,
     pub(crate) entity: &'static str,
     pub(crate) what: &'static str,
 }
 
+/// Tables that get rows.
+pub(crate) const TABLES: [&str; 4] =
+    ["ModelInferenceLog", "AuditLog", "SecurityEvents", "APIAccessLog"];
+
 /// What must be found besides the attacks on the gateway.
 pub(crate) const PLANTED: &[Planted] = &[
     Planted {
-        table: "ModelInferenceLog",
         technique: "AML.T0015",
         entity: "badge-reader-v3",
         what: "adversarial images against a face classifier",
     },
     Planted {
-        table: "AuditLog",
         technique: "AML.T0020",
         entity: "temp.contractor@vendor.example",
         what: "training data changed from outside the data science team",
     },
     Planted {
-        table: "SecurityEvents",
         technique: "AML.T0040",
         entity: "SHOP\\svc-build",
         what: "a build account scripting a model API",

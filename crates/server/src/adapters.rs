@@ -1,0 +1,11 @@
+//! The ports of the crates, joined.
+
+mod alert_log;
+mod lake_tables;
+mod recorder;
+mod rule_engine;
+
+pub use alert_log::AlertLog;
+pub use lake_tables::LakeTables;
+pub use recorder::{Durable, JournalRecorder};
+pub use rule_engine::RuleEngine;

@@ -1,0 +1,247 @@
+//! One node: everything started in order, and stopped in the opposite one.
+//!
+//! The journal comes first and goes last. A call can be answered as soon as the gateway listens,
+//! and the gateway is the last to start; the admin listener says `ready` after that.
+
+mod status;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use atalaya_detect::{Clock, Ports, Scheduler};
+use atalaya_gateway::{Gateway, Parts, SystemWorld};
+use atalaya_journal::Journal;
+use atalaya_lake::{Follower, Lake};
+use atalaya_model::Timestamp;
+use atalaya_query::Engine;
+use atalaya_store::SqliteStore;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::adapters::{AlertLog, JournalRecorder, LakeTables, RuleEngine};
+use crate::admin;
+use crate::config::Config;
+use crate::open::{self, OpenError};
+use status::NodeStatus;
+
+/// A running node.
+pub struct Node {
+    config: Config,
+    journal: Journal,
+    lake: Lake,
+    follower: Follower,
+    store: Arc<SqliteStore>,
+    engine: Arc<Engine>,
+    scheduler: Scheduler,
+    gateway: Gateway<JournalRecorder>,
+    admin_address: SocketAddr,
+    stopping: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    status: Arc<NodeStatus>,
+}
+
+impl Node {
+    /// Starts a node on the current runtime; calls are taken when this returns.
+    ///
+    /// # Errors
+    /// If a file is wrong or the world does not play along; nothing is left running.
+    pub async fn start(config: Config) -> Result<Self, OpenError> {
+        let policy = Arc::new(open::policy(&config)?);
+        let inspector = Arc::new(open::inspector(&config)?);
+        let rules = open::rules(&config)?;
+        let (journal, lake, follower) = open_log(&config).await?;
+        let store = Arc::new(open::store(&config)?);
+        let engine = Arc::new(open::engine(&config, Arc::new(LakeTables(lake.clone())))?);
+        let ports = Ports {
+            engine: Arc::new(RuleEngine(Arc::clone(&engine))),
+            store: Arc::clone(&store) as Arc<dyn atalaya_store::Store>,
+            sinks: vec![Arc::new(AlertLog(journal.clone()))],
+        };
+        let scheduler = Scheduler::new(rules, ports, open::scheduler_config(&config));
+        let recorder = JournalRecorder::new(journal.clone());
+        let gateway = Gateway::start(Parts {
+            config: config.gateway.clone(),
+            policy,
+            inspector,
+            recorder: recorder.clone(),
+            world: Arc::new(SystemWorld),
+            node_id: config.node_id.clone(),
+        })
+        .map_err(|error| OpenError::world("starting the gateway", error))?;
+        let status = Arc::new(NodeStatus {
+            journal: journal.clone(),
+            lake: lake.clone(),
+            scheduler: scheduler.clone(),
+            gateway: gateway.metrics(),
+            recorder,
+            stopping: Mutex::new(false),
+        });
+        let listen = config.admin.listen;
+        let admin_address = admin::start(listen, Arc::clone(&status) as Arc<dyn admin::Status>)
+            .await
+            .map_err(|error| OpenError::world(format!("listening on {listen}"), error))?;
+        let (stopping, stop) = watch::channel(false);
+        let mut tasks = vec![tokio::spawn(maintain(
+            lake.clone(),
+            Duration::from_secs(config.lake.maintenance_interval_min.saturating_mul(60)),
+            stop.clone(),
+        ))];
+        if config.rules.enabled {
+            tasks.push(tokio::spawn(run_rules(scheduler.clone(), stop)));
+        }
+        Ok(Self {
+            config,
+            journal,
+            lake,
+            follower,
+            store,
+            engine,
+            scheduler,
+            gateway,
+            admin_address,
+            stopping,
+            tasks,
+            status,
+        })
+    }
+
+    /// Where the gateway listens.
+    #[must_use]
+    pub fn gateway_addresses(&self) -> &[SocketAddr] {
+        self.gateway.addresses()
+    }
+
+    /// Where health, readiness and metrics are.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// The tables.
+    #[must_use]
+    pub fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
+    /// The query engine over them.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Alerts.
+    #[must_use]
+    pub fn store(&self) -> &SqliteStore {
+        &self.store
+    }
+
+    /// Rules.
+    #[must_use]
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
+    /// The configuration it was started with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Reads policy and rules again and puts them in force. If either is wrong, both stay as
+    /// they are.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn reload(&self) -> Result<(), OpenError> {
+        let policy = open::policy(&self.config)?;
+        let rules = open::rules(&self.config)?;
+        self.gateway.set_policy(Arc::new(policy));
+        self.scheduler.replace_rules(rules);
+        Ok(())
+    }
+
+    /// Drains the gateway, ends the rules, flushes the tables, closes the journal.
+    ///
+    /// # Errors
+    /// If the last flush failed; nothing is lost, the next start reads it from the journal.
+    pub async fn stop(self) -> Result<(), OpenError> {
+        *self.status.stopping.lock() = true;
+        let gateway = self.gateway;
+        blocking("draining the gateway", move || gateway.drain()).await?;
+        // Nobody listens any more if all tasks have ended; that is as good.
+        let _ = self.stopping.send(true);
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task ended by a defect");
+            }
+        }
+        let (journal, lake, follower) = (self.journal, self.lake, self.follower);
+        blocking("closing the log", move || {
+            journal.close();
+            if !lake.wait_for(journal.next_seq(), CATCH_UP_TIMEOUT) {
+                tracing::warn!("the tables lag behind the journal; the next start catches up");
+            }
+            follower.stop()
+        })
+        .await?
+        .map_err(|error| OpenError::world("flushing the tables", error))
+    }
+}
+
+/// How long a stop waits for the tables to take in the last records.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(5);
+
+async fn open_log(config: &Config) -> Result<(Journal, Lake, Follower), OpenError> {
+    let config = config.clone();
+    blocking("opening the log", move || {
+        let what = format!("opening the journal in {}", config.journal_dir().display());
+        std::fs::create_dir_all(&config.data_dir)
+            .map_err(|error| OpenError::world(what.clone(), error))?;
+        let (journal, report) = Journal::open(config.journal_config())
+            .map_err(|error| OpenError::world(what.clone(), error))?;
+        if let Some(torn) = report.torn_tail {
+            tracing::warn!(
+                bytes = torn.bytes,
+                "the last process ended in the middle of a record; it was cut off"
+            );
+        }
+        let lake = open::lake(&config)?;
+        let follower = lake.follow(&journal).map_err(|error| OpenError::world(what, error))?;
+        Ok((journal, lake, follower))
+    })
+    .await?
+}
+
+async fn blocking<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, OpenError> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.map_err(|error| OpenError::world(what, error))
+}
+
+async fn run_rules(scheduler: Scheduler, mut stop: watch::Receiver<bool>) {
+    let clock: Arc<dyn Clock> = Arc::new(Timestamp::now);
+    let stopped = async move {
+        // An error means that the node is gone.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    scheduler.run(clock, stopped).await;
+}
+
+async fn maintain(lake: Lake, every: Duration, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        let lake = lake.clone();
+        match tokio::task::spawn_blocking(move || lake.maintain()).await {
+            Ok(Ok(report)) => tracing::debug!(?report, "tables maintained"),
+            Ok(Err(error)) => tracing::error!(%error, "the tables could not be maintained"),
+            Err(error) => tracing::error!(%error, "maintenance ended by a defect"),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Opening the parts of a node, each from its section of the configuration.
+//!
+//! The commands that look at a node's data (`query`, `alerts`, `ingest`) use the same functions
+//! as the node itself, so that they see the same tables. None of them needs a running node, and
+//! none disturbs one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use atalaya_detect::{RuleCatalogue, SchedulerConfig};
+use atalaya_inspect::Inspector;
+use atalaya_lake::Lake;
+use atalaya_model::{Diagnostic, SourceFile, Timestamp};
+use atalaya_policy::Policy;
+use atalaya_query::{Engine, QueryOptions, TableSource};
+use atalaya_store::SqliteStore;
+
+use crate::adapters::LakeTables;
+use crate::config::Config;
+
+/// Largest policy or pattern file, bytes.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Why a part could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A file that a person wrote is wrong; the text shows where, with carets.
+    #[error("{0}")]
+    BadInput(String),
+    /// The file is fine, but the world is not.
+    #[error("{what}: {reason}")]
+    World {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        reason: String,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn world(what: impl Into<String>, reason: impl ToString) -> Self {
+        Self::World { what: what.into(), reason: reason.to_string() }
+    }
+
+    fn diagnostics(path: &Path, text: &str, problems: &[Diagnostic]) -> Self {
+        let name = path.display().to_string();
+        let source = SourceFile { name: &name, text };
+        let rendered: Vec<String> = problems.iter().map(|problem| source.render(problem)).collect();
+        Self::BadInput(rendered.join("\n"))
+    }
+}
+
+fn read(path: &Path) -> Result<String, OpenError> {
+    let unreadable = |reason: String| {
+        OpenError::BadInput(format!("error: cannot read {}: {reason}", path.display()))
+    };
+    let bytes = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if bytes > FILE_BYTES_MAX {
+        return Err(unreadable(format!("it has {bytes} bytes, at most {FILE_BYTES_MAX} are read")));
+    }
+    std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+}
+
+/// The policy in force.
+///
+/// # Errors
+/// If its file cannot be read or is wrong.
+pub fn policy(config: &Config) -> Result<Policy, OpenError> {
+    let Some(path) = &config.policy else {
+        return Ok(Policy::builtin());
+    };
+    let text = read(path)?;
+    Policy::parse(&text).map_err(|problems| OpenError::diagnostics(path, &text, &problems))
+}
+
+/// The detectors in force.
+///
+/// # Errors
+/// If a pattern file cannot be read or is wrong.
+pub fn inspector(config: &Config) -> Result<Inspector, OpenError> {
+    let mut builder = Inspector::builder();
+    for path in &config.detectors {
+        let text = read(path)?;
+        builder = builder
+            .patterns_yaml(&text)
+            .map_err(|problems| OpenError::diagnostics(path, &text, &problems))?;
+    }
+    Ok(builder.build())
+}
+
+/// The rules in force.
+///
+/// # Errors
+/// If a rule of the user is wrong. Built-in rules are right; a test sees to it.
+pub fn rules(config: &Config) -> Result<RuleCatalogue, OpenError> {
+    let section = &config.rules;
+    let mut rules =
+        if section.builtin { RuleCatalogue::builtin() } else { RuleCatalogue::default() };
+    for folder in &section.folders {
+        rules.add_folder(folder);
+    }
+    let wrong: Vec<String> = rules
+        .problems()
+        .iter()
+        .filter(|problem| problem.is_error())
+        .map(atalaya_detect::RuleProblem::render)
+        .collect();
+    if !wrong.is_empty() {
+        return Err(OpenError::BadInput(wrong.join("\n")));
+    }
+    for id in &section.disabled {
+        if !rules.disable(id) {
+            return Err(OpenError::BadInput(format!(
+                "error: rules.disabled names {id}, and there is no such rule; see `atalaya rules list`"
+            )));
+        }
+    }
+    Ok(rules)
+}
+
+/// The tables, opened to follow a journal or to look at them.
+///
+/// # Errors
+/// If a table cannot be read or made.
+pub fn lake(config: &Config) -> Result<Lake, OpenError> {
+    let ports = atalaya_lake::Ports {
+        clock: Arc::new(Timestamp::now),
+        new_id: Arc::new(|| uuid::Uuid::now_v7().to_string()),
+    };
+    let what = || format!("opening the tables in {}", config.lake_dir().display());
+    Lake::open(config.lake_config(), ports).map_err(|error| OpenError::world(what(), error))
+}
+
+/// The tables of a node that may or may not be running, up to its newest record.
+///
+/// # Errors
+/// If there is no data folder, or tables or journal cannot be read.
+pub fn tables_to_look_at(config: &Config) -> Result<Arc<dyn TableSource>, OpenError> {
+    let lake = lake(config)?;
+    let journal_dir = config.journal_dir();
+    if journal_dir.is_dir() {
+        lake.catch_up(&journal_dir).map_err(|error| {
+            OpenError::world(format!("reading the journal in {}", journal_dir.display()), error)
+        })?;
+    }
+    Ok(Arc::new(LakeTables(lake)))
+}
+
+/// A query engine.
+///
+/// # Errors
+/// If the system gives no threads.
+pub fn engine(config: &Config, tables: Arc<dyn TableSource>) -> Result<Engine, OpenError> {
+    Engine::new(config.engine_config(), tables)
+        .map_err(|error| OpenError::world("starting the query engine", error))
+}
+
+/// How a person's query runs: now, within the configured limits.
+///
+/// # Errors
+/// If the clock is out of the range of `datetime`.
+pub fn query_options(config: &Config, now: Timestamp) -> Result<QueryOptions, OpenError> {
+    let ticks = atalaya_query::value::datetime::from_unix_micros(now.0)
+        .ok_or_else(|| OpenError::world("reading the clock", "it is out of range"))?;
+    Ok(QueryOptions {
+        rows_max: config.query.rows_max,
+        timeout: Duration::from_millis(config.query.timeout_ms),
+        ..QueryOptions::at(ticks)
+    })
+}
+
+/// Alerts and rule states.
+///
+/// # Errors
+/// If the file cannot be opened or made.
+pub fn store(config: &Config) -> Result<SqliteStore, OpenError> {
+    let path = config.store_file();
+    let what = || format!("opening {}", path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| OpenError::world(what(), error))?;
+    }
+    SqliteStore::open(&path).map_err(|error| OpenError::world(what(), error))
+}
+
+pub(crate) fn scheduler_config(config: &Config) -> SchedulerConfig {
+    SchedulerConfig {
+        every: config.rules.every_s.map(Duration::from_secs),
+        concurrency: config.rules.concurrency,
+        ..SchedulerConfig::default()
+    }
+}
+
+/// Whether there is a node's data at all: commands that only look make none.
+///
+/// # Errors
+/// If there is none.
+pub fn require_data(config: &Config) -> Result<PathBuf, OpenError> {
+    if config.data_dir.is_dir() {
+        return Ok(config.data_dir.clone());
+    }
+    Err(OpenError::World {
+        what: format!("there is no data in {}", config.data_dir.display()),
+        reason: "start `atalaya serve` or `atalaya ingest` first, or name another --data-dir"
+            .to_owned(),
+    })
+}
