@@ -58,3 +58,14 @@ impl From<Exit> for ExitCode {
 pub(crate) fn any_error(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.level == Level::Error)
 }
+
+impl From<atalaya_server::open::OpenError> for Failure {
+    fn from(error: atalaya_server::open::OpenError) -> Self {
+        match error {
+            atalaya_server::open::OpenError::BadInput(text) => Self::BadInput(text),
+            world @ atalaya_server::open::OpenError::World { .. } => {
+                Self::CouldNotRun(world.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The commands, one file each.
+
+mod alerts;
+mod atlas;
+mod common;
+mod completions;
+mod config;
+mod demo;
+mod ingest;
+mod log;
+mod query;
+mod rules;
+mod scan;
+mod serve;
+mod tables;
+
+use crate::exit::{Exit, Failure};
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Serve(serve::Args),
+    Demo(demo::Args),
+    Query(query::Args),
+    Scan(scan::Args),
+    Ingest(ingest::Args),
+    #[command(subcommand)]
+    Alerts(alerts::Command),
+    #[command(subcommand)]
+    Log(log::Command),
+    #[command(subcommand)]
+    Rules(rules::Command),
+    #[command(subcommand)]
+    Atlas(atlas::Command),
+    #[command(subcommand)]
+    Config(config::Command),
+    Tables(tables::Args),
+    Completions(completions::Args),
+}
+
+impl Command {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Bad input, or a world that does not play along.
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Self::Serve(args) => serve::run(&args),
+            Self::Demo(args) => demo::run(&args),
+            Self::Query(args) => query::run(&args),
+            Self::Scan(args) => scan::run(&args),
+            Self::Ingest(args) => ingest::run(&args),
+            Self::Alerts(command) => alerts::run(&command),
+            Self::Log(command) => log::run(&command),
+            Self::Rules(command) => rules::run(&command),
+            Self::Atlas(command) => atlas::run(&command),
+            Self::Config(command) => config::run(&command),
+            Self::Tables(args) => tables::run(&args),
+            Self::Completions(args) => completions::run(&args),
+        }
+    }
+}

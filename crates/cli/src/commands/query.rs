@@ -1,0 +1,114 @@
+//! `atalaya query`: KQL over the log tables and over files.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use atalaya_model::Timestamp;
+use atalaya_query::{FileTables, QueryError, TableSource};
+use atalaya_server::open;
+
+use super::common::{self, Place};
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Format};
+
+/// Run a KQL query over the log tables, or over files
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The query; `-` reads it from standard input.
+    #[arg(required_unless_present = "file")]
+    kql: Option<String>,
+    /// Read the query from a file.
+    #[arg(long, short = 'f', value_name = "FILE", conflicts_with = "kql")]
+    file: Option<PathBuf>,
+    /// Use a file (CSV, JSON lines, Parquet) as a table; may be repeated.
+    #[arg(long = "table", value_name = "NAME=FILE", value_parser = parse_table)]
+    tables: Vec<(String, PathBuf)>,
+    /// Output format; a table on a terminal, NDJSON in a pipe.
+    #[arg(long)]
+    format: Option<Format>,
+    /// Most rows of the result.
+    #[arg(long, value_name = "N")]
+    rows_max: Option<usize>,
+    /// Cancel the query after this, seconds.
+    #[arg(long, value_name = "S")]
+    timeout: Option<u64>,
+    /// Refuse what real Kusto refuses, instead of running what is meant with a warning.
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+fn parse_table(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => {
+            Ok((name.to_owned(), PathBuf::from(file)))
+        }
+        _ => Err("write NAME=FILE, e.g. T=events.parquet".to_owned()),
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let (name, kql) = text(args)?;
+    let config = args.place.load()?;
+    let mut tables = if config.data_dir.is_dir() || args.tables.is_empty() {
+        open::require_data(&config)?;
+        FileTables::before(open::tables_to_look_at(&config)?)
+    } else {
+        FileTables::new()
+    };
+    for (table, path) in &args.tables {
+        tables
+            .add(table, path)
+            .map_err(|error| Failure::BadInput(format!("error: --table {table}: {error}")))?;
+    }
+    let engine = open::engine(&config, Arc::new(tables) as Arc<dyn TableSource>)?;
+    let mut options = open::query_options(&config, Timestamp::now())?;
+    options.strict = args.strict;
+    options.rows_max = args.rows_max.unwrap_or(options.rows_max);
+    options.timeout = args.timeout.map_or(options.timeout, Duration::from_secs);
+    let result = match engine.run_blocking(&kql, &options) {
+        Ok(result) => result,
+        Err(QueryError::Invalid(problems)) => {
+            return Err(Failure::diagnostics(&name, &kql, &problems));
+        }
+        Err(error) => return Err(Failure::CouldNotRun(format!("error: {error}"))),
+    };
+    output::diagnostics(&name, &kql, &result.warnings);
+    if result.truncated {
+        output::note(&format!("note: there are more rows; the first {} are shown", options.rows_max));
+    }
+    print(&result, Format::or_default(args.format))?;
+    Ok(Exit::Fine)
+}
+
+fn print(result: &atalaya_query::QueryResult, format: Format) -> Result<(), Failure> {
+    use atalaya_query::write::{Format as Written, write};
+    let format = match format {
+        Format::Table => Written::Table,
+        Format::Json => Written::Json,
+        Format::Ndjson => Written::Ndjson,
+        Format::Csv => Written::Csv,
+    };
+    output::stream(|out| write(result, format, output::width(), out))
+        .map_err(|error| Failure::world("writing the result", error))
+}
+
+/// The name that diagnostics show, and the query.
+fn text(args: &Args) -> Result<(String, String), Failure> {
+    if let Some(path) = &args.file {
+        return Ok((path.display().to_string(), common::read(path)?));
+    }
+    match args.kql.as_deref() {
+        Some("-") => {
+            let mut kql = String::new();
+            std::io::stdin()
+                .read_to_string(&mut kql)
+                .map_err(|error| Failure::BadInput(format!("error: standard input: {error}")))?;
+            Ok(("<stdin>".to_owned(), kql))
+        }
+        kql => Ok(("<query>".to_owned(), kql.unwrap_or_default().to_owned())),
+    }
+}

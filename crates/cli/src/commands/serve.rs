@@ -1,0 +1,66 @@
+//! `atalaya serve`: run a node until SIGTERM or SIGINT.
+
+use atalaya_server::config::{Config, LogFormat};
+use atalaya_server::node::Node;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::common::{self, Place};
+use crate::exit::{Exit, Failure};
+
+/// Run the gateway, the decision log and the rules
+///
+/// SIGTERM and SIGINT drain: running calls end, new ones are refused. SIGHUP reads policy and
+/// rules again; a wrong file changes nothing and is logged.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let config = args.place.load()?;
+    start_log(&config)?;
+    common::runtime()?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<Exit, Failure> {
+    let mut terminate = on(SignalKind::terminate())?;
+    let mut interrupt = on(SignalKind::interrupt())?;
+    let mut hang_up = on(SignalKind::hangup())?;
+    let node = Node::start(config).await?;
+    for address in node.gateway_addresses() {
+        tracing::info!(%address, "the gateway takes calls");
+    }
+    tracing::info!(address = %node.admin_address(), "health, readiness and metrics");
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => match node.reload() {
+                Ok(()) => tracing::info!("policy and rules were read again"),
+                Err(error) => tracing::error!(%error, "policy and rules stay as they were"),
+            },
+        }
+    }
+    tracing::info!("draining");
+    node.stop().await?;
+    tracing::info!("stopped");
+    Ok(Exit::Fine)
+}
+
+fn on(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::world("listening to signals", error))
+}
+
+fn start_log(config: &Config) -> Result<(), Failure> {
+    let level = std::env::var("ATALAYA_LOG").unwrap_or_else(|_| config.log.level.clone());
+    let filter = EnvFilter::try_new(&level)
+        .map_err(|error| Failure::BadInput(format!("error: log filter `{level}`: {error}")))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match config.log.format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    started.map_err(|error| Failure::world("starting the log", error))
+}
