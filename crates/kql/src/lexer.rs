@@ -123,6 +123,9 @@ impl Lexer<'_> {
             .find(|c: char| !is_name_part(c))
             .unwrap_or(self.rest().len());
         self.at += length;
+        if !self.rest().starts_with('-') {
+            return;
+        }
         // Hyphenated keywords are one name: `project-away`, `mv-expand`, `top-nested`, …
         for keyword in HYPHENATED {
             let (head, tail) = keyword.split_once('-').unwrap_or((keyword, ""));
@@ -283,8 +286,9 @@ fn is_name_start(c: char) -> bool {
     c.is_alphabetic() || c == '_' || c == '$'
 }
 
+/// Whatever starts a name is part of it: a name is never empty, so that lexing always ends.
 fn is_name_part(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
+    is_name_start(c) || c.is_alphanumeric()
 }
 
 /// Ticks (100 ns) of a timespan unit.

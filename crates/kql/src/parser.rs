@@ -32,6 +32,8 @@ pub fn parse(source: &str) -> Parsed {
         tokens,
         at: 0,
         depth: 0,
+        arithmetic_operators: 0,
+        second_looks: 0,
         diagnostics,
     };
     let script = parser.script();
@@ -46,6 +48,8 @@ pub(crate) struct Parser<'s> {
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
+    arithmetic_operators: usize,
+    second_looks: usize,
     diagnostics: Vec<Diagnostic>,
 }
 

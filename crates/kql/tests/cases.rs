@@ -1,5 +1,6 @@
 //! Queries and what is said about them.
 
+use atalaya_kql::bound::BoundQuery;
 use atalaya_kql::{BindOptions, Bound, LogTables, bind};
 use atalaya_model::{Level, SourceFile};
 
@@ -18,10 +19,9 @@ fn run(query: &str, strict: bool) -> Bound {
 
 fn schema(query: &str) -> String {
     let bound = run(query, false);
-    let root = bound
-        .query
-        .unwrap_or_else(|| panic!("{query}: {:?}", bound.diagnostics))
-        .root;
+    let Some(BoundQuery { root, .. }) = bound.query else {
+        unreachable!("{query}: {:?}", bound.diagnostics)
+    };
     let columns: Vec<String> = root
         .schema
         .iter()

@@ -18,6 +18,10 @@ fn nesting_and_length_are_bounded() {
         format!("T | where x in ({}", "y in (".repeat(10_000)),
         format!("print x = \"{}\"", "a".repeat(1 << 20)),
         format!("print {}1", "1+".repeat(200_000)),
+        format!("print {}1", "1*1+".repeat(120)),
+        format!("T | where {}true", "x == 1 or ".repeat(50_000)),
+        format!("T | where {}T | take 1", "y in (z, ".repeat(120)),
+        "print $x, $".to_owned(),
     ] {
         let _ = bind(&query, &LogTables, OPTIONS);
     }

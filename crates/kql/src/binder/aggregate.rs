@@ -26,23 +26,21 @@ struct Summary {
 impl Summary {
     /// Adds an aggregate; returns the expression that shows its column.
     fn add(&mut self, call: AggregateCall) -> Expr {
-        let index = match self
+        let (ty, span) = (call.ty, call.span);
+        let range = range::of_aggregate(&call.name, &call.args);
+        let known = self
             .aggregates
             .iter()
-            .position(|known| known.name == call.name && known.args == call.args)
-        {
-            Some(index) => index,
-            None => {
-                self.aggregates.push(call.clone());
-                self.aggregates.len() - 1
-            }
-        };
-        let range = range::of_aggregate(&call.name, &call.args);
+            .position(|known| known.name == call.name && known.args == call.args);
+        let index = known.unwrap_or(self.aggregates.len());
+        if known.is_none() {
+            self.aggregates.push(call);
+        }
         let kind = ExprKind::Column(self.groups.len() + index);
         Expr {
             kind,
-            ty: call.ty,
-            span: call.span,
+            ty,
+            span,
             range,
         }
     }

@@ -73,7 +73,7 @@ impl Binder<'_> {
                 Some(call(name, args, Type::Bool, span))
             }
             ast::ExprKind::In(name, value, items) => self.in_list(scope, name, value, items, span),
-            ast::ExprKind::ToScalar(rows) => self.to_scalar(scope.env, rows, span),
+            ast::ExprKind::ToScalar(rows) => self.first_cell(scope.env, rows, span),
             ast::ExprKind::Star => {
                 self.error("KS109", span, "`*` is not allowed here".to_owned());
                 None
@@ -144,7 +144,7 @@ impl Binder<'_> {
         Some(call("path", vec![base, step], Type::Dynamic, span))
     }
 
-    fn to_scalar(&mut self, env: &Env, rows: &ast::Pipeline, span: Span) -> Option<Expr> {
+    fn first_cell(&mut self, env: &Env, rows: &ast::Pipeline, span: Span) -> Option<Expr> {
         let node = self.pipeline(env, rows)?;
         let Some(first) = node.schema.first() else {
             self.error(

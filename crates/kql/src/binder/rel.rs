@@ -175,7 +175,7 @@ impl Binder<'_> {
         for row in cells.chunks(schema.len()) {
             let mut values = Vec::new();
             for (cell, column) in row.iter().zip(&schema) {
-                values.push(convert(self.scalar(env, cell)?, column.ty));
+                values.push(convert(&self.scalar(env, cell)?, column.ty));
             }
             rows.push(values);
         }
@@ -510,7 +510,7 @@ fn table(name: &str, schema: Vec<ColumnDef>, span: Span) -> RelNode {
 }
 
 /// A constant in the column's type, where that is only a matter of spelling.
-fn convert(expr: Expr, ty: Type) -> Expr {
+fn convert(expr: &Expr, ty: Type) -> Expr {
     let kind = match (&expr.kind, ty) {
         #[expect(clippy::cast_precision_loss, reason = "what a real column holds")]
         (ExprKind::Literal(Literal::Long(value)), Type::Real) => {
@@ -523,7 +523,12 @@ fn convert(expr: Expr, ty: Type) -> Expr {
         }
         (kind, _) => kind.clone(),
     };
-    Expr { kind, ty, ..expr }
+    Expr {
+        kind,
+        ty,
+        span: expr.span,
+        range: expr.range,
+    }
 }
 
 /// .NET type names, as Kusto's `getschema` prints them.

@@ -27,6 +27,11 @@ const WORD_OPERATORS: [&str; 18] = [
     "nothas",
     "nothas_cs",
 ];
+/// Most arithmetic operators of one query.
+const ARITHMETIC_OPERATORS_MAX: usize = 256;
+/// How often a query may make the parser read an item of an `in` list twice, as a value and as
+/// rows: nested lists would double the work with every level.
+const SECOND_LOOKS_MAX: usize = 256;
 /// Types whose literals hold raw text.
 const LITERAL_TYPES: [&str; 14] = [
     "datetime", "date", "timespan", "time", "dynamic", "guid", "long", "int", "real", "double",
@@ -51,21 +56,31 @@ impl Parser<'_> {
     }
 
     fn or_expr(&mut self) -> Expr {
-        let mut left = self.and_expr();
+        let mut operands = vec![self.and_expr()];
         while self.eat_word("or") {
-            let right = self.and_expr();
-            left = binary("or", left, right);
+            operands.push(self.and_expr());
         }
-        left
+        balanced("or", operands)
     }
 
     fn and_expr(&mut self) -> Expr {
-        let mut left = self.comparison();
+        let mut operands = vec![self.comparison()];
         while self.eat_word("and") {
-            let right = self.comparison();
-            left = binary("and", left, right);
+            operands.push(self.comparison());
         }
-        left
+        balanced("and", operands)
+    }
+
+    /// Counts an arithmetic operator: a chain of them is as deep as it is long.
+    fn arithmetic(&mut self) -> bool {
+        if self.arithmetic_operators == ARITHMETIC_OPERATORS_MAX {
+            let help = "split the query with let statements";
+            self.error("KQL002", "too many arithmetic operators", help);
+            self.at = self.tokens.len().saturating_sub(1);
+            return false;
+        }
+        self.arithmetic_operators += 1;
+        true
     }
 
     fn comparison(&mut self) -> Expr {
@@ -182,9 +197,10 @@ impl Parser<'_> {
         let (start, before) = (self.at, self.diagnostics.len());
         if !self.looks_tabular() {
             let scalar = self.expr();
-            if !self.is("|") {
+            if !self.is("|") || self.second_looks == SECOND_LOOKS_MAX {
                 return InItem::Scalar(scalar);
             }
+            self.second_looks += 1;
             self.at = start;
             self.diagnostics.truncate(before);
         }
@@ -204,6 +220,9 @@ impl Parser<'_> {
             } else {
                 return left;
             };
+            if !self.arithmetic() {
+                return left;
+            }
             let right = self.multiplicative();
             left = binary(name, left, right);
         }
@@ -221,6 +240,9 @@ impl Parser<'_> {
             } else {
                 return left;
             };
+            if !self.arithmetic() {
+                return left;
+            }
             let right = self.unary();
             left = binary(name, left, right);
         }
@@ -501,6 +523,27 @@ impl Parser<'_> {
             ahead += 2;
         }
     }
+}
+
+/// `a or b or c …` as a tree whose depth is the logarithm of its length: rules list thousands of
+/// alternatives, and both operators are associative.
+fn balanced(name: &str, operands: Vec<Expr>) -> Expr {
+    let mut level = operands;
+    while level.len() > 1 {
+        let mut next = Vec::with_capacity(level.len().div_ceil(2));
+        let mut operands = level.into_iter();
+        while let Some(left) = operands.next() {
+            next.push(match operands.next() {
+                Some(right) => binary(name, left, right),
+                None => left,
+            });
+        }
+        level = next;
+    }
+    level.pop().unwrap_or(Expr {
+        kind: ExprKind::Error,
+        span: Span::default(),
+    })
 }
 
 fn binary(name: &str, left: Expr, right: Expr) -> Expr {
