@@ -53,8 +53,9 @@ pub(crate) async fn send(gateway: SocketAddr, script: &Script) -> Result<Vec<Sen
     let mut client = Client::connect(gateway).await?;
     let mut sent = Vec::new();
     for (number, (call, expectation)) in plan(script).into_iter().enumerate() {
+        let is_burst = call.caller == BURST_CALLER;
         let call = Call {
-            dialect: if number % 2 == 0 { Dialect::OpenAi } else { Dialect::Anthropic },
+            dialect: if is_burst || number % 2 == 0 { Dialect::OpenAi } else { Dialect::Anthropic },
             stream: number % 3 == 0,
             ..call
         };

@@ -15,7 +15,7 @@ pub(super) fn card(bytes: &[u8], number: &Number) -> Option<Datum> {
         || number.is_grouped(&[4, 4, 4, 4, 3]);
     let varied = digits.iter().any(|d| Some(d) != digits.first());
     (by_issuer && grouping && varied && number.stands_alone(bytes))
-        .then(|| number.datum("personal_data.card", 50))
+        .then(|| number.datum("personal_data.card", 70))
 }
 
 /// Ranges of the networks that are in use, with their lengths.
