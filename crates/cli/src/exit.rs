@@ -56,7 +56,9 @@ impl From<Exit> for ExitCode {
 
 /// Whether a list of diagnostics says that nothing can run.
 pub(crate) fn any_error(diagnostics: &[Diagnostic]) -> bool {
-    diagnostics.iter().any(|diagnostic| diagnostic.level == Level::Error)
+    diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.level == Level::Error)
 }
 
 impl From<atalaya_server::open::OpenError> for Failure {

@@ -22,7 +22,11 @@ impl Format {
     /// What was asked for; without that, a table on a terminal and NDJSON in a pipe.
     pub(crate) fn or_default(asked: Option<Self>) -> Self {
         asked.unwrap_or_else(|| {
-            if io::stdout().is_terminal() { Self::Table } else { Self::Ndjson }
+            if io::stdout().is_terminal() {
+                Self::Table
+            } else {
+                Self::Ndjson
+            }
         })
     }
 }
@@ -55,7 +59,10 @@ pub(crate) fn stream(
 
 /// Columns of the terminal, if there is one.
 pub(crate) fn width() -> Option<u16> {
-    io::stdout().is_terminal().then(|| Table::new().width()).flatten()
+    io::stdout()
+        .is_terminal()
+        .then(|| Table::new().width())
+        .flatten()
 }
 
 /// Writes a remark. There is nowhere to complain when that fails.

@@ -1,7 +1,6 @@
 //! A request as it arrived: who, when, how, before anything of its body is known.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use atalaya_model::Timestamp;
 use http::HeaderMap;
@@ -18,7 +17,6 @@ const HEADER_VALUE_BYTES_MAX: usize = 512;
 pub(crate) struct Arrival {
     pub(crate) id: String,
     pub(crate) at: Timestamp,
-    pub(crate) started: Instant,
     pub(crate) peer: SocketAddr,
     pub(crate) method: String,
     pub(crate) path: String,
@@ -38,7 +36,6 @@ impl Arrival {
         let (trace_id, span_id) = trace_parent(&head.headers);
         Self {
             at: world.now(),
-            started: Instant::now(),
             peer,
             method: bounded(head.method.as_str()),
             path: bounded(head.uri.path()),
@@ -93,7 +90,7 @@ fn trace_parent(headers: &HeaderMap) -> (String, String) {
 fn key_id(headers: &HeaderMap) -> String {
     let presented = headers
         .get("authorization")
-        .map(|value| value.as_bytes())
+        .map(http::HeaderValue::as_bytes)
         .map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value))
         .or_else(|| headers.get("x-api-key").map(http::HeaderValue::as_bytes))
         .or_else(|| headers.get("api-key").map(http::HeaderValue::as_bytes));

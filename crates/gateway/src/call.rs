@@ -20,15 +20,15 @@ use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 
 use crate::arrival::Arrival;
-use crate::config::OnLogFailure;
+use crate::config::{OnLogFailure, Timeouts};
 use crate::forward::{relay_head, upstream_request};
-use crate::judge::{Fault, Judge, Judged, Next};
+use crate::judge::{Fault, Forward, Judge, Judged, Next, Refusal};
 use crate::ports::Recorder;
 use crate::receive::{Received, receive};
 use crate::record::{Ending, Outcome};
-use crate::relay::{GatewayBody, Relay, Settlement, millis};
+use crate::relay::{GatewayBody, LineEnds, Relay, Settlement, millis};
 use crate::shared::{CallPermit, Shared};
-use crate::upstream::UpstreamError;
+use crate::upstream::{Answered, Pool, UpstreamError};
 use crate::worker::Worker;
 
 /// Header that names the decision on every answer.
@@ -45,78 +45,65 @@ pub(crate) async fn call<R: Recorder>(
     let arrival = Arrival::new(shared.world.as_ref(), peer, &head);
     let protocol = protocols::find(head.method.as_str(), head.uri.path());
     let permit = shared.admit();
-    let received = if permit.is_some() {
-        receive(&head, body, &shared.config).await
-    } else {
-        let fault = Fault {
-            kind: ErrorKind::Overloaded,
-            reason: "limit",
-            unjudged: None,
-        };
-        Received::Refused(
-            fault,
-            "the gateway has too many calls at once; try again".to_owned(),
-        )
+    let received = match permit {
+        Some(_) => receive(&head, body, &shared.config).await,
+        None => shed(),
     };
     let ready = Instant::now();
     let judged = judge(&worker, &arrival, protocol, received).await;
+    let mut end = End {
+        arrival: &arrival,
+        protocol,
+        settlement: Settlement::new(
+            arrival.id.clone(),
+            shared.recorder.clone(),
+            Arc::clone(&shared.metrics),
+        ),
+    };
+    let next = record(&shared, judged).await;
+    let added_us = micros(ready.elapsed());
+    shared.metrics.added_latency(added_us);
+    end.settlement.gateway_us = added_us;
+    match (next, permit) {
+        (Next::Forward(forward), Some(permit)) => send(&worker, &head, end, forward, permit).await,
+        (Next::Refuse(refusal), _) => end.refuse(&refusal),
+        (Next::Fail { kind, message }, _) => end.fail(kind, &message, Outcome::Rejected, None),
+        (Next::Forward(_), None) => {
+            let message = "the gateway is overloaded";
+            end.fail(ErrorKind::Overloaded, message, Outcome::Rejected, None)
+        }
+    }
+}
+
+/// A request for which there is no room.
+fn shed() -> Received {
+    let fault = Fault {
+        kind: ErrorKind::Overloaded,
+        reason: "limit",
+        unjudged: None,
+    };
+    let message = "the gateway has too many calls at once; try again";
+    Received::Refused(fault, message.to_owned())
+}
+
+/// Makes the decision durable; what cannot be logged goes no further, unless so configured.
+async fn record<R: Recorder>(shared: &Shared<R>, judged: Judged) -> Next {
     shared.metrics.decided(judged.decision);
     if judged.is_unjudged {
         shared.metrics.unjudged.fetch_add(1, Relaxed);
     }
-    let is_recorded = shared.recorder.append(judged.record).await;
-    let added_us = micros(ready.elapsed());
-    shared.metrics.added_latency(added_us);
-    let settlement = Settlement {
-        decision_id: arrival.id.clone(),
-        recorder: shared.recorder.clone(),
-        metrics: Arc::clone(&shared.metrics),
-        gateway_us: added_us,
+    let Err(error) = shared.recorder.append(judged.record).await else {
+        return judged.next;
     };
-    let mut next = judged.next;
-    if let Err(error) = is_recorded {
-        tracing::error!(%error, "a decision could not be made durable");
-        shared.metrics.log_failures.fetch_add(1, Relaxed);
-        if shared.config.on_log_failure == OnLogFailure::Refuse {
-            let message = "the decision log is not available; the call was not made".to_owned();
-            next = Next::Fail {
-                kind: ErrorKind::LogUnavailable,
-                message,
-            };
-        } else {
-            shared.metrics.unlogged.fetch_add(1, Relaxed);
-        }
+    tracing::error!(%error, "a decision could not be made durable");
+    shared.metrics.log_failures.fetch_add(1, Relaxed);
+    if shared.config.on_log_failure == OnLogFailure::Pass {
+        shared.metrics.unlogged.fetch_add(1, Relaxed);
+        return judged.next;
     }
-    let end = End {
-        arrival: &arrival,
-        protocol,
-        settlement,
-    };
-    match (next, permit) {
-        (next @ Next::Forward { .. }, Some(permit)) => {
-            forward(&worker, &head, end, next, permit).await
-        }
-        (
-            Next::Refuse {
-                model,
-                stream,
-                text,
-                as_error,
-            },
-            _,
-        ) => end.refuse(&RefusalFacts {
-            model: &model,
-            stream,
-            text: &text,
-            as_error,
-        }),
-        (Next::Fail { kind, message }, _) => end.fail(kind, &message, Outcome::Rejected, None),
-        (Next::Forward { .. }, None) => end.fail(
-            ErrorKind::Overloaded,
-            "the gateway is overloaded",
-            Outcome::Rejected,
-            None,
-        ),
+    Next::Fail {
+        kind: ErrorKind::LogUnavailable,
+        message: "the decision log is not available; the call was not made".to_owned(),
     }
 }
 
@@ -131,13 +118,8 @@ async fn judge<R: Recorder>(
     let body = match received {
         Received::Body(body) => body,
         Received::Refused(fault, message) => {
-            return judge_with(shared, &policy).refuse_request(
-                arrival,
-                protocol,
-                &[],
-                &fault,
-                message,
-            );
+            let judge = judge_with(shared, &policy);
+            return judge.refuse_request(arrival, protocol, &[], fault.saying(message));
         }
     };
     shared
@@ -147,7 +129,7 @@ async fn judge<R: Recorder>(
     let Some(protocol) = protocol else {
         let judge = judge_with(shared, &policy);
         if policy.document().unknown_route == UnknownRoute::Pass {
-            return judge.pass_unjudged(arrival, body);
+            return judge.pass_unjudged(arrival, &body);
         }
         let fault = Fault {
             kind: ErrorKind::NotFound,
@@ -155,15 +137,15 @@ async fn judge<R: Recorder>(
             unjudged: Some(UnjudgedReason::UnknownRoute),
         };
         let message = "this gateway does not know that route and refuses what it cannot judge";
-        return judge.refuse_request(arrival, None, &body, &fault, message.to_owned());
+        return judge.refuse_request(arrival, None, &body, fault.saying(message));
     };
     if body.len() <= shared.config.limits.inline_inspect_bytes_max {
         let mut scratch = worker.scratch.borrow_mut();
-        return judge_with(shared, &policy).judge(arrival, protocol, body, &mut scratch);
+        return judge_with(shared, &policy).judge(arrival, protocol, &body, &mut scratch);
     }
     let (shared, policy, arrived) = (Arc::clone(shared), Arc::clone(&policy), arrival.clone());
     let judged = tokio::task::spawn_blocking(move || {
-        judge_with(&shared, &policy).judge(&arrived, protocol, body, &mut Scratch::default())
+        judge_with(&shared, &policy).judge(&arrived, protocol, &body, &mut Scratch::default())
     });
     judged.await.unwrap_or_else(|_| {
         let fault = Fault {
@@ -172,14 +154,8 @@ async fn judge<R: Recorder>(
             unjudged: Some(UnjudgedReason::LimitReached),
         };
         let policy = worker.shared.policy();
-        let message = "the call could not be judged".to_owned();
-        judge_with(&worker.shared, &policy).refuse_request(
-            arrival,
-            Some(protocol),
-            &[],
-            &fault,
-            message,
-        )
+        let refused = fault.saying("the call could not be judged");
+        judge_with(&worker.shared, &policy).refuse_request(arrival, Some(protocol), &[], refused)
     })
 }
 
@@ -204,72 +180,56 @@ fn judge_with<'s, R: Recorder>(
     }
 }
 
-async fn forward<R: Recorder>(
+/// Sends a call to its upstream and relays the answer.
+async fn send<R: Recorder>(
     worker: &Rc<Worker<R>>,
     head: &Parts,
     end: End<'_, R>,
-    next: Next,
+    forward: Forward,
     permit: CallPermit,
 ) -> Response<GatewayBody<R>> {
-    let Next::Forward {
-        target,
-        path_prefix,
-        body,
-        is_modified,
-        stream,
-    } = next
-    else {
-        return end.fail(
-            ErrorKind::Internal,
-            "nothing to forward",
-            Outcome::Rejected,
-            None,
-        );
-    };
-    let pool = Rc::clone(&worker.pools[target]);
-    let Ok(request) = upstream_request(head, &pool.target, &path_prefix, body, is_modified) else {
+    let pool = Rc::clone(&worker.pools[forward.target]);
+    let stream = forward.stream;
+    let Ok(request) = upstream_request(head, &pool.target, forward) else {
         let message = "the request cannot be forwarded as it is";
         return end.fail(ErrorKind::Malformed, message, Outcome::Rejected, None);
     };
-    let timeouts = worker.shared.config.timeouts;
     let forwarded = Instant::now();
-    let first_byte = Duration::from_millis(timeouts.first_byte_ms);
-    let answered = match tokio::time::timeout(first_byte, pool.send(request)).await {
-        Ok(answered) => answered,
-        Err(_) => Err(UpstreamError::Timeout),
-    };
-    let answered = match answered {
-        Ok(answered) => answered,
+    let first_byte = Duration::from_millis(worker.shared.config.timeouts.first_byte_ms);
+    let answered = tokio::time::timeout(first_byte, pool.send(request)).await;
+    match answered.unwrap_or(Err(UpstreamError::Timeout)) {
+        Ok(answered) => {
+            let way = Way {
+                pool,
+                forwarded,
+                stream,
+                permit,
+            };
+            relay(end, &worker.shared.config.timeouts, answered, way)
+        }
         Err(error) => {
             tracing::warn!(%error, upstream = pool.target.name, "upstream failed");
-            worker
-                .shared
-                .metrics
-                .upstream_failures
-                .fetch_add(1, Relaxed);
-            let waited = Some(millis(forwarded.elapsed()));
-            return match error {
-                UpstreamError::Timeout => {
-                    let message = "the model did not answer in time";
-                    end.fail(
-                        ErrorKind::UpstreamTimeout,
-                        message,
-                        Outcome::TimedOut,
-                        waited,
-                    )
-                }
-                _ => {
-                    let message = "the model could not be reached";
-                    end.fail(
-                        ErrorKind::UpstreamUnreachable,
-                        message,
-                        Outcome::UpstreamFailed,
-                        waited,
-                    )
-                }
-            };
+            let failures = &worker.shared.metrics.upstream_failures;
+            failures.fetch_add(1, Relaxed);
+            end.upstream_failed(&error, millis(forwarded.elapsed()))
         }
-    };
+    }
+}
+
+/// The way that a call took.
+struct Way {
+    pool: Rc<Pool>,
+    forwarded: Instant,
+    stream: bool,
+    permit: CallPermit,
+}
+
+fn relay<R: Recorder>(
+    end: End<'_, R>,
+    timeouts: &Timeouts,
+    answered: Answered,
+    way: Way,
+) -> Response<GatewayBody<R>> {
     let (mut parts, incoming) = answered.response.into_parts();
     relay_head(&mut parts.headers);
     let is_event_stream = is_event_stream(&parts.headers);
@@ -285,18 +245,19 @@ async fn forward<R: Recorder>(
         inner: incoming,
         reader,
         protocol: end.protocol,
-        is_stream: stream && is_event_stream,
-        connection: Some((pool, answered.sender)),
+        is_stream: way.stream && is_event_stream,
+        connection: Some((way.pool, answered.sender)),
         status: parts.status.as_u16(),
-        forwarded,
+        forwarded: way.forwarded,
         first_byte_ms: None,
         bytes: 0,
+        line_ends: LineEnds::default(),
         idle_timeout,
-        deadline: forwarded + Duration::from_millis(timeouts.total_ms),
+        deadline: way.forwarded + Duration::from_millis(timeouts.total_ms),
         timer: Box::pin(tokio::time::sleep(idle_timeout)),
         last_frame: Instant::now(),
         is_settled: false,
-        _permit: permit,
+        _permit: way.permit,
     };
     Response::from_parts(parts, GatewayBody::Relay(Box::new(relay)))
 }
@@ -314,27 +275,36 @@ struct End<'a, R: Recorder> {
     settlement: Settlement<R>,
 }
 
-struct RefusalFacts<'a> {
-    model: &'a str,
-    stream: bool,
-    text: &'a str,
-    as_error: bool,
-}
-
 impl<R: Recorder> End<'_, R> {
-    fn refuse(self, facts: &RefusalFacts<'_>) -> Response<GatewayBody<R>> {
+    fn refuse(self, refusal: &Refusal) -> Response<GatewayBody<R>> {
         let decision_id = &self.arrival.id;
-        let Some(protocol) = self.protocol.filter(|_| !facts.as_error) else {
-            return self.fail(ErrorKind::Blocked, facts.text, Outcome::Refused, None);
+        let Some(protocol) = self.protocol.filter(|_| !refusal.as_error) else {
+            return self.fail(ErrorKind::Blocked, &refusal.text, Outcome::Refused, None);
         };
         let answer = protocol.refusal(&RefusalContext {
             decision_id,
-            model: facts.model,
-            stream: facts.stream,
-            text: facts.text,
+            model: &refusal.model,
+            stream: refusal.stream,
+            text: &refusal.text,
             created_s: self.arrival.at.0 / 1_000_000,
         });
         self.finish(answer, Outcome::Refused, "", None)
+    }
+
+    fn upstream_failed(self, error: &UpstreamError, waited_ms: f64) -> Response<GatewayBody<R>> {
+        let (kind, message, outcome) = match error {
+            UpstreamError::Timeout => (
+                ErrorKind::UpstreamTimeout,
+                "the model did not answer in time",
+                Outcome::TimedOut,
+            ),
+            _ => (
+                ErrorKind::UpstreamUnreachable,
+                "the model could not be reached",
+                Outcome::UpstreamFailed,
+            ),
+        };
+        self.fail(kind, message, outcome, Some(waited_ms))
     }
 
     fn fail(
@@ -368,12 +338,13 @@ impl<R: Recorder> End<'_, R> {
     }
 
     fn finish(
-        self,
+        mut self,
         answer: Answer,
         outcome: Outcome,
         error_class: &'static str,
         upstream_ms: Option<f64>,
     ) -> Response<GatewayBody<R>> {
+        let gateway_us = self.settlement.gateway_us;
         self.settlement.write(&Ending {
             outcome,
             upstream_status: None,
@@ -382,7 +353,7 @@ impl<R: Recorder> End<'_, R> {
             response_bytes: u64::try_from(answer.body.len()).unwrap_or(0),
             upstream_ms,
             first_byte_ms: None,
-            gateway_us: self.settlement.gateway_us,
+            gateway_us,
             settled: Settled::default(),
         });
         let mut response = Response::new(GatewayBody::Whole(Some(Bytes::from(answer.body))));

@@ -6,6 +6,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Uri};
 use http_body_util::Full;
 
+use crate::judge::Forward;
 use crate::upstream::Target;
 
 /// Headers that are about one connection, not about the message (RFC 9110 section 7.6.1).
@@ -27,15 +28,15 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 pub(crate) fn upstream_request(
     head: &Parts,
     target: &Target,
-    path_prefix: &str,
-    body: Bytes,
-    is_modified: bool,
+    forward: Forward,
 ) -> Result<Request<Full<Bytes>>, http::Error> {
     let path = head.uri.path();
-    let path = path.strip_prefix(path_prefix).unwrap_or(path);
+    let path = path
+        .strip_prefix(forward.path_prefix.as_str())
+        .unwrap_or(path);
     let query = head.uri.query();
     let uri = join(&target.base_path, path, query)?;
-    let mut request = Request::new(Full::new(body));
+    let mut request = Request::new(Full::new(forward.body));
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = uri;
     let mut headers = head.headers.clone();
@@ -46,7 +47,7 @@ pub(crate) fn upstream_request(
         header::ACCEPT_ENCODING,
         HeaderValue::from_static("identity"),
     );
-    if is_modified {
+    if forward.is_modified {
         headers.remove(header::CONTENT_LENGTH);
     }
     headers.remove("x-atalaya-session");

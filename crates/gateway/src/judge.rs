@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use atalaya_inspect::{Inspector, Scratch, simhash};
 use atalaya_model::{
-    Constraints, Decision, Redaction, Segment, SegmentKind, ThreatCategory, Unjudged,
-    UnjudgedReason, Verdict,
+    Decision, Redaction, Segment, SegmentKind, ThreatCategory, Unjudged, UnjudgedReason, Verdict,
 };
 use atalaya_policy::{CallFacts, Outcome as PolicyOutcome, Policy, ReasonCode};
 use atalaya_wire::{AppliedConstraint, ErrorKind, ParseLimits, ParsedCall, Protocol};
@@ -16,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::arrival::{Arrival, hex};
 use crate::config::PromptText;
 use crate::record::{self, CallRow, DecisionFacts, NodeFacts};
-use crate::route::Routes;
+use crate::route::{Destination, Routes};
 use crate::row::push_string;
 
 /// Everything that judging needs, borrowed from the worker.
@@ -41,22 +40,33 @@ pub(crate) struct Judged {
 /// What is to happen with a call.
 pub(crate) enum Next {
     /// Forward it.
-    Forward {
-        target: usize,
-        path_prefix: String,
-        body: Bytes,
-        is_modified: bool,
-        stream: bool,
-    },
+    Forward(Forward),
     /// Answer it with a refusal.
-    Refuse {
-        model: String,
-        stream: bool,
-        text: String,
-        as_error: bool,
-    },
+    Refuse(Refusal),
     /// Answer it with an error.
     Fail { kind: ErrorKind, message: String },
+}
+
+/// A call on its way to an upstream.
+pub(crate) struct Forward {
+    /// Which upstream.
+    pub(crate) target: usize,
+    /// What is cut off from the beginning of the path.
+    pub(crate) path_prefix: String,
+    /// The body to send.
+    pub(crate) body: Bytes,
+    /// Whether it is another than the caller's.
+    pub(crate) is_modified: bool,
+    /// Whether the caller wants a stream.
+    pub(crate) stream: bool,
+}
+
+/// The answer to a call that is blocked.
+pub(crate) struct Refusal {
+    pub(crate) model: String,
+    pub(crate) stream: bool,
+    pub(crate) text: String,
+    pub(crate) as_error: bool,
 }
 
 impl Judge<'_> {
@@ -65,40 +75,27 @@ impl Judge<'_> {
         &self,
         arrival: &Arrival,
         protocol: &'static dyn Protocol,
-        body: Bytes,
+        body: &Bytes,
         scratch: &mut Scratch,
     ) -> Judged {
         let started = Instant::now();
-        let bytes: &[u8] = &body;
-        let call = match protocol.parse(bytes, &self.parse_limits) {
+        let call = match protocol.parse(body, &self.parse_limits) {
             Ok(call) => call,
             Err(error) => {
-                let reason = UnjudgedReason::Malformed;
                 let fault = Fault {
                     kind: ErrorKind::Malformed,
                     reason: "malformed",
-                    unjudged: Some(reason),
+                    unjudged: Some(UnjudgedReason::Malformed),
                 };
-                return self.refuse_request(
-                    arrival,
-                    Some(protocol),
-                    bytes,
-                    &fault,
-                    error.to_string(),
-                );
+                let fault = fault.saying(error.to_string());
+                return self.refuse_request(arrival, Some(protocol), body, fault);
             }
         };
         let mut verdict = self.inspector.inspect(&call.segments, scratch);
         verdict.unjudged.extend(call.unjudged.iter().cloned());
         let model = call.model.as_deref().unwrap_or("");
         let Some(destination) = self.routes.find(protocol.name(), &arrival.path, model) else {
-            let fault = Fault {
-                kind: ErrorKind::NotFound,
-                reason: "no_route",
-                unjudged: None,
-            };
-            let message = "no route of this gateway leads to a model for this request".to_owned();
-            return self.refuse_request(arrival, Some(protocol), bytes, &fault, message);
+            return self.refuse_request(arrival, Some(protocol), body, no_route(None));
         };
         let target = &self.routes.targets[destination.target];
         let facts = CallFacts {
@@ -108,49 +105,36 @@ impl Judge<'_> {
             upstream: &target.name,
         };
         let outcome = self.policy.decide(&verdict, &facts);
-        let mut row = CallRow {
+        let judged = JudgedCall {
+            protocol,
+            body,
+            call: &call,
+            verdict: &verdict,
+            outcome: &outcome,
+        };
+        let (next, constraints) = judged.next(&destination);
+        let content_sha256 = hex(&Sha256::digest(body));
+        let prompt = self.prompt_text(&call, &verdict);
+        let row = CallRow {
             protocol: protocol.name(),
             upstream: &target.name,
             provider: &target.provider,
             route: destination.name,
-            body: bytes,
+            body,
+            content_sha256: &content_sha256,
             simhash: last_user_text(&call.segments).map(simhash),
-            ..CallRow::default()
+            eval_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            constraints: &constraints,
+            prompt_text: prompt.as_deref(),
         };
-        let (next, applied) = match outcome.decision {
-            Decision::Block => (refusal(&call, &outcome), Vec::new()),
-            Decision::Constrain => {
-                match weaken(protocol, bytes, &call, &verdict, &outcome.constraints) {
-                    Ok((weaker, applied)) => {
-                        let is_modified = weaker != bytes;
-                        (
-                            forward(&destination, Bytes::from(weaker), is_modified, call.stream),
-                            applied,
-                        )
-                    }
-                    // What cannot be weakened safely is not forwarded at all.
-                    Err(_) => (refusal(&call, &outcome), Vec::new()),
-                }
-            }
-            Decision::Allow | Decision::Log => (
-                forward(&destination, body.clone(), false, call.stream),
-                Vec::new(),
-            ),
-        };
-        let content_sha256 = hex(&Sha256::digest(bytes));
-        let prompt = self.prompt_text(&call, &verdict);
-        row.content_sha256 = &content_sha256;
-        row.constraints = &applied;
-        row.prompt_text = prompt.as_deref();
-        row.eval_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let decision = match (&next, outcome.decision) {
-            (Next::Refuse { .. }, _) => Decision::Block,
-            (_, decision) => decision,
+        let decision = match &next {
+            // Also what could not be weakened.
+            Next::Refuse(_) => Decision::Block,
+            _ => outcome.decision,
         };
         let facts = self.facts(decision, &outcome);
-        let record = record::decision(self.node, arrival, &facts, &verdict, (Some(&call), &row));
         Judged {
-            record,
+            record: record::decision(self.node, arrival, &facts, &verdict, (Some(&call), &row)),
             decision,
             next,
             is_unjudged: !verdict.unjudged.is_empty(),
@@ -158,19 +142,14 @@ impl Judge<'_> {
     }
 
     /// Judges a request whose route no protocol understands and that the policy lets pass.
-    pub(crate) fn pass_unjudged(&self, arrival: &Arrival, body: Bytes) -> Judged {
+    pub(crate) fn pass_unjudged(&self, arrival: &Arrival, body: &Bytes) -> Judged {
         let verdict = Verdict {
-            unjudged: vec![whole(UnjudgedReason::UnknownRoute, &body)],
+            unjudged: vec![whole(UnjudgedReason::UnknownRoute, body)],
             ..Verdict::default()
         };
         let Some(destination) = self.routes.find("", &arrival.path, "") else {
-            let fault = Fault {
-                kind: ErrorKind::NotFound,
-                reason: "no_route",
-                unjudged: Some(UnjudgedReason::UnknownRoute),
-            };
-            let message = "no route of this gateway leads to a model for this request".to_owned();
-            return self.refuse_request(arrival, None, &body, &fault, message);
+            let refused = no_route(Some(UnjudgedReason::UnknownRoute));
+            return self.refuse_request(arrival, None, body, refused);
         };
         let target = &self.routes.targets[destination.target];
         let facts = CallFacts {
@@ -183,7 +162,7 @@ impl Judge<'_> {
             upstream: &target.name,
             provider: &target.provider,
             route: destination.name,
-            body: &body,
+            body,
             ..CallRow::default()
         };
         let facts = self.facts(outcome.decision, &outcome);
@@ -210,8 +189,7 @@ impl Judge<'_> {
         arrival: &Arrival,
         protocol: Option<&'static dyn Protocol>,
         body: &[u8],
-        fault: &Fault,
-        message: String,
+        (fault, message): (Fault, String),
     ) -> Judged {
         let unjudged: Vec<Unjudged> = fault
             .unjudged
@@ -292,11 +270,77 @@ impl Judge<'_> {
     }
 }
 
+/// A call with everything that is known about it.
+struct JudgedCall<'j> {
+    protocol: &'static dyn Protocol,
+    body: &'j Bytes,
+    call: &'j ParsedCall<'j>,
+    verdict: &'j Verdict,
+    outcome: &'j PolicyOutcome<'j>,
+}
+
+impl JudgedCall<'_> {
+    /// What the decision means for this call, and how it was weakened.
+    fn next(&self, to: &Destination<'_>) -> (Next, Vec<AppliedConstraint>) {
+        let stream = self.call.stream;
+        match self.outcome.decision {
+            Decision::Allow | Decision::Log => {
+                (forward(to, self.body.clone(), false, stream), Vec::new())
+            }
+            Decision::Block => (self.refusal(), Vec::new()),
+            Decision::Constrain => match self.weaken() {
+                Ok((weaker, applied)) => {
+                    let is_modified = weaker != *self.body;
+                    (
+                        forward(to, Bytes::from(weaker), is_modified, stream),
+                        applied,
+                    )
+                }
+                // What cannot be weakened safely is not forwarded at all.
+                Err(_) => (self.refusal(), Vec::new()),
+            },
+        }
+    }
+
+    fn refusal(&self) -> Next {
+        let on_block = self.outcome.on_block;
+        Next::Refuse(Refusal {
+            model: self.call.model.as_deref().unwrap_or("").to_owned(),
+            stream: self.call.stream,
+            text: on_block.text.clone(),
+            as_error: on_block.style == atalaya_policy::BlockStyle::Error,
+        })
+    }
+
+    fn weaken(&self) -> Result<(Vec<u8>, Vec<AppliedConstraint>), atalaya_wire::WireError> {
+        let constraints = &self.outcome.constraints;
+        let redactions = redactions(self.verdict, &constraints.redact);
+        self.protocol
+            .constrain(self.body, self.call, constraints, &redactions)
+    }
+}
+
 /// Why a request is not acceptable.
 pub(crate) struct Fault {
     pub(crate) kind: ErrorKind,
     pub(crate) reason: &'static str,
     pub(crate) unjudged: Option<UnjudgedReason>,
+}
+
+impl Fault {
+    /// With what the caller is told.
+    pub(crate) fn saying(self, message: impl Into<String>) -> (Self, String) {
+        (self, message.into())
+    }
+}
+
+fn no_route(unjudged: Option<UnjudgedReason>) -> (Fault, String) {
+    let fault = Fault {
+        kind: ErrorKind::NotFound,
+        reason: "no_route",
+        unjudged,
+    };
+    fault.saying("no route of this gateway leads to a model for this request")
 }
 
 fn whole(reason: UnjudgedReason, body: &[u8]) -> Unjudged {
@@ -308,39 +352,14 @@ fn whole(reason: UnjudgedReason, body: &[u8]) -> Unjudged {
     }
 }
 
-fn forward(
-    destination: &crate::route::Destination<'_>,
-    body: Bytes,
-    is_modified: bool,
-    stream: bool,
-) -> Next {
-    Next::Forward {
-        target: destination.target,
-        path_prefix: destination.path_prefix.to_owned(),
+fn forward(to: &Destination<'_>, body: Bytes, is_modified: bool, stream: bool) -> Next {
+    Next::Forward(Forward {
+        target: to.target,
+        path_prefix: to.path_prefix.to_owned(),
         body,
         is_modified,
         stream,
-    }
-}
-
-fn refusal(call: &ParsedCall<'_>, outcome: &PolicyOutcome<'_>) -> Next {
-    Next::Refuse {
-        model: call.model.as_deref().unwrap_or("").to_owned(),
-        stream: call.stream,
-        text: outcome.on_block.text.clone(),
-        as_error: outcome.on_block.style == atalaya_policy::BlockStyle::Error,
-    }
-}
-
-fn weaken(
-    protocol: &dyn Protocol,
-    body: &[u8],
-    call: &ParsedCall<'_>,
-    verdict: &Verdict,
-    constraints: &Constraints,
-) -> Result<(Vec<u8>, Vec<AppliedConstraint>), atalaya_wire::WireError> {
-    let redactions = redactions(verdict, &constraints.redact);
-    protocol.constrain(body, call, constraints, &redactions)
+    })
 }
 
 fn redactions(verdict: &Verdict, categories: &[ThreatCategory]) -> Vec<Redaction> {

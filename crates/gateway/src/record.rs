@@ -195,7 +195,7 @@ fn judged(out: &mut Row, verdict: &Verdict, call: Option<&ParsedCall<'_>>, body:
             ),
         )
         .json("Findings", |out| {
-            findings(out, &verdict.findings, call, body)
+            findings(out, &verdict.findings, call, body);
         });
 }
 

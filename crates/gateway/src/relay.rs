@@ -31,21 +31,85 @@ pub(crate) enum GatewayBody<R: Recorder> {
     Relay(Box<Relay<R>>),
 }
 
-/// Everything needed to settle a call.
+/// Writes how a call ended, exactly once: by [`Settlement::write`], or, when the caller goes away
+/// before that, when it is dropped.
 pub(crate) struct Settlement<R: Recorder> {
-    pub(crate) decision_id: String,
-    pub(crate) recorder: R,
-    pub(crate) metrics: Arc<Metrics>,
+    decision_id: String,
+    recorder: R,
+    metrics: Arc<Metrics>,
     pub(crate) gateway_us: u64,
+    is_written: bool,
 }
 
 impl<R: Recorder> Settlement<R> {
-    pub(crate) fn write(&self, ending: &Ending) {
+    pub(crate) fn new(decision_id: String, recorder: R, metrics: Arc<Metrics>) -> Self {
+        Self {
+            decision_id,
+            recorder,
+            metrics,
+            gateway_us: 0,
+            is_written: false,
+        }
+    }
+
+    pub(crate) fn write(&mut self, ending: &Ending) {
+        self.is_written = true;
         self.metrics
             .response_bytes
             .fetch_add(ending.response_bytes, Relaxed);
         self.recorder
             .append_detached(settlement(&self.decision_id, ending));
+    }
+}
+
+impl<R: Recorder> Drop for Settlement<R> {
+    fn drop(&mut self) {
+        if self.is_written {
+            return;
+        }
+        self.metrics.client_aborts.fetch_add(1, Relaxed);
+        self.write(&Ending {
+            outcome: Outcome::ClientAborted,
+            upstream_status: None,
+            response_status: None,
+            error_class: "",
+            response_bytes: 0,
+            upstream_ms: None,
+            first_byte_ms: None,
+            gateway_us: self.gateway_us,
+            settled: Settled::default(),
+        });
+    }
+}
+
+/// Whether a stream of server-sent events stands between two events: after a blank line, or at
+/// its beginning (WHATWG HTML, section 9.2.6; lines end in LF or CRLF).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LineEnds {
+    bytes: u64,
+    newlines: u8,
+}
+
+impl LineEnds {
+    fn feed(&mut self, data: &[u8]) {
+        self.bytes += data.len() as u64;
+        let is_end = |byte: &&u8| **byte == b'\n' || **byte == b'\r';
+        let ends = data.iter().rev().take_while(is_end);
+        let (mut newlines, mut length) = (0_u8, 0);
+        for byte in ends {
+            length += 1;
+            newlines = newlines.saturating_add(u8::from(*byte == b'\n'));
+        }
+        let before = if length == data.len() {
+            self.newlines
+        } else {
+            0
+        };
+        self.newlines = newlines.saturating_add(before);
+    }
+
+    const fn is_between_events(self) -> bool {
+        self.bytes == 0 || self.newlines >= 2
     }
 }
 
@@ -61,6 +125,7 @@ pub(crate) struct Relay<R: Recorder> {
     pub(crate) forwarded: Instant,
     pub(crate) first_byte_ms: Option<f64>,
     pub(crate) bytes: u64,
+    pub(crate) line_ends: LineEnds,
     pub(crate) idle_timeout: Duration,
     pub(crate) deadline: Instant,
     pub(crate) timer: Pin<Box<Sleep>>,
@@ -134,6 +199,7 @@ impl<R: Recorder> Relay<R> {
             self.first_byte_ms = Some(millis(self.last_frame.duration_since(self.forwarded)));
         }
         self.bytes += u64::try_from(data.len()).unwrap_or(0);
+        self.line_ends.feed(data);
         if let Some(reader) = &mut self.reader {
             reader.feed(data);
         }
@@ -166,7 +232,8 @@ impl<R: Recorder> Relay<R> {
         self.settle(outcome, "");
     }
 
-    /// Ends a broken answer: a stream in its protocol's own way, anything else by cutting off.
+    /// Ends a broken answer: a stream between two events in its protocol's own way, anything else
+    /// by cutting off. In the middle of an event, more text would complete what must not be read.
     fn broken(
         &mut self,
         outcome: Outcome,
@@ -180,7 +247,10 @@ impl<R: Recorder> Relay<R> {
             .fetch_add(1, Relaxed);
         let decision_id = self.settlement.decision_id.clone();
         self.settle(outcome, kind.as_str());
-        let Some(protocol) = self.protocol.filter(|_| self.is_stream) else {
+        let Some(protocol) = self
+            .protocol
+            .filter(|_| self.is_stream && self.line_ends.is_between_events())
+        else {
             return Poll::Ready(Some(Err(std::io::Error::other(why))));
         };
         let context = ErrorContext {
@@ -188,9 +258,7 @@ impl<R: Recorder> Relay<R> {
             kind,
             message: "the model's answer broke off",
         };
-        // A blank line first: the upstream may have stopped in the middle of an event.
-        let mut bytes = b"\n\n".to_vec();
-        bytes.extend_from_slice(&protocol.stream_error(&context));
+        let bytes = protocol.stream_error(&context);
         Poll::Ready(Some(Ok(Frame::data(Bytes::from(bytes)))))
     }
 

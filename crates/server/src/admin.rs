@@ -48,7 +48,9 @@ pub async fn start(listen: SocketAddr, status: Arc<dyn Status>) -> std::io::Resu
 async fn accept(listener: TcpListener, status: Arc<dyn Status>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -87,7 +89,10 @@ fn answer(request: &Request<Incoming>, status: &dyn Status) -> Response<Full<Byt
             Err(reason) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         },
         "/metrics" => plain(StatusCode::OK, status.metrics()),
-        _ => plain(StatusCode::NOT_FOUND, "try /healthz, /readyz or /metrics\n".to_owned()),
+        _ => plain(
+            StatusCode::NOT_FOUND,
+            "try /healthz, /readyz or /metrics\n".to_owned(),
+        ),
     }
 }
 

@@ -79,7 +79,9 @@ pub struct AdminConfig {
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8401)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8401)),
+        }
     }
 }
 
@@ -172,7 +174,12 @@ pub struct QuerySection {
 
 impl Default for QuerySection {
     fn default() -> Self {
-        Self { threads: 0, memory_bytes_max: 1 << 30, rows_max: 500_000, timeout_ms: 240_000 }
+        Self {
+            threads: 0,
+            memory_bytes_max: 1 << 30,
+            rows_max: 500_000,
+            timeout_ms: 240_000,
+        }
     }
 }
 
@@ -230,7 +237,10 @@ pub struct LogSection {
 
 impl Default for LogSection {
     fn default() -> Self {
-        Self { format: LogFormat::Text, level: "info".to_owned() }
+        Self {
+            format: LogFormat::Text,
+            level: "info".to_owned(),
+        }
     }
 }
 
@@ -246,7 +256,11 @@ impl Config {
             atalaya_yaml::parse(text).map_err(|error| vec![*error])?
         };
         let problems = config.problems(text);
-        if problems.is_empty() { Ok(config) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(problems)
+        }
     }
 
     /// The defaults as a file: every setting with its meaning.
@@ -321,8 +335,16 @@ impl Config {
 
     pub(crate) fn engine_config(&self) -> EngineConfig {
         let defaults = EngineConfig::default();
-        let threads = if self.query.threads == 0 { defaults.threads } else { self.query.threads };
-        EngineConfig { threads, memory_bytes_max: self.query.memory_bytes_max, ..defaults }
+        let threads = if self.query.threads == 0 {
+            defaults.threads
+        } else {
+            self.query.threads
+        };
+        EngineConfig {
+            threads,
+            memory_bytes_max: self.query.memory_bytes_max,
+            ..defaults
+        }
     }
 
     /// What the types cannot say.
@@ -336,13 +358,25 @@ impl Config {
             );
         };
         if self.version != VERSION {
-            problem("version", format!("version {} is not known", self.version), "write 1");
+            problem(
+                "version",
+                format!("version {} is not known", self.version),
+                "write 1",
+            );
         }
         if self.node_id.trim().is_empty() {
-            problem("node_id", "the node has no name".into(), "give it a name, e.g. node-1");
+            problem(
+                "node_id",
+                "the node has no name".into(),
+                "give it a name, e.g. node-1",
+            );
         }
         if self.gateway.listen.is_empty() {
-            problem("listen", "the gateway listens nowhere".into(), "name one address");
+            problem(
+                "listen",
+                "the gateway listens nowhere".into(),
+                "name one address",
+            );
         }
         for (index, route) in self.gateway.routes.iter().enumerate() {
             if !self.gateway.upstreams.contains_key(&route.upstream) {
@@ -352,14 +386,20 @@ impl Config {
                     Some(name) => format!("did you mean {name}?"),
                     None => format!("upstreams are: {}", known.join(", ")),
                 };
-                let message =
-                    format!("route {} names upstream {}, which is not there", index + 1, route.upstream);
+                let message = format!(
+                    "route {} names upstream {}, which is not there",
+                    index + 1,
+                    route.upstream
+                );
                 problem(&route.upstream, message, &help);
             }
         }
         for (key, value) in [
             ("flush_age_s", self.lake.flush_age_s),
-            ("maintenance_interval_min", self.lake.maintenance_interval_min),
+            (
+                "maintenance_interval_min",
+                self.lake.maintenance_interval_min,
+            ),
             ("segment_bytes_max", self.journal.segment_bytes_max),
             ("timeout_ms", self.query.timeout_ms),
         ] {
@@ -370,8 +410,10 @@ impl Config {
         for table in self.lake.retention_days.keys() {
             if table != "*" && atalaya_tables::find(table).is_none() {
                 let known = atalaya_tables::ALL.iter().map(|known| known.name);
-                let help = atalaya_yaml::nearest(table, known)
-                    .map_or_else(|| "see `atalaya tables`".to_owned(), |n| format!("did you mean {n}?"));
+                let help = atalaya_yaml::nearest(table, known).map_or_else(
+                    || "see `atalaya tables`".to_owned(),
+                    |n| format!("did you mean {n}?"),
+                );
                 problem(table, format!("there is no table {table}"), &help);
             }
         }

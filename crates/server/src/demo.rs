@@ -66,17 +66,25 @@ pub enum Step {
 
 /// The configuration of the demo's node.
 fn config(folder: &Path, model: SocketAddr) -> Config {
-    let mut config = Config { data_dir: folder.to_owned(), ..Config::default() };
+    let mut config = Config {
+        data_dir: folder.to_owned(),
+        ..Config::default()
+    };
     let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
     config.node_id = "demo".to_owned();
     config.admin.listen = free_port;
     config.gateway.listen = vec![free_port];
     config.gateway.upstreams = std::collections::BTreeMap::from([(
         UPSTREAM.to_owned(),
-        Upstream { base_url: format!("http://{model}"), ..Upstream::default() },
+        Upstream {
+            base_url: format!("http://{model}"),
+            ..Upstream::default()
+        },
     )]);
-    config.gateway.routes =
-        vec![Route { upstream: UPSTREAM.to_owned(), ..Route::default() }];
+    config.gateway.routes = vec![Route {
+        upstream: UPSTREAM.to_owned(),
+        ..Route::default()
+    }];
     config
 }
 
@@ -88,7 +96,8 @@ fn config(folder: &Path, model: SocketAddr) -> Config {
 pub async fn run(folder: PathBuf, mut progress: impl FnMut(Step)) -> Result<Demo, OpenError> {
     let started = Instant::now();
     progress(Step::Starting);
-    let script = script::load().map_err(|error| OpenError::world("reading the script", error.message))?;
+    let script =
+        script::load().map_err(|error| OpenError::world("reading the script", error.message))?;
     let model = upstream::start()
         .await
         .map_err(|error| OpenError::world("starting the scripted model server", error))?;
@@ -118,15 +127,22 @@ async fn ingest(node: &Node) -> Result<Vec<(&'static str, u64)>, OpenError> {
     let now = Timestamp::now();
     let mut ingested = Vec::new();
     for table in incidents::TABLES {
-        let lines: Vec<String> =
-            incidents::rows(table, now).iter().map(ToString::to_string).collect();
+        let lines: Vec<String> = incidents::rows(table, now)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         let lake = node.lake().clone();
         let work = move || {
             let options = IngestOptions {
                 source_type: Some("demo".to_owned()),
                 ..IngestOptions::default()
             };
-            lake.ingest(table, lines.join("\n").as_bytes(), IngestFormat::Jsonl, options)
+            lake.ingest(
+                table,
+                lines.join("\n").as_bytes(),
+                IngestFormat::Jsonl,
+                options,
+            )
         };
         let what = || format!("ingesting {table}");
         let report = tokio::task::spawn_blocking(work)
@@ -134,7 +150,10 @@ async fn ingest(node: &Node) -> Result<Vec<(&'static str, u64)>, OpenError> {
             .map_err(|error| OpenError::world(what(), error))?
             .map_err(|error| OpenError::world(what(), error))?;
         if let Some((line, reason)) = report.first_refused.first() {
-            return Err(OpenError::world(what(), format!("row {line} was refused: {reason}")));
+            return Err(OpenError::world(
+                what(),
+                format!("row {line} was refused: {reason}"),
+            ));
         }
         ingested.push((table, report.accepted));
     }
@@ -167,7 +186,10 @@ async fn alerts(node: &Node) -> Result<Vec<Alert>, OpenError> {
         if let Some((rule, reason)) = report.failures.first() {
             return Err(OpenError::world(format!("running rule {rule}"), reason));
         }
-        let filter = AlertFilter { limit: 1_000, ..AlertFilter::default() };
+        let filter = AlertFilter {
+            limit: 1_000,
+            ..AlertFilter::default()
+        };
         let alerts = node.store().alerts(&filter).await;
         let alerts = alerts.map_err(|error| OpenError::world("reading the alerts", error))?;
         if report::alerts_missing(&alerts).is_empty() || Instant::now() >= deadline {

@@ -21,13 +21,20 @@ impl Laboratory for EngineLaboratory {
     async fn engine(&self, rows: Rows) -> Result<Arc<dyn QueryEngine>, String> {
         let mut tables = FileTables::new();
         for table in atalaya_tables::ALL {
-            let lines: Vec<String> =
-                rows.get(table.name).into_iter().flatten().map(ToString::to_string).collect();
+            let lines: Vec<String> = rows
+                .get(table.name)
+                .into_iter()
+                .flatten()
+                .map(ToString::to_string)
+                .collect();
             tables
                 .add_rows(table.name, lines.join("\n").as_bytes())
                 .map_err(|error| error.to_string())?;
         }
-        let config = EngineConfig { threads: THREADS, ..EngineConfig::default() };
+        let config = EngineConfig {
+            threads: THREADS,
+            ..EngineConfig::default()
+        };
         let engine = Engine::new(config, Arc::new(tables)).map_err(|error| error.to_string())?;
         Ok(Arc::new(RuleEngine(Arc::new(engine))))
     }

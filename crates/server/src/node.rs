@@ -208,7 +208,9 @@ async fn open_log(config: &Config) -> Result<(Journal, Lake, Follower), OpenErro
             );
         }
         let lake = open::lake(&config)?;
-        let follower = lake.follow(&journal).map_err(|error| OpenError::world(what, error))?;
+        let follower = lake
+            .follow(&journal)
+            .map_err(|error| OpenError::world(what, error))?;
         Ok((journal, lake, follower))
     })
     .await?

@@ -40,13 +40,19 @@ pub enum OpenError {
 
 impl OpenError {
     pub(crate) fn world(what: impl Into<String>, reason: impl ToString) -> Self {
-        Self::World { what: what.into(), reason: reason.to_string() }
+        Self::World {
+            what: what.into(),
+            reason: reason.to_string(),
+        }
     }
 
     fn diagnostics(path: &Path, text: &str, problems: &[Diagnostic]) -> Self {
         let name = path.display().to_string();
         let source = SourceFile { name: &name, text };
-        let rendered: Vec<String> = problems.iter().map(|problem| source.render(problem)).collect();
+        let rendered: Vec<String> = problems
+            .iter()
+            .map(|problem| source.render(problem))
+            .collect();
         Self::BadInput(rendered.join("\n"))
     }
 }
@@ -55,9 +61,13 @@ fn read(path: &Path) -> Result<String, OpenError> {
     let unreadable = |reason: String| {
         OpenError::BadInput(format!("error: cannot read {}: {reason}", path.display()))
     };
-    let bytes = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    let bytes = std::fs::metadata(path)
+        .map_err(|error| unreadable(error.to_string()))?
+        .len();
     if bytes > FILE_BYTES_MAX {
-        return Err(unreadable(format!("it has {bytes} bytes, at most {FILE_BYTES_MAX} are read")));
+        return Err(unreadable(format!(
+            "it has {bytes} bytes, at most {FILE_BYTES_MAX} are read"
+        )));
     }
     std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
 }
@@ -95,8 +105,11 @@ pub fn inspector(config: &Config) -> Result<Inspector, OpenError> {
 /// If a rule of the user is wrong. Built-in rules are right; a test sees to it.
 pub fn rules(config: &Config) -> Result<RuleCatalogue, OpenError> {
     let section = &config.rules;
-    let mut rules =
-        if section.builtin { RuleCatalogue::builtin() } else { RuleCatalogue::default() };
+    let mut rules = if section.builtin {
+        RuleCatalogue::builtin()
+    } else {
+        RuleCatalogue::default()
+    };
     for folder in &section.folders {
         rules.add_folder(folder);
     }
@@ -141,7 +154,10 @@ pub fn tables_to_look_at(config: &Config) -> Result<Arc<dyn TableSource>, OpenEr
     let journal_dir = config.journal_dir();
     if journal_dir.is_dir() {
         lake.catch_up(&journal_dir).map_err(|error| {
-            OpenError::world(format!("reading the journal in {}", journal_dir.display()), error)
+            OpenError::world(
+                format!("reading the journal in {}", journal_dir.display()),
+                error,
+            )
         })?;
     }
     Ok(Arc::new(LakeTables(lake)))

@@ -93,8 +93,16 @@ fn list(args: &ListArgs) -> Result<Exit, Failure> {
         ..AlertFilter::default()
     };
     let alerts = alerts(&args.place, &filter)?;
-    let header =
-        ["AlertId", "Time", "Severity", "Rule", "Techniques", "Entities", "Count", "Status"];
+    let header = [
+        "AlertId",
+        "Time",
+        "Severity",
+        "Rule",
+        "Techniques",
+        "Entities",
+        "Count",
+        "Status",
+    ];
     let rows: Vec<Vec<String>> = alerts.iter().map(row).collect();
     let text = match Format::or_default(args.format) {
         Format::Table => output::table(&header, &rows),
@@ -121,7 +129,10 @@ fn row(alert: &Alert) -> Vec<String> {
 }
 
 fn show(args: &ShowArgs) -> Result<Exit, Failure> {
-    let filter = AlertFilter { limit: atalaya_store::ALERTS_LISTED_MAX, ..AlertFilter::default() };
+    let filter = AlertFilter {
+        limit: atalaya_store::ALERTS_LISTED_MAX,
+        ..AlertFilter::default()
+    };
     let mut found: Vec<Alert> = alerts(&args.place, &filter)?
         .into_iter()
         .filter(|alert| alert.alert_id.starts_with(&args.id))
@@ -153,9 +164,19 @@ fn sheet(alert: &Alert) -> String {
     let mut push = |name: &str, value: String| rows.push(vec![name.to_owned(), value]);
     push("AlertId", alert.alert_id.clone());
     push("Rule", format!("{} ({})", alert.rule_name, alert.rule_id));
-    push("Rule version", format!("{} sha256:{}", alert.rule_version, alert.rule_hash));
+    push(
+        "Rule version",
+        format!("{} sha256:{}", alert.rule_version, alert.rule_hash),
+    );
     push("Severity", alert.severity.to_string());
-    push("Techniques", format!("{} (ATLAS {})", alert.techniques.join(" "), alert.atlas_release));
+    push(
+        "Techniques",
+        format!(
+            "{} (ATLAS {})",
+            alert.techniques.join(" "),
+            alert.atlas_release
+        ),
+    );
     for entity in &alert.entities {
         let kind = serde_json::to_value(entity.kind).unwrap_or_default();
         push(kind.as_str().unwrap_or_default(), entity.value.clone());
@@ -171,7 +192,11 @@ fn sheet(alert: &Alert) -> String {
 }
 
 fn document(value: &impl serde::Serialize, pretty: bool) -> String {
-    let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    let text = if pretty {
+        serde_json::to_string_pretty(value)
+    } else {
+        serde_json::to_string(value)
+    };
     text.unwrap_or_default() + "\n"
 }
 

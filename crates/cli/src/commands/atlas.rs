@@ -37,8 +37,10 @@ pub(crate) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Coverage { json, place } => coverage(*json, place)?,
         Command::Export { place } => {
             let rules = open::rules(&place.load()?)?;
-            let layer =
-                atalaya_atlas::navigator::layer(atalaya_atlas::release(), &rules.titles_by_technique());
+            let layer = atalaya_atlas::navigator::layer(
+                atalaya_atlas::release(),
+                &rules.titles_by_technique(),
+            );
             format!("{layer:#}\n")
         }
     };
@@ -49,7 +51,11 @@ pub(crate) fn run(command: &Command) -> Result<Exit, Failure> {
 fn show(id: &str) -> Result<String, Failure> {
     let technique = match atalaya_atlas::resolve(id) {
         Resolution::Current(technique) => technique,
-        Resolution::Retired { successor, release, note } => {
+        Resolution::Retired {
+            successor,
+            release,
+            note,
+        } => {
             output::note(&format!(
                 "note: {id} was retired in {release}: {note}; showing {}",
                 successor.id
@@ -57,7 +63,8 @@ fn show(id: &str) -> Result<String, Failure> {
             successor
         }
         Resolution::Unknown { parent } => {
-            let hint = parent.map_or_else(String::new, |parent| format!("; there is {}", parent.id));
+            let hint =
+                parent.map_or_else(String::new, |parent| format!("; there is {}", parent.id));
             return Err(Failure::BadInput(format!(
                 "error: ATLAS {} has no technique {id}{hint}",
                 atalaya_atlas::release().name()
@@ -80,8 +87,7 @@ fn show(id: &str) -> Result<String, Failure> {
 
 fn coverage(json: bool, place: &Place) -> Result<String, Failure> {
     let rules = open::rules(&place.load()?)?;
-    let coverage =
-        atalaya_atlas::coverage(atalaya_atlas::release(), &rules.covered_techniques());
+    let coverage = atalaya_atlas::coverage(atalaya_atlas::release(), &rules.covered_techniques());
     if json {
         let text = serde_json::to_string_pretty(&coverage)
             .map_err(|error| Failure::world("writing the coverage", error))?;
@@ -92,7 +98,11 @@ fn coverage(json: bool, place: &Place) -> Result<String, Failure> {
 
 fn sheet(coverage: &Coverage) -> String {
     let share = |what: &str, share: &Share| {
-        vec![what.to_owned(), share.covered.to_string(), share.of.to_string()]
+        vec![
+            what.to_owned(),
+            share.covered.to_string(),
+            share.of.to_string(),
+        ]
     };
     let rows = [
         share("usable (detectability 3 or more)", &coverage.usable),
@@ -100,11 +110,20 @@ fn sheet(coverage: &Coverage) -> String {
         share("all techniques", &coverage.all),
     ];
     let mut out = format!("ATLAS {}\n", coverage.release);
-    out.push_str(&output::table(&["Techniques with a rule", "Covered", "Of"], &rows));
+    out.push_str(&output::table(
+        &["Techniques with a rule", "Covered", "Of"],
+        &rows,
+    ));
     let gaps: Vec<Vec<String>> = coverage
         .gaps
         .iter()
-        .map(|gap| vec![gap.id.clone(), gap.name.clone(), gap.build_priority.to_string()])
+        .map(|gap| {
+            vec![
+                gap.id.clone(),
+                gap.name.clone(),
+                gap.build_priority.to_string(),
+            ]
+        })
         .collect();
     if !gaps.is_empty() {
         out.push_str(&output::table(&["Gap", "Name", "Priority"], &gaps));

@@ -36,8 +36,9 @@ impl Place {
 
 fn load_file(path: &std::path::Path) -> Result<Config, Failure> {
     let text = read(path)?;
-    Config::parse(&text)
-        .map_err(|diagnostics| Failure::diagnostics(&path.display().to_string(), &text, &diagnostics))
+    Config::parse(&text).map_err(|diagnostics| {
+        Failure::diagnostics(&path.display().to_string(), &text, &diagnostics)
+    })
 }
 
 /// Reads a file that a person named.
@@ -45,8 +46,9 @@ fn load_file(path: &std::path::Path) -> Result<Config, Failure> {
 /// # Errors
 /// Bad input: the person named something that cannot be read.
 pub(crate) fn read(path: &std::path::Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure::BadInput(format!("error: cannot read {}: {error}", path.display())))
+    std::fs::read_to_string(path).map_err(|error| {
+        Failure::BadInput(format!("error: cannot read {}: {error}", path.display()))
+    })
 }
 
 /// The runtime for commands that wait for the network or a query.

@@ -14,7 +14,12 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut crate::Cli::command(), "atalaya", &mut script);
+    clap_complete::generate(
+        args.shell,
+        &mut crate::Cli::command(),
+        "atalaya",
+        &mut script,
+    );
     output::data(&String::from_utf8_lossy(&script))
         .map_err(|error| Failure::world("writing the script", error))?;
     Ok(Exit::Fine)

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use atalaya_lake::{IngestError, IngestFormat, IngestOptions, IngestProgress, IngestReport, MissingTime};
+use atalaya_lake::{
+    IngestError, IngestFormat, IngestOptions, IngestProgress, IngestReport, MissingTime,
+};
 use atalaya_server::open;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -60,7 +62,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         bar.set_message(format!("{} accepted, {} refused", at.accepted, at.refused));
     };
     let options = IngestOptions {
-        missing_time: if args.missing_time_is_now { MissingTime::Now } else { MissingTime::Refuse },
+        missing_time: if args.missing_time_is_now {
+            MissingTime::Now
+        } else {
+            MissingTime::Refuse
+        },
         source_type: args.source_type.clone(),
         refused_file: Some(refused_file(args)),
         progress: Some(&mut progress),
@@ -74,7 +80,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     bar.finish_and_clear();
     let report = report.map_err(|error| failure(&args.file, error))?;
     output::note(&summary(&args.table, &report));
-    Ok(if report.refused == 0 { Exit::Fine } else { Exit::Found })
+    Ok(if report.refused == 0 {
+        Exit::Fine
+    } else {
+        Exit::Found
+    })
 }
 
 fn check_table(name: &str) -> Result<(), Failure> {
@@ -106,7 +116,9 @@ fn format(args: &Args) -> Result<IngestFormat, Failure> {
 fn refused_file(args: &Args) -> PathBuf {
     let beside = || {
         let name = args.file.file_name().unwrap_or_default().to_string_lossy();
-        if name == "-" { PathBuf::from("stdin.refused.jsonl") } else {
+        if name == "-" {
+            PathBuf::from("stdin.refused.jsonl")
+        } else {
             args.file.with_file_name(format!("{name}.refused.jsonl"))
         }
     };
@@ -115,13 +127,18 @@ fn refused_file(args: &Args) -> PathBuf {
 
 /// A bar over the file's bytes on a terminal; nothing elsewhere.
 fn progress_bar(file: Option<&Path>) -> ProgressBar {
-    let bytes = file.and_then(|file| std::fs::metadata(file).ok()).map(|meta| meta.len());
+    let bytes = file
+        .and_then(|file| std::fs::metadata(file).ok())
+        .map(|meta| meta.len());
     let (bar, template) = match bytes {
         Some(bytes) => (
             ProgressBar::new(bytes),
             "{bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec} {msg} {eta}",
         ),
-        None => (ProgressBar::new_spinner(), "{spinner} {bytes} {binary_bytes_per_sec} {msg}"),
+        None => (
+            ProgressBar::new_spinner(),
+            "{spinner} {bytes} {binary_bytes_per_sec} {msg}",
+        ),
     };
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
@@ -131,7 +148,9 @@ fn progress_bar(file: Option<&Path>) -> ProgressBar {
 
 fn failure(file: &Path, error: IngestError) -> Failure {
     match error {
-        IngestError::Lake(error) => Failure::CouldNotRun(format!("error: {error}; no row was ingested")),
+        IngestError::Lake(error) => {
+            Failure::CouldNotRun(format!("error: {error}; no row was ingested"))
+        }
         other => Failure::BadInput(format!(
             "error: {}: {other}; no row was ingested",
             file.display()
@@ -140,7 +159,10 @@ fn failure(file: &Path, error: IngestError) -> Failure {
 }
 
 fn summary(table: &str, report: &IngestReport) -> String {
-    let mut text = format!("{table}: {} rows accepted, {} refused", report.accepted, report.refused);
+    let mut text = format!(
+        "{table}: {} rows accepted, {} refused",
+        report.accepted, report.refused
+    );
     for (line, reason) in &report.first_refused {
         text.push_str(&format!("\n  line {line}: {reason}"));
     }

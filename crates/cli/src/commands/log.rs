@@ -37,9 +37,17 @@ pub(crate) fn run(command: &Command) -> Result<Exit, Failure> {
     }
     let report = atalaya_journal::verify(&dir)
         .map_err(|error: ReadError| Failure::world("reading the decision log", error))?;
-    let text = if args.json { json(&report) } else { sentence(&report) };
+    let text = if args.json {
+        json(&report)
+    } else {
+        sentence(&report)
+    };
     output::data(&text).map_err(|error| Failure::world("writing the report", error))?;
-    Ok(if report.is_good() { Exit::Fine } else { Exit::Found })
+    Ok(if report.is_good() {
+        Exit::Fine
+    } else {
+        Exit::Found
+    })
 }
 
 fn json(report: &VerifyReport) -> String {
@@ -65,8 +73,14 @@ fn json(report: &VerifyReport) -> String {
 
 fn sentence(report: &VerifyReport) -> String {
     let mut text = match &report.first_bad {
-        None => format!("good: {} records in {} segments", report.records, report.segments),
-        Some(bad) => format!("BAD: {bad}; the {} records before it are good", report.records),
+        None => format!(
+            "good: {} records in {} segments",
+            report.records, report.segments
+        ),
+        Some(bad) => format!(
+            "BAD: {bad}; the {} records before it are good",
+            report.records
+        ),
     };
     if let Some((seq, time, hash)) = &report.last {
         text.push_str(&format!(

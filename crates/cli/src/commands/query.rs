@@ -78,7 +78,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     };
     output::diagnostics(&name, &kql, &result.warnings);
     if result.truncated {
-        output::note(&format!("note: there are more rows; the first {} are shown", options.rows_max));
+        output::note(&format!(
+            "note: there are more rows; the first {} are shown",
+            options.rows_max
+        ));
     }
     print(&result, Format::or_default(args.format))?;
     Ok(Exit::Fine)

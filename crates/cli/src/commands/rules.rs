@@ -48,14 +48,25 @@ pub(crate) fn run(command: &Command) -> Result<Exit, Failure> {
 
 fn list(format: Option<Format>, place: &Place) -> Result<Exit, Failure> {
     let rules = open::rules(&place.load()?)?;
-    let header = ["Id", "Name", "Severity", "Techniques", "Every", "Enabled", "Origin"];
+    let header = [
+        "Id",
+        "Name",
+        "Severity",
+        "Techniques",
+        "Every",
+        "Enabled",
+        "Origin",
+    ];
     let rows: Vec<Vec<String>> = rules.rules().map(|rule| row(rule)).collect();
-    let objects = || rows.iter().map(|row| {
-        let members = header.iter().zip(row).map(|(name, value)| {
-            ((*name).to_owned(), serde_json::Value::from(value.as_str()))
-        });
-        serde_json::Value::Object(members.collect())
-    });
+    let objects = || {
+        rows.iter().map(|row| {
+            let members = header
+                .iter()
+                .zip(row)
+                .map(|(name, value)| ((*name).to_owned(), serde_json::Value::from(value.as_str())));
+            serde_json::Value::Object(members.collect())
+        })
+    };
     let text = match Format::or_default(format) {
         Format::Table => output::table(&header, &rows),
         Format::Json => format!("{:#}\n", serde_json::Value::Array(objects().collect())),
@@ -87,13 +98,19 @@ fn check(paths: &[PathBuf]) -> Result<Exit, Failure> {
             rules.add_file(path);
         }
     }
-    let (errors, warnings): (Vec<_>, Vec<_>) =
-        rules.problems().iter().partition(|problem| problem.is_error());
+    let (errors, warnings): (Vec<_>, Vec<_>) = rules
+        .problems()
+        .iter()
+        .partition(|problem| problem.is_error());
     for problem in &warnings {
         output::note(&problem.render());
     }
     if errors.is_empty() {
-        output::note(&format!("{} rules are fine, {} remarks", rules.len(), warnings.len()));
+        output::note(&format!(
+            "{} rules are fine, {} remarks",
+            rules.len(),
+            warnings.len()
+        ));
         return Ok(Exit::Fine);
     }
     let rendered: Vec<String> = errors.iter().map(|problem| problem.render()).collect();
@@ -128,6 +145,8 @@ fn test(filter: Option<&str>, place: &Place) -> Result<Exit, Failure> {
             }
         }
     }
-    output::note(&format!("{passed} cases passed, {failed} failed, {untested} rules without a test"));
+    output::note(&format!(
+        "{passed} cases passed, {failed} failed, {untested} rules without a test"
+    ));
     Ok(if failed == 0 { Exit::Fine } else { Exit::Found })
 }

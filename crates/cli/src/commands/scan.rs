@@ -106,7 +106,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
-fn assessment(id: &Value, verdict: &atalaya_model::Verdict, decision: atalaya_model::Decision) -> Value {
+fn assessment(
+    id: &Value,
+    verdict: &atalaya_model::Verdict,
+    decision: atalaya_model::Decision,
+) -> Value {
     let findings: Vec<Value> = verdict
         .findings
         .iter()
@@ -154,9 +158,7 @@ fn wrong_member(object: Option<&serde_json::Map<String, Value>>) -> String {
     match object.get("text") {
         None => "`text` is missing".to_owned(),
         Some(text) if !text.is_string() => "`text` is not a string".to_owned(),
-        Some(_) => {
-            "`role` must be user, document, tool_output, system or assistant".to_owned()
-        }
+        Some(_) => "`role` must be user, document, tool_output, system or assistant".to_owned(),
     }
 }
 

@@ -57,7 +57,9 @@ fn start_log(config: &Config) -> Result<(), Failure> {
     let level = std::env::var("ATALAYA_LOG").unwrap_or_else(|_| config.log.level.clone());
     let filter = EnvFilter::try_new(&level)
         .map_err(|error| Failure::BadInput(format!("error: log filter `{level}`: {error}")))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let started = match config.log.format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().try_init(),

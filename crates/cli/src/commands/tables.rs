@@ -27,7 +27,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
 fn columns(name: &str) -> Result<String, Failure> {
     let table = atalaya_tables::find(name).ok_or_else(|| {
-        Failure::BadInput(format!("error: there is no table {name}; see `atalaya tables`"))
+        Failure::BadInput(format!(
+            "error: there is no table {name}; see `atalaya tables`"
+        ))
     })?;
     let rows: Vec<Vec<String>> = table
         .columns
@@ -41,5 +43,8 @@ fn columns(name: &str) -> Result<String, Failure> {
             ]
         })
         .collect();
-    Ok(output::table(&["Column", "Type", "Sensitivity", "Meaning"], &rows))
+    Ok(output::table(
+        &["Column", "Type", "Sensitivity", "Meaning"],
+        &rows,
+    ))
 }

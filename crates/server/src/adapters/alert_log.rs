@@ -19,6 +19,8 @@ impl AlertSink for AlertLog {
         let members = row.strip_prefix('{').unwrap_or("}");
         let payload = format!("{{\"$table\":\"SecurityAlert\",{members}");
         let appended = self.0.append(payload.into_bytes()).await;
-        appended.map(|_| ()).map_err(|error| SinkError(error.to_string()))
+        appended
+            .map(|_| ())
+            .map_err(|error| SinkError(error.to_string()))
     }
 }

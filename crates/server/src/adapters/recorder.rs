@@ -20,7 +20,10 @@ impl JournalRecorder {
     /// Writes to this journal.
     #[must_use]
     pub fn new(journal: Journal) -> Self {
-        Self { journal, settlements_lost: Arc::default() }
+        Self {
+            journal,
+            settlements_lost: Arc::default(),
+        }
     }
 
     /// Settlements that found no place in the queue; their decisions stay unsettled in the log.
@@ -53,8 +56,10 @@ impl Future for Durable {
     type Output = Result<(), RecordError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0)
-            .poll(context)
-            .map(|result| result.map(|_| ()).map_err(|error| RecordError(error.to_string())))
+        Pin::new(&mut self.0).poll(context).map(|result| {
+            result
+                .map(|_| ())
+                .map_err(|error| RecordError(error.to_string()))
+        })
     }
 }

@@ -46,7 +46,11 @@ fn table(result: QueryResult) -> Table {
     });
     Table {
         columns: columns.collect(),
-        rows: result.rows.iter().map(|row| row.iter().map(to_json).collect()).collect(),
+        rows: result
+            .rows
+            .iter()
+            .map(|row| row.iter().map(to_json).collect())
+            .collect(),
         warnings: result.warnings,
         truncated: result.truncated,
     }

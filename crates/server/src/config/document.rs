@@ -15,11 +15,15 @@ pub(super) fn write(schema: &Value, value: &Value) -> String {
 }
 
 fn object(out: &mut String, root: &Value, schema: &Value, value: &Value, indent: usize) {
-    let Some(members) = value.as_object() else { return };
+    let Some(members) = value.as_object() else {
+        return;
+    };
     for (name, member) in members {
         let property = &schema["properties"][name];
         let target = resolve(root, property);
-        let text = property["description"].as_str().or_else(|| target["description"].as_str());
+        let text = property["description"]
+            .as_str()
+            .or_else(|| target["description"].as_str());
         if let Some(text) = text {
             if indent == 0 && !out.is_empty() {
                 out.push('\n');
@@ -84,14 +88,23 @@ fn flow(value: &Value) -> String {
 }
 
 fn key(name: &str) -> String {
-    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if plain && !name.is_empty() { name.to_owned() } else { Value::from(name).to_string() }
+    let plain = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if plain && !name.is_empty() {
+        name.to_owned()
+    } else {
+        Value::from(name).to_string()
+    }
 }
 
 /// Follows a reference, also one that may be null.
 fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     let reference = schema["$ref"].as_str().or_else(|| {
-        schema["anyOf"].as_array()?.iter().find_map(|choice| choice["$ref"].as_str())
+        schema["anyOf"]
+            .as_array()?
+            .iter()
+            .find_map(|choice| choice["$ref"].as_str())
     });
     reference
         .and_then(|text| root.pointer(text.trim_start_matches('#')))

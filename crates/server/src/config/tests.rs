@@ -4,7 +4,11 @@ use super::Config;
 fn the_printed_default_is_the_default() {
     let text = Config::default_text();
     assert_eq!(Config::parse(&text).unwrap(), Config::default(), "{text}");
-    for word in ["data_dir: \"atalaya-data\"", "# Longest request body, bytes.", "strict:"] {
+    for word in [
+        "data_dir: \"atalaya-data\"",
+        "# Longest request body, bytes.",
+        "strict:",
+    ] {
         assert!(text.contains(word), "{word} is missing in\n{text}");
     }
 }
@@ -30,7 +34,11 @@ fn mistakes_have_a_place_and_a_remedy() {
             "vlm",
             "did you mean vllm?",
         ),
-        ("lake: {retention_days: {AuditLogs: 30}}\n", "AuditLogs", "did you mean AuditLog?"),
+        (
+            "lake: {retention_days: {AuditLogs: 30}}\n",
+            "AuditLogs",
+            "did you mean AuditLog?",
+        ),
         ("gateway: {listen: [localhost]}\n", "localhost", ""),
         ("query: {timeout_ms: 0}\n", "timeout_ms", "above 0"),
     ];
@@ -38,10 +46,15 @@ fn mistakes_have_a_place_and_a_remedy() {
         let problems = Config::parse(text).unwrap_err();
         let problem = &problems[0];
         assert!(
-            problem.span.slice(text).contains(place) || text[problem.span.start..].starts_with(place),
+            problem.span.slice(text).contains(place)
+                || text[problem.span.start..].starts_with(place),
             "{text:?}: {problem:?}"
         );
-        let said = format!("{} {}", problem.message, problem.help.as_deref().unwrap_or(""));
+        let said = format!(
+            "{} {}",
+            problem.message,
+            problem.help.as_deref().unwrap_or("")
+        );
         assert!(said.contains(remedy), "{text:?}: {said}");
     }
 }

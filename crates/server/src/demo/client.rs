@@ -77,7 +77,10 @@ impl Client {
         let request = Request::post(path)
             .header("host", "gateway.demo")
             .header("content-type", "application/json")
-            .header("authorization", format!("Bearer demo-key-of-{}", call.caller))
+            .header(
+                "authorization",
+                format!("Bearer demo-key-of-{}", call.caller),
+            )
             .header("user-agent", "atalaya-demo")
             .body(Full::new(Bytes::from(body.to_string())))?;
         self.sender.ready().await?;
@@ -89,9 +92,15 @@ impl Client {
             .and_then(|value| value.to_str().ok())
             .ok_or("an answer without x-atalaya-decision-id")?
             .to_owned();
-        let body =
-            Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?.to_bytes();
-        Ok(Answer { status, decision_id, body })
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+            .collect()
+            .await?
+            .to_bytes();
+        Ok(Answer {
+            status,
+            decision_id,
+            body,
+        })
     }
 }
 

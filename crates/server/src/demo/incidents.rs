@@ -17,8 +17,12 @@ pub(crate) struct Planted {
 }
 
 /// Tables that get rows.
-pub(crate) const TABLES: [&str; 4] =
-    ["ModelInferenceLog", "AuditLog", "SecurityEvents", "APIAccessLog"];
+pub(crate) const TABLES: [&str; 4] = [
+    "ModelInferenceLog",
+    "AuditLog",
+    "SecurityEvents",
+    "APIAccessLog",
+];
 
 /// What must be found besides the attacks on the gateway.
 pub(crate) const PLANTED: &[Planted] = &[
@@ -90,15 +94,39 @@ fn audit(now: Timestamp) -> Vec<Value> {
         }));
     };
     for step in 0..8 {
-        push(2_000 - step * 30, "temp.contractor@vendor.example", "modify", "120000", "118500");
+        push(
+            2_000 - step * 30,
+            "temp.contractor@vendor.example",
+            "modify",
+            "120000",
+            "118500",
+        );
     }
     // Look-alikes: the team itself, small changes, few changes.
     for step in 0..20 {
-        push(3_000 - step * 10, "ines@datascience.internal", "modify", "120000", "125000");
-        push(3_000 - step * 10, "crawler@vendor.example", "upload", "120000", "120040");
+        push(
+            3_000 - step * 10,
+            "ines@datascience.internal",
+            "modify",
+            "120000",
+            "125000",
+        );
+        push(
+            3_000 - step * 10,
+            "crawler@vendor.example",
+            "upload",
+            "120000",
+            "120040",
+        );
     }
     for step in 0..3 {
-        push(500 - step * 5, "auditor@shop.example", "delete", "5000", "100");
+        push(
+            500 - step * 5,
+            "auditor@shop.example",
+            "delete",
+            "5000",
+            "100",
+        );
     }
     rows
 }
@@ -113,11 +141,26 @@ fn host_events(now: Timestamp) -> Vec<Value> {
         }));
     };
     for step in 0..16 {
-        push(40 - step * 2, "SHOP\\svc-build", "python.exe", "python probe.py --endpoint chat");
+        push(
+            40 - step * 2,
+            "SHOP\\svc-build",
+            "python.exe",
+            "python probe.py --endpoint chat",
+        );
     }
     for step in 0..6 {
-        push(50 - step * 5, "SHOP\\ines", "python.exe", "python notebook.py --endpoint chat");
-        push(50 - step * 5, "SHOP\\svc-web", "node.exe", "node server.js --port 443");
+        push(
+            50 - step * 5,
+            "SHOP\\ines",
+            "python.exe",
+            "python notebook.py --endpoint chat",
+        );
+        push(
+            50 - step * 5,
+            "SHOP\\svc-web",
+            "node.exe",
+            "node server.js --port 443",
+        );
     }
     rows
 }

@@ -153,8 +153,7 @@ fn wrong(call: &Sent, row: &Row) -> Option<Shortfall> {
 /// Whether the model's own words came back, whole or word by word.
 fn was_answered(call: &Sent) -> bool {
     let body = String::from_utf8_lossy(&call.answer.body);
-    call.answer.status.is_success()
-        && SENTENCE.split_whitespace().all(|word| body.contains(word))
+    call.answer.status.is_success() && SENTENCE.split_whitespace().all(|word| body.contains(word))
 }
 
 /// Whether a list of techniques names this one or its parent.
@@ -164,10 +163,16 @@ fn names(atlas: &str, technique: &str) -> bool {
 }
 
 fn planted(alerts: &[Alert]) -> Vec<(&'static str, Option<Alert>)> {
-    let burst = ("a burst of injection attempts from one caller", find(alerts, BURST_CALLER, "AML.T0051"));
+    let burst = (
+        "a burst of injection attempts from one caller",
+        find(alerts, BURST_CALLER, "AML.T0051"),
+    );
     std::iter::once(burst)
         .chain(PLANTED.iter().map(|planted| {
-            (planted.what, find(alerts, planted.entity, planted.technique))
+            (
+                planted.what,
+                find(alerts, planted.entity, planted.technique),
+            )
         }))
         .map(|(what, alert)| (what, alert.cloned()))
         .collect()
@@ -175,12 +180,18 @@ fn planted(alerts: &[Alert]) -> Vec<(&'static str, Option<Alert>)> {
 
 pub(super) fn alerts_missing(alerts: &[Alert]) -> Vec<&'static str> {
     let planted = planted(alerts).into_iter();
-    planted.filter(|(_, alert)| alert.is_none()).map(|(what, _)| what).collect()
+    planted
+        .filter(|(_, alert)| alert.is_none())
+        .map(|(what, _)| what)
+        .collect()
 }
 
 fn find<'a>(alerts: &'a [Alert], entity: &str, technique: &str) -> Option<&'a Alert> {
     alerts.iter().find(|alert| {
         alert.entities.iter().any(|known| known.value == entity)
-            && alert.techniques.iter().any(|known| known.starts_with(technique))
+            && alert
+                .techniques
+                .iter()
+                .any(|known| known.starts_with(technique))
     })
 }

@@ -33,7 +33,11 @@ pub(crate) enum Expectation {
     /// Must reach the model unharmed.
     Benign,
     /// Must not reach the model as it came, and must be found as this.
-    Attack { id: String, category: ThreatCategory, technique: String },
+    Attack {
+        id: String,
+        category: ThreatCategory,
+        technique: String,
+    },
     /// Must reach the model without the leaked value.
     Leak { id: String },
 }
@@ -55,12 +59,19 @@ pub(crate) async fn send(gateway: SocketAddr, script: &Script) -> Result<Vec<Sen
     for (number, (call, expectation)) in plan(script).into_iter().enumerate() {
         let is_burst = call.caller == BURST_CALLER;
         let call = Call {
-            dialect: if is_burst || number % 2 == 0 { Dialect::OpenAi } else { Dialect::Anthropic },
+            dialect: if is_burst || number % 2 == 0 {
+                Dialect::OpenAi
+            } else {
+                Dialect::Anthropic
+            },
             stream: number % 3 == 0,
             ..call
         };
         let answer = client.send(&call).await?;
-        sent.push(Sent { expectation, answer });
+        sent.push(Sent {
+            expectation,
+            answer,
+        });
     }
     Ok(sent)
 }
@@ -73,10 +84,15 @@ fn plan(script: &Script) -> Vec<(Call<'_>, Expectation)> {
         }
     }
     for attack in &script.attacks {
-        plan.push((call(PROBE_CALLER, &attack.text, attack.role), expect(attack)));
+        plan.push((
+            call(PROBE_CALLER, &attack.text, attack.role),
+            expect(attack),
+        ));
     }
     for leak in &script.leaks {
-        let expectation = Expectation::Leak { id: leak.id.clone() };
+        let expectation = Expectation::Leak {
+            id: leak.id.clone(),
+        };
         plan.push((call(CALLERS[0], &leak.text, leak.role), expectation));
     }
     let direct: Vec<&Attack> = script
@@ -85,13 +101,22 @@ fn plan(script: &Script) -> Vec<(Call<'_>, Expectation)> {
         .filter(|attack| attack.category == ThreatCategory::PromptInjection)
         .collect();
     for attack in direct.iter().cycle().take(BURST_CALLS) {
-        plan.push((call(BURST_CALLER, &attack.text, attack.role), expect(attack)));
+        plan.push((
+            call(BURST_CALLER, &attack.text, attack.role),
+            expect(attack),
+        ));
     }
     plan
 }
 
 fn call<'a>(caller: &'a str, text: &'a str, role: TextRole) -> Call<'a> {
-    Call { caller, text, role, dialect: Dialect::OpenAi, stream: false }
+    Call {
+        caller,
+        text,
+        role,
+        dialect: Dialect::OpenAi,
+        stream: false,
+    }
 }
 
 fn expect(attack: &Attack) -> Expectation {

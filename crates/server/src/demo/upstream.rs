@@ -41,7 +41,10 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
     let path = request.uri().path().to_owned();
-    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await?.to_bytes();
+    let body = Limited::new(request.into_body(), BODY_BYTES_MAX)
+        .collect()
+        .await?
+        .to_bytes();
     let call: serde_json::Value = serde_json::from_slice(&body)?;
     let stream = call["stream"].as_bool().unwrap_or(false);
     let model = call["model"].as_str().unwrap_or("scripted");
@@ -56,7 +59,11 @@ async fn answer(
             return Ok(response);
         }
     };
-    let content_type = if stream { "text/event-stream" } else { "application/json" };
+    let content_type = if stream {
+        "text/event-stream"
+    } else {
+        "application/json"
+    };
     Ok(Response::builder()
         .header("content-type", content_type)
         .body(Full::new(Bytes::from(text)))?)
@@ -85,9 +92,15 @@ fn openai_stream(model: &str) -> String {
         out.push_str(&value.to_string());
         out.push_str("\n\n");
     };
-    event(chunk(serde_json::json!({"role": "assistant", "content": ""}), serde_json::Value::Null));
+    event(chunk(
+        serde_json::json!({"role": "assistant", "content": ""}),
+        serde_json::Value::Null,
+    ));
     for word in SENTENCE.split_inclusive(' ') {
-        event(chunk(serde_json::json!({"content": word}), serde_json::Value::Null));
+        event(chunk(
+            serde_json::json!({"content": word}),
+            serde_json::Value::Null,
+        ));
     }
     event(chunk(serde_json::json!({}), serde_json::json!("stop")));
     out.push_str("data: [DONE]\n\n");
@@ -132,7 +145,10 @@ fn anthropic_stream(model: &str) -> String {
                 "delta": {"type": "text_delta", "text": word}}),
         );
     }
-    event("content_block_stop", serde_json::json!({"type": "content_block_stop", "index": 0}));
+    event(
+        "content_block_stop",
+        serde_json::json!({"type": "content_block_stop", "index": 0}),
+    );
     event(
         "message_delta",
         serde_json::json!({"type": "message_delta",

@@ -35,7 +35,10 @@ impl Status for NodeStatus {
         let mut out = self.gateway.render();
         self.scheduler.metrics().write_prometheus(&mut out);
         for (name, kind, help, value) in self.numbers() {
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+            let _ = writeln!(
+                out,
+                "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
+            );
         }
         out
     }
@@ -56,8 +59,18 @@ impl NodeStatus {
                 "Number of the next record of the journal.",
                 journal.next_seq,
             ),
-            ("atalaya_journal_bytes_total", "counter", "Bytes written to the journal.", journal.bytes),
-            ("atalaya_journal_syncs_total", "counter", "Syncs of the journal.", journal.syncs),
+            (
+                "atalaya_journal_bytes_total",
+                "counter",
+                "Bytes written to the journal.",
+                journal.bytes,
+            ),
+            (
+                "atalaya_journal_syncs_total",
+                "counter",
+                "Syncs of the journal.",
+                journal.syncs,
+            ),
             (
                 "atalaya_journal_sync_microseconds_total",
                 "counter",
@@ -94,16 +107,36 @@ impl NodeStatus {
                 "Ends of calls that found no place in the journal's queue.",
                 self.recorder.settlements_lost(),
             ),
-            ("atalaya_lake_lag_records", "gauge", "Journal records not yet in the tables.", lag),
-            ("atalaya_lake_tail_rows", "gauge", "Rows in memory only.", size(lake.tail_rows)),
+            (
+                "atalaya_lake_lag_records",
+                "gauge",
+                "Journal records not yet in the tables.",
+                lag,
+            ),
+            (
+                "atalaya_lake_tail_rows",
+                "gauge",
+                "Rows in memory only.",
+                size(lake.tail_rows),
+            ),
             (
                 "atalaya_lake_unsettled",
                 "gauge",
                 "Decisions whose call has not ended.",
                 size(lake.unsettled),
             ),
-            ("atalaya_lake_files", "gauge", "Files of all tables.", size(lake.files)),
-            ("atalaya_lake_flushes_total", "counter", "Flushes to files.", lake.flushes),
+            (
+                "atalaya_lake_files",
+                "gauge",
+                "Files of all tables.",
+                size(lake.files),
+            ),
+            (
+                "atalaya_lake_flushes_total",
+                "counter",
+                "Flushes to files.",
+                lake.flushes,
+            ),
             (
                 "atalaya_lake_flush_failures_total",
                 "counter",
