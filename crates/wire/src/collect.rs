@@ -52,6 +52,23 @@ impl<'a> Collector<'a> {
         })
     }
 
+    /// A text, a list of texts, or token ids: the last are unjudged.
+    pub(crate) fn text_or_tokens(
+        &mut self,
+        kind: SegmentKind,
+        path: &Path<'_>,
+        value: Value<'_, 'a>,
+    ) -> Result<(), WireError> {
+        let is_number = |item: Value<'_, 'a>| item.kind() == Kind::Number;
+        let has_tokens = |list: Value<'_, 'a>| {
+            is_number(list) || list.kind() == Kind::Array && list.children().any(is_number)
+        };
+        if has_tokens(value) || value.kind() == Kind::Array && value.children().any(has_tokens) {
+            self.unjudged(path, UnjudgedReason::Opaque, Some("token_ids"), value);
+        }
+        self.text(kind, path, value)
+    }
+
     /// As [`Collector::text`], where names, ids and switches are expected: what looks like one is
     /// left out.
     pub(crate) fn label(

@@ -2,12 +2,18 @@
 
 mod anthropic_messages;
 mod openai_chat;
+mod openai_completions;
+mod openai_embeddings;
+mod openai_models;
 
 use crate::protocol::Protocol;
 
 /// Every protocol, in the order in which routes are matched.
 pub const ALL: &[&dyn Protocol] = &[
     &openai_chat::OpenAiChat,
+    &openai_completions::OpenAiCompletions,
+    &openai_embeddings::OpenAiEmbeddings,
+    &openai_models::OpenAiModels,
     &anthropic_messages::AnthropicMessages,
 ];
 

@@ -39,11 +39,11 @@ fn refusal_stream(context: &RefusalContext<'_>, id: &str) -> String {
     out
 }
 
-pub(super) fn error(context: &ErrorContext<'_>) -> Answer {
+pub(crate) fn error(context: &ErrorContext<'_>) -> Answer {
     Answer::json(context.kind.status(), &body(context))
 }
 
-pub(super) fn stream_error(context: &ErrorContext<'_>) -> Vec<u8> {
+pub(crate) fn stream_error(context: &ErrorContext<'_>) -> Vec<u8> {
     format!("data: {}\n\n", body(context)).into_bytes()
 }
 

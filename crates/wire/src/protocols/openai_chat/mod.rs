@@ -3,10 +3,10 @@
 //! Source: OpenAI API reference, "Create chat completion"; the same shape is spoken by vLLM,
 //! Ollama, Azure OpenAI and many others, so unknown members are expected and forwarded.
 
-mod answers;
+pub(crate) mod answers;
 mod constrain;
 pub(crate) mod facts;
-mod parse;
+pub(crate) mod parse;
 
 use atalaya_model::{Constraints, Redaction};
 

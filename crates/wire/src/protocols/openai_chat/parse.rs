@@ -35,7 +35,7 @@ pub(super) fn parse<'a>(body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCa
 
 /// A member that says how to answer, or one that nobody knows yet: another server's, or a later
 /// version's. What a model could read of those are their strings.
-fn switch<'a>(
+pub(crate) fn switch<'a>(
     collector: &mut Collector<'a>,
     path: &Path<'_>,
     (key, member): (&str, Value<'_, 'a>),
