@@ -1,0 +1,3 @@
+//! Rules in other languages.
+
+pub mod kql;

@@ -1,0 +1,117 @@
+//! Log sources and fields of Sigma rules as tables and columns.
+//!
+//! A log source names a table by `product` and `service` or `category`. A field is a column's
+//! name in any case, with or without underscores (`model_type`, `ModelType`), or one of the
+//! names below that others use for it.
+
+use atalaya_tables::{Column, Table};
+
+use crate::rule::LogSource;
+
+/// `product`, `service` or `category` (empty: any), table.
+const SOURCES: &[(&str, &str, &str)] = &[
+    (
+        "custom_ml_application",
+        "inference_log",
+        "ModelInferenceLog",
+    ),
+    ("ai_gateway", "decision", "AIGuardrailDecisions"),
+    ("ai_gateway", "inference", "ModelInferenceLog"),
+    ("ai_gateway", "access", "APIAccessLog"),
+    ("ai_gateway", "", "AIGuardrailDecisions"),
+    ("ml_pipeline", "", "AuditLog"),
+    ("ml_model", "", "ModelInferenceLog"),
+    ("api", "access", "APIAccessLog"),
+    ("windows", "process_creation", "SecurityEvents"),
+    ("windows", "security", "SecurityEvents"),
+];
+
+/// Table, field, column.
+const ALIASES: &[(&str, &str, &str)] = &[
+    ("ModelInferenceLog", "current_confidence", "ConfidenceScore"),
+    ("ModelInferenceLog", "confidence", "ConfidenceScore"),
+    ("SecurityEvents", "Image", "Process"),
+];
+
+/// A value that is not logged but follows from the record before, per model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Derived {
+    /// Name of the column that holds it.
+    pub column: &'static str,
+    /// Columns by which rows are sorted, the first keeping stories apart.
+    pub sort: [&'static str; 2],
+    /// Its value.
+    pub expression: &'static str,
+}
+
+const CONFIDENCE_DROP: Derived = Derived {
+    column: "ConfidenceDrop",
+    sort: ["ModelId", "TimeGenerated"],
+    expression: "iff(prev(ModelId) == ModelId, abs(prev(ConfidenceScore) - ConfidenceScore), real(null))",
+};
+
+/// What a field is in a table.
+#[derive(Clone, Copy, Debug)]
+pub enum Field {
+    /// A column.
+    Column(&'static Column),
+    /// Something that follows from rows.
+    Derived(Derived),
+}
+
+/// The table of a log source.
+#[must_use]
+pub fn table(source: &LogSource) -> Option<&'static Table> {
+    let (_, _, name) = SOURCES.iter().find(|(product, kind, _)| {
+        *product == source.product
+            && (kind.is_empty() || *kind == source.service || *kind == source.category)
+    })?;
+    atalaya_tables::find(name)
+}
+
+/// The log sources that are known, for suggestions.
+#[must_use]
+pub fn sources() -> String {
+    let known: Vec<String> = SOURCES
+        .iter()
+        .map(|(product, kind, _)| match kind.is_empty() {
+            true => format!("product: {product}"),
+            false => format!("product: {product}, service: {kind}"),
+        })
+        .collect();
+    known.join("; ")
+}
+
+/// What a field is.
+#[must_use]
+pub fn field(table: &'static Table, name: &str) -> Option<Field> {
+    if table.name == "ModelInferenceLog" && plain(name) == "confidencedrop" {
+        return Some(Field::Derived(CONFIDENCE_DROP));
+    }
+    let alias = ALIASES
+        .iter()
+        .find(|(known, alias, _)| *known == table.name && *alias == name);
+    let wanted = plain(alias.map_or(name, |(_, _, column)| column));
+    table
+        .columns
+        .iter()
+        .find(|column| plain(column.name) == wanted)
+        .map(Field::Column)
+}
+
+fn plain(name: &str) -> String {
+    name.chars()
+        .filter(|c| *c != '_')
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}
+
+/// By what a count is kept apart where a rule does not say: per model, or per caller.
+pub(crate) fn group_by_default(source: &LogSource) -> Vec<String> {
+    let field = match table(source).map(|table| table.name) {
+        Some("ModelInferenceLog") => "ModelId",
+        Some("AIGuardrailDecisions" | "APIAccessLog") => "UserId",
+        _ => return Vec::new(),
+    };
+    vec![field.to_owned()]
+}

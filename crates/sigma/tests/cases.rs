@@ -1,0 +1,67 @@
+//! Runs `tests/cases/*.yml`.
+
+use std::path::Path;
+
+use atalaya_sigma::convert::kql;
+use serde::Deserialize;
+
+/// One rule: what it becomes, or what is wrong with it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    rule: String,
+    /// The query, without regard to white space at line ends.
+    kql: Option<String>,
+    /// Codes of remarks and errors, in order.
+    #[serde(default)]
+    says: Vec<String>,
+    /// Part of the text of the first one's help.
+    help: Option<String>,
+}
+
+#[test]
+fn rules_become_what_the_cases_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let cases: Vec<Case> = atalaya_yaml::parse(&text).unwrap();
+        for case in cases {
+            check(&case);
+            count += 1;
+        }
+    }
+    assert!(count > 10, "{count} cases");
+}
+
+fn check(case: &Case) {
+    let name = &case.name;
+    let (queries, said) = match atalaya_sigma::parse(&case.rule) {
+        Err(errors) => (Vec::new(), errors),
+        Ok(collection) => match kql::convert(&collection) {
+            Err(errors) => (Vec::new(), errors),
+            Ok(queries) => {
+                let queries = queries.into_iter().map(|query| query.kql).collect();
+                (queries, collection.remarks)
+            }
+        },
+    };
+    let codes: Vec<&str> = said.iter().map(|d| d.code.as_str()).collect();
+    assert_eq!(codes, case.says, "{name}: {said:?}");
+    if let Some(help) = &case.help {
+        let found = said
+            .iter()
+            .any(|d| d.help.as_deref().unwrap_or("").contains(help.as_str()));
+        assert!(found, "{name}: {said:?}");
+    }
+    let expected: Vec<&str> = case.kql.as_deref().map(str::trim_end).into_iter().collect();
+    assert_eq!(queries, expected, "{name}");
+    for diagnostic in &said {
+        assert!(
+            diagnostic.span.end <= case.rule.len(),
+            "{name}: {diagnostic:?}"
+        );
+    }
+}
