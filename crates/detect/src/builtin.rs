@@ -9,15 +9,22 @@ pub(crate) struct BuiltinFile {
     pub(crate) text: &'static str,
     /// Its tests.
     pub(crate) test: &'static str,
+    /// The companion of a Sigma rule.
+    pub(crate) companion: Option<&'static str>,
 }
 
 macro_rules! rules {
-    ($($path:literal),* $(,)?) => {
+    ($($path:literal $($companion:ident)?),* $(,)?) => {
         &[$(BuiltinFile {
             path: concat!($path, ".yml"),
             text: include_str!(concat!("../../../rules/", $path, ".yml")),
             test: include_str!(concat!("../../../rules/", $path, ".test.yml")),
+            companion: rules!(@ $path $($companion)?),
         }),*]
+    };
+    (@ $path:literal) => { None };
+    (@ $path:literal companion) => {
+        Some(include_str!(concat!("../../../rules/", $path, ".meta.yml")))
     };
 }
 
@@ -104,4 +111,5 @@ pub(crate) const FILES: &[BuiltinFile] = rules![
     "kql/reconnaissance/limits_hit_by_new_source",
     "kql/reconnaissance/metadata_probing",
     "kql/reconnaissance/model_enumeration",
+    "sigma/ai-attack-adaptation/adversarial_example_attack_detection" companion,
 ];

@@ -57,7 +57,7 @@ impl RuleCatalogue {
     pub fn builtin() -> Self {
         let mut catalogue = Self::default();
         for file in builtin::FILES {
-            let id = catalogue.add(file.text, Origin::BuiltIn(file.path));
+            let id = catalogue.add(file.text, file.companion, Origin::BuiltIn(file.path));
             if let Some(id) = id {
                 catalogue.tests.insert(id, file.test.to_owned());
             }
@@ -65,7 +65,8 @@ impl RuleCatalogue {
         catalogue
     }
 
-    /// Adds every `.yml` and `.yaml` file of a folder and its sub-folders, test files excepted.
+    /// Adds every `.yml` and `.yaml` file of a folder and its sub-folders, test and companion
+    /// files excepted.
     /// A file with the id of a built-in rule replaces it. What is wrong with files is added to
     /// [`Self::problems`]; rules that are wrong are left out, the others are in force.
     pub fn add_folder(&mut self, folder: &Path) {
@@ -83,7 +84,14 @@ impl RuleCatalogue {
             Ok(text) => text,
             Err(error) => return self.unreadable(path, &error),
         };
-        let Some(id) = self.add(&text, Origin::File(path.to_owned())) else {
+        let companion = path.with_extension("meta.yml");
+        let companion = match companion.is_file().then(|| read_bounded(&companion)) {
+            Some(Err(error)) => return self.unreadable(&companion, &error),
+            Some(Ok(text)) => Some(text),
+            None => None,
+        };
+        let origin = Origin::File(path.to_owned());
+        let Some(id) = self.add(&text, companion.as_deref(), origin) else {
             return;
         };
         let test = path.with_extension("test.yml");
@@ -98,9 +106,9 @@ impl RuleCatalogue {
     }
 
     /// Adds one rule; its id if it is in force now.
-    fn add(&mut self, text: &str, origin: Origin) -> Option<String> {
+    fn add(&mut self, text: &str, companion: Option<&str>, origin: Origin) -> Option<String> {
         let file = origin.to_string();
-        let (rule, remarks) = match Rule::parse(text, origin) {
+        let (rule, remarks) = match Rule::parse_with(text, companion, origin) {
             Ok(parsed) => parsed,
             Err(errors) => {
                 self.note(&file, text, errors);
@@ -223,9 +231,10 @@ impl RuleCatalogue {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let is_yaml = name.ends_with(".yml") || name.ends_with(".yaml");
             let is_test = name.ends_with(".test.yml") || name.ends_with(".test.yaml");
+            let is_companion = name.ends_with(".meta.yml");
             if path.is_dir() && depth > 0 {
                 self.collect(&path, depth - 1, files);
-            } else if is_yaml && !is_test && files.len() < RULES_MAX {
+            } else if is_yaml && !is_test && !is_companion && files.len() < RULES_MAX {
                 files.push(path);
             }
         }

@@ -4,6 +4,7 @@
 //! same id and version but different text can be told apart in every alert that they raised.
 
 mod check;
+mod sigma;
 mod yaml;
 
 use std::path::PathBuf;
@@ -220,6 +221,27 @@ impl Rule {
     /// # Errors
     /// What is wrong with it; spans lie in `text`.
     pub fn parse(text: &str, origin: Origin) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        Self::parse_with(text, None, origin)
+    }
+
+    /// The same for a Sigma rule with a companion file.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_with(
+        text: &str,
+        companion: Option<&str>,
+        origin: Origin,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        if text.len() > FILE_BYTES_MAX {
+            let bytes = text.len();
+            let message = format!("the rule has {bytes} bytes, more than {FILE_BYTES_MAX}");
+            let span = atalaya_model::Span::default();
+            return Err(vec![Diagnostic::error(code::TOO_LARGE, span, message)]);
+        }
+        if sigma::is_sigma(text) {
+            return sigma::parse(text, companion, origin);
+        }
         yaml::parse(text, origin)
     }
 

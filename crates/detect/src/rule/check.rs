@@ -313,14 +313,14 @@ impl<'a> Checker<'a> {
             }
         }
         if ids.is_empty() {
-            self.warning(
-                code::NO_TECHNIQUE,
-                "id",
-                "the rule names no ATLAS technique".to_owned(),
-                "add `atlas: {techniques: [AML.T0051]}`",
-            );
+            self.no_technique("id", "add `atlas: {techniques: [AML.T0051]}`");
         }
         ids
+    }
+
+    pub(super) fn no_technique(&mut self, at: &str, help: &str) {
+        let message = "the rule names no ATLAS technique".to_owned();
+        self.warning(code::NO_TECHNIQUE, at, message, help);
     }
 
     /// The id in force; complains about retired and unknown ones.

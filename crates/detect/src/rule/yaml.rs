@@ -12,7 +12,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::check::Checker;
-use super::{FILE_BYTES_MAX, Language, Origin, Rule, code};
+use super::{Language, Origin, Rule};
 use crate::evidence;
 
 /// Every key of the file; unknown ones are refused with the nearest of these.
@@ -131,14 +131,6 @@ pub(super) fn parse(
     text: &str,
     origin: Origin,
 ) -> Result<(Rule, Vec<Diagnostic>), Vec<Diagnostic>> {
-    if text.len() > FILE_BYTES_MAX {
-        let message = format!(
-            "the rule has {} bytes, more than {FILE_BYTES_MAX}",
-            text.len()
-        );
-        let span = atalaya_model::Span::default();
-        return Err(vec![Diagnostic::error(code::TOO_LARGE, span, message)]);
-    }
     let file: File = atalaya_yaml::parse(text).map_err(|d| vec![*d])?;
     let mut checker = Checker::new(text);
     let rule = build(file, text, origin, &mut checker);
