@@ -1,0 +1,13 @@
+//! What callers, models and the log see of the gateway.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests are tests; clippy's exemption covers only the test functions"
+)]
+
+mod bench;
+mod decisions;
+mod failures;
+mod forwarding;
+mod upstream;
