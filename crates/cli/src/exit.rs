@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use atalaya_model::{Diagnostic, Level, SourceFile};
+use atalaya_model::{Diagnostic, SourceFile};
 
 /// A command that ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,13 +52,6 @@ impl From<Exit> for ExitCode {
             Exit::Found => Self::from(1),
         }
     }
-}
-
-/// Whether a list of diagnostics says that nothing can run.
-pub(crate) fn any_error(diagnostics: &[Diagnostic]) -> bool {
-    diagnostics
-        .iter()
-        .any(|diagnostic| diagnostic.level == Level::Error)
 }
 
 impl From<atalaya_server::open::OpenError> for Failure {

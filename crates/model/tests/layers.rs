@@ -3,6 +3,11 @@
 //! The table below is the architecture; ARCHITECTURE.md explains it. A new crate, or a new edge
 //! between crates, is added here first.
 
+#![allow(
+    clippy::expect_used,
+    reason = "helpers of tests are tests; clippy's exemption covers only the test functions"
+)]
+
 use std::collections::BTreeMap;
 use std::process::Command;
 

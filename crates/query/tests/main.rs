@@ -1,5 +1,12 @@
 //! Behaviour of the engine as an analyst sees it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests are tests; clippy's exemption covers only the test functions"
+)]
+
 mod cases;
 mod engine;
 mod recorded;

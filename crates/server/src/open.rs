@@ -39,7 +39,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    pub(crate) fn world(what: impl Into<String>, reason: impl ToString) -> Self {
+    pub(crate) fn world(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
         Self::World {
             what: what.into(),
             reason: reason.to_string(),

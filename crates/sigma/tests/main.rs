@@ -1,4 +1,11 @@
 //! What a rule becomes, and what is said about it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests are tests; clippy's exemption covers only the test functions"
+)]
+
 mod cases;
 mod seed;

@@ -48,101 +48,104 @@ type Number = (&'static str, &'static str, &'static str, u64);
 
 impl NodeStatus {
     fn numbers(&self) -> Vec<Number> {
-        let journal = self.journal.stats();
-        let lake = self.lake.stats();
-        let lag = journal.next_seq.saturating_sub(lake.position);
-        let size = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let mut numbers = self.journal_numbers();
+        numbers.extend(self.lake_numbers());
+        numbers
+    }
+
+    fn journal_numbers(&self) -> Vec<Number> {
+        let stats = self.journal.stats();
+        let counter = |name, help, value| (name, "counter", help, value);
+        let gauge = |name, help, value| (name, "gauge", help, value);
         vec![
-            (
+            counter(
                 "atalaya_journal_records",
-                "counter",
-                "Number of the next record of the journal.",
-                journal.next_seq,
+                "Number of the next record.",
+                stats.next_seq,
             ),
-            (
+            counter(
                 "atalaya_journal_bytes_total",
-                "counter",
                 "Bytes written to the journal.",
-                journal.bytes,
+                stats.bytes,
             ),
-            (
+            counter(
                 "atalaya_journal_syncs_total",
-                "counter",
                 "Syncs of the journal.",
-                journal.syncs,
+                stats.syncs,
             ),
-            (
+            counter(
                 "atalaya_journal_sync_microseconds_total",
-                "counter",
                 "Time spent on syncs of the journal.",
-                journal.sync_us,
+                stats.sync_us,
             ),
-            (
+            gauge(
                 "atalaya_journal_queue_records",
-                "gauge",
                 "Records that wait to be written.",
-                size(journal.queue_records),
+                size(stats.queue_records),
             ),
-            (
+            counter(
                 "atalaya_journal_refused_total",
-                "counter",
                 "Records refused because the queue was full.",
-                journal.refused,
+                stats.refused,
             ),
-            (
+            counter(
                 "atalaya_journal_failures_total",
-                "counter",
                 "Failed attempts to write the journal.",
-                journal.failures,
+                stats.failures,
             ),
-            (
+            gauge(
                 "atalaya_journal_unwritable",
-                "gauge",
                 "1 while the journal cannot be written.",
-                u64::from(journal.is_unwritable),
+                u64::from(stats.is_unwritable),
             ),
-            (
+            counter(
                 "atalaya_settlements_lost_total",
-                "counter",
                 "Ends of calls that found no place in the journal's queue.",
                 self.recorder.settlements_lost(),
             ),
-            (
+        ]
+    }
+
+    fn lake_numbers(&self) -> Vec<Number> {
+        let stats = self.lake.stats();
+        let lag = self.journal.next_seq().saturating_sub(stats.position);
+        let counter = |name, help, value| (name, "counter", help, value);
+        let gauge = |name, help, value| (name, "gauge", help, value);
+        vec![
+            gauge(
                 "atalaya_lake_lag_records",
-                "gauge",
                 "Journal records not yet in the tables.",
                 lag,
             ),
-            (
+            gauge(
                 "atalaya_lake_tail_rows",
-                "gauge",
                 "Rows in memory only.",
-                size(lake.tail_rows),
+                size(stats.tail_rows),
             ),
-            (
+            gauge(
                 "atalaya_lake_unsettled",
-                "gauge",
                 "Decisions whose call has not ended.",
-                size(lake.unsettled),
+                size(stats.unsettled),
             ),
-            (
+            gauge(
                 "atalaya_lake_files",
-                "gauge",
                 "Files of all tables.",
-                size(lake.files),
+                size(stats.files),
             ),
-            (
+            counter(
                 "atalaya_lake_flushes_total",
-                "counter",
                 "Flushes to files.",
-                lake.flushes,
+                stats.flushes,
             ),
-            (
+            counter(
                 "atalaya_lake_flush_failures_total",
-                "counter",
                 "Flushes that failed; their rows are kept and tried again.",
-                lake.flush_failures,
+                stats.flush_failures,
             ),
         ]
     }
+}
+
+fn size(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
 }
