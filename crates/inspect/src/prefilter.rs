@@ -63,7 +63,7 @@ impl Prefilter {
         starts.push(u32::try_from(targets.len()).ok()?);
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
             .prefilter(false)
             .build(&distinct)
             .ok()?;

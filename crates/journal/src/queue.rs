@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -16,6 +16,10 @@ use crate::append::{Append, Appended};
 use crate::config::{Durability, JournalConfig};
 use crate::error::{AppendError, NotQueued};
 use crate::slots::Slots;
+
+/// Strict: longest time that a record which nobody awaits waits to be written. A killed process
+/// loses at most this much of them.
+const DETACHED_WRITE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A record on its way to the writer.
 pub(crate) struct Entry {
@@ -62,8 +66,20 @@ struct State {
     next_seq: u64,
     unwritable: Option<Arc<str>>,
     closing: bool,
-    writer_parked: bool,
+    parked: Parked,
     refused: u64,
+}
+
+/// What the writer sleeps for.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Parked {
+    /// It does not sleep.
+    #[default]
+    No,
+    /// For any record.
+    ForAny,
+    /// For a record that somebody awaits; fire-and-forget records gather meanwhile.
+    ForAwaited,
 }
 
 #[derive(Clone, Copy)]
@@ -141,7 +157,7 @@ impl Queue {
             slot,
             load: LoadKind::Awaited,
         });
-        self.wake_writer(state);
+        self.wake_writer(state, LoadKind::Awaited);
         Ok(match slot {
             Some(slot) => Append::waiting(Arc::clone(self), slot),
             None => Append::ready(Ok(Appended { seq })),
@@ -195,7 +211,7 @@ impl Queue {
             return Err(NotQueued { payload, error });
         }
         state.push_detached(payload);
-        self.wake_writer(state);
+        self.wake_writer(state, LoadKind::Detached);
         Ok(())
     }
 
@@ -210,8 +226,14 @@ impl Queue {
     }
 
     /// A futex call only if the writer sleeps: under load it finds the entry by itself.
-    fn wake_writer(&self, mut state: parking_lot::MutexGuard<'_, State>) {
-        let wake = std::mem::take(&mut state.writer_parked);
+    fn wake_writer(&self, mut state: parking_lot::MutexGuard<'_, State>, news: LoadKind) {
+        let wake = match (state.parked, news) {
+            (Parked::No, _) | (Parked::ForAwaited, LoadKind::Detached) => false,
+            (Parked::ForAny, _) | (Parked::ForAwaited, LoadKind::Awaited) => true,
+        };
+        if wake {
+            state.parked = Parked::No;
+        }
         drop(state);
         if wake {
             self.work.notify_one();
@@ -222,7 +244,7 @@ impl Queue {
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.closing = true;
-        self.wake_writer(state);
+        self.wake_writer(state, LoadKind::Awaited);
     }
 
     pub(crate) fn stats(&self) -> QueueStats {
@@ -245,7 +267,7 @@ impl Queue {
             if state.closing {
                 return Work::Closed;
             }
-            state.writer_parked = true;
+            state.parked = Parked::ForAny;
             let timed_out = match wait {
                 Some(wait) => self.work.wait_for(&mut state, wait).timed_out(),
                 None => {
@@ -253,11 +275,12 @@ impl Queue {
                     false
                 }
             };
-            state.writer_parked = false;
+            state.parked = Parked::No;
             if timed_out && state.entries.is_empty() {
                 return Work::Idle;
             }
         }
+        self.gather_detached(&mut state);
         let mut bytes = 0;
         while let Some(entry) = state.entries.front() {
             bytes += entry.payload.len();
@@ -267,6 +290,24 @@ impl Queue {
             batch.extend(state.entries.pop_front());
         }
         Work::Batch
+    }
+
+    /// Strict: while nobody waits, fire-and-forget records gather for a moment, and go with the
+    /// next awaited one. Otherwise each would cost a write, and delay who comes next.
+    fn gather_detached(&self, state: &mut parking_lot::MutexGuard<'_, State>) {
+        let deadline = Instant::now() + DETACHED_WRITE_INTERVAL;
+        while self.strict
+            && state.awaited.records == 0
+            && state.detached.bytes < self.limits.batch_bytes
+            && !state.closing
+        {
+            state.parked = Parked::ForAwaited;
+            let timed_out = self.work.wait_until(state, deadline).timed_out();
+            state.parked = Parked::No;
+            if timed_out {
+                return;
+            }
+        }
     }
 
     /// Whether there is no point in waiting for more.

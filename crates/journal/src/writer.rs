@@ -1,7 +1,8 @@
 //! The one thread that writes: drains the queue, chains, writes and syncs once per batch.
 //!
 //! While a sync is under way more records gather in the queue and share the next one, so the
-//! batch grows with the load and no timer is needed in strict mode.
+//! batch grows with the load and awaited records need no timer in strict mode. Records that
+//! nobody awaits never cause a sync of their own while awaited ones come.
 //!
 //! When the disk is full or broken: everybody who waits is told, the partial batch is cut away,
 //! and the thread keeps trying to write what it still holds (fire-and-forget records, and in
@@ -25,6 +26,10 @@ use crate::own;
 use crate::queue::{Entry, Queue, Work};
 use crate::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::storage::SegmentFile;
+
+/// Strict: longest time that written records which nobody awaits wait for their sync, if no
+/// awaited record brings it sooner. A power cut loses at most this much of them.
+const DETACHED_SYNC_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The batch buffer is given back to the system when one large batch has blown it up.
 const BUFFER_KEPT_BYTES: usize = 2 << 20;
@@ -128,7 +133,7 @@ pub(crate) struct Writer {
     wakers: Vec<Waker>,
     /// Bytes behind the good end may be on disk and must be cut before anything else.
     dirty: bool,
-    /// Since when written bytes have not been synced (relaxed).
+    /// Since when written bytes, which nobody awaits, have not been synced.
     unsynced_since: Option<Instant>,
 }
 
@@ -181,11 +186,16 @@ impl Writer {
 
     /// How long the writer may sleep for work.
     fn until_next_sync(&self) -> Option<Duration> {
-        let Durability::Relaxed { sync_interval, .. } = self.durability else {
-            return None;
-        };
         self.unsynced_since
-            .map(|since| sync_interval.saturating_sub(since.elapsed()))
+            .map(|since| self.sync_interval().saturating_sub(since.elapsed()))
+    }
+
+    /// Longest time that written records wait for their sync, if nobody awaits them.
+    const fn sync_interval(&self) -> Duration {
+        match self.durability {
+            Durability::Strict => DETACHED_SYNC_INTERVAL,
+            Durability::Relaxed { sync_interval, .. } => sync_interval,
+        }
     }
 
     /// Relaxed: lets records gather, so that thousands of them cost one write.
@@ -206,11 +216,11 @@ impl Writer {
         let (hash, time) = self.encode();
         self.dirty = true;
         self.end.file.write_all_at(&self.buffer, self.end.offset)?;
-        match self.durability {
-            Durability::Strict => self.sync_file()?,
-            Durability::Relaxed { .. } => {
-                self.unsynced_since.get_or_insert_with(Instant::now);
-            }
+        if self.batch.iter().any(|entry| entry.slot.is_some()) {
+            self.sync_file()?;
+            self.unsynced_since = None;
+        } else {
+            self.unsynced_since.get_or_insert_with(Instant::now);
         }
         self.dirty = false;
         let first_seq = self.end.next_seq;
@@ -268,10 +278,10 @@ impl Writer {
     }
 
     fn sync_if_due(&mut self) -> io::Result<()> {
-        if let Durability::Relaxed { sync_interval, .. } = self.durability
-            && self
-                .unsynced_since
-                .is_some_and(|since| since.elapsed() >= sync_interval)
+        let interval = self.sync_interval();
+        if self
+            .unsynced_since
+            .is_some_and(|since| since.elapsed() >= interval)
         {
             return self.sync();
         }
