@@ -196,7 +196,13 @@ fn mistakes_are_told_with_code_place_and_remedy() {
             "AuditLog | graph-match x",
             "KQL010",
             "graph-match",
-            "kql functions",
+            "operators are",
+        ),
+        (
+            "AuditLog | sumarize count()",
+            "KQL010",
+            "sumarize",
+            "`summarize`",
         ),
     ] {
         let bound = run(query, false);

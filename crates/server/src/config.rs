@@ -301,7 +301,7 @@ impl Config {
     /// File of alerts and rule states.
     #[must_use]
     pub fn store_file(&self) -> PathBuf {
-        self.data_dir.join("atalaya.db")
+        self.data_dir.join("control.db")
     }
 
     pub(crate) fn journal_config(&self) -> JournalConfig {

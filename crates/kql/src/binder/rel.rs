@@ -8,6 +8,60 @@ use crate::ast::{self, Operator, OperatorKind, Pipeline, SortArg, Source};
 use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Render, SortKey, Type};
 use crate::catalogue::WINDOWS;
 
+/// Operators that are understood.
+const OPERATORS: &[&str] = &[
+    "as",
+    "count",
+    "distinct",
+    "extend",
+    "filter",
+    "getschema",
+    "join",
+    "limit",
+    "lookup",
+    "mv-expand",
+    "order",
+    "project",
+    "project-away",
+    "project-keep",
+    "project-rename",
+    "project-reorder",
+    "render",
+    "serialize",
+    "sort",
+    "summarize",
+    "take",
+    "top",
+    "union",
+    "where",
+];
+/// Further operators of Kusto's, so that nobody takes them for typing mistakes.
+const KUSTO_OPERATORS: &[&str] = &[
+    "consume",
+    "evaluate",
+    "externaldata",
+    "facet",
+    "find",
+    "fork",
+    "graph-match",
+    "invoke",
+    "macro-expand",
+    "make-graph",
+    "make-series",
+    "mv-apply",
+    "parse",
+    "parse-kv",
+    "parse-where",
+    "partition",
+    "reduce",
+    "sample",
+    "sample-distinct",
+    "scan",
+    "search",
+    "top-hitters",
+    "top-nested",
+];
+
 impl Binder<'_> {
     pub(crate) fn pipeline(&mut self, env: &Env, pipeline: &Pipeline) -> Option<RelNode> {
         if !self.enter(pipeline.span) {
@@ -16,7 +70,15 @@ impl Binder<'_> {
         let mut env = env.clone();
         let mut node = self.source(&env, &pipeline.source, pipeline.span);
         for operator in &pipeline.operators {
-            node = self.operator(&mut env, node?, operator);
+            let Some(input) = node else { break };
+            // A mistake in an operator that keeps the columns hides no later one.
+            let keeps = matches!(
+                operator.kind,
+                OperatorKind::Where(_) | OperatorKind::Sort(_) | OperatorKind::Take(_)
+            );
+            let schema = keeps.then(|| input.schema.clone());
+            let bound = self.operator(&mut env, input, operator);
+            node = bound.or_else(|| schema.map(|schema| table("", schema, operator.span)));
         }
         self.leave();
         node
@@ -296,12 +358,26 @@ impl Binder<'_> {
                 Some(node)
             }
             OperatorKind::Unsupported(name) => {
-                let message = format!("the operator `{}` is not supported", name.text);
-                let help = "see `atalaya kql functions` for what is".to_owned();
-                self.error_help("KQL010", name.span, message, help);
+                self.unknown_operator(name);
                 None
             }
         }
+    }
+
+    /// An operator that Kusto has and this engine has not, or one that nobody has.
+    fn unknown_operator(&mut self, name: &ast::Name) {
+        let here = || format!("operators are: {}", OPERATORS.join(", "));
+        let (message, help) = if KUSTO_OPERATORS.contains(&name.text.as_str()) {
+            (
+                format!("the operator `{}` is not supported yet", name.text),
+                here(),
+            )
+        } else {
+            let help = crate::nearest(&name.text, OPERATORS.iter().copied())
+                .map_or_else(here, |near| format!("did you mean `{near}`?"));
+            (format!("there is no operator `{}`", name.text), help)
+        };
+        self.error_help("KQL010", name.span, message, help);
     }
 
     /// Window functions need an order. Without one real Kusto refuses; what is meant is almost
