@@ -1,11 +1,12 @@
-//! Calls of about 2 kB: a system message and an ordinary question about a longer text. Varied, so
-//! that nothing is measured twice for free; benign, so that every call is forwarded.
+//! Calls of about 2 kB: a system message and an ordinary question about a longer text; benign, so
+//! that every call is forwarded. Either a few texts in turn, as in conversations, which repeat
+//! themselves, or a text that was never seen before in every call.
 
 use bytes::Bytes;
 use serde_json::json;
 
 /// Different bodies.
-pub(crate) const COUNT: usize = 16;
+const COUNT: usize = 16;
 const TEXT_BYTES: usize = 1_800;
 
 const SENTENCES: [&str; 12] = [
@@ -23,9 +24,22 @@ const SENTENCES: [&str; 12] = [
     "Please note that the office is closed on the first Monday of every month.",
 ];
 
+/// Which texts are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Texts {
+    /// A few in turn.
+    Repeated,
+    /// Another one in every call.
+    Unseen,
+}
+
 /// The body of one call.
-pub(crate) fn body(number: usize, stream: bool) -> Bytes {
-    let mut text = format!("Summarise the following notes, part {number}, in three sentences.\n\n");
+pub(crate) fn body(number: usize, texts: Texts, stream: bool) -> Bytes {
+    let (part, number) = match texts {
+        Texts::Repeated => (number % COUNT, number % COUNT),
+        Texts::Unseen => (number, number % COUNT),
+    };
+    let mut text = format!("Summarise the following notes, part {part}, in three sentences.\n\n");
     let mut index = number * 5;
     while text.len() < TEXT_BYTES {
         text.push_str(SENTENCES[index % SENTENCES.len()]);

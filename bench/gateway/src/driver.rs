@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use http_body_util::Empty;
 use tokio::process::{Child, Command};
 
+use crate::bodies::Texts;
 use crate::report::{Cost, Figures, Report, percentile_us};
 use crate::{Error, RunArgs, listen, load, process};
 
@@ -51,7 +52,13 @@ pub(crate) async fn run(args: &RunArgs) -> Result<bool, Error> {
         if let Some(pid) = target.pid {
             target.figures.idle_mib = process::memory_mib(pid, "VmRSS")?;
         }
-        load::closed(target.address, args.connections, 1, false).await?;
+        load::closed(
+            target.address,
+            args.connections,
+            1,
+            (Texts::Repeated, false),
+        )
+        .await?;
     }
     for round in 1..=args.rounds {
         say(&format!("round {round} of {}", args.rounds))?;
@@ -79,15 +86,24 @@ pub(crate) async fn run(args: &RunArgs) -> Result<bool, Error> {
 }
 
 async fn turn(target: &mut Target, args: &RunArgs) -> Result<(), Error> {
-    for stream in [false, true] {
+    for (texts, stream) in [
+        (Texts::Repeated, false),
+        (Texts::Unseen, false),
+        (Texts::Repeated, true),
+    ] {
         let before = cpu(target)?;
-        let (calls, wall) =
-            load::closed(target.address, args.connections, args.seconds, stream).await?;
+        let (calls, wall) = load::closed(
+            target.address,
+            args.connections,
+            args.seconds,
+            (texts, stream),
+        )
+        .await?;
         let spent = cpu(target)?.saturating_sub(before);
-        let cost: &mut Cost = if stream {
-            &mut target.figures.streams
-        } else {
-            &mut target.figures.whole
+        let cost: &mut Cost = match (texts, stream) {
+            (_, true) => &mut target.figures.streams,
+            (Texts::Repeated, false) => &mut target.figures.whole,
+            (Texts::Unseen, false) => &mut target.figures.unseen,
         };
         cost.add(calls, wall, spent);
     }

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
+use crate::bodies::Texts;
 use crate::{Error, bodies};
 
 /// Calls per second of the open loop.
@@ -61,7 +62,7 @@ pub(crate) async fn closed(
     target: SocketAddr,
     connections: usize,
     seconds: u64,
-    stream: bool,
+    (texts, stream): (Texts, bool),
 ) -> Result<(u64, Duration), Error> {
     let calls = Rc::new(Cell::new(0_u64));
     let started = Instant::now();
@@ -72,11 +73,10 @@ pub(crate) async fn closed(
             let calls = Rc::clone(&calls);
             local.spawn_local(async move {
                 let mut connection = Connection::open(target).await?;
-                let mut next = number;
+                // Far apart, so that no two connections send the same number.
+                let mut next = number * 1_000_003;
                 while Instant::now() < end {
-                    connection
-                        .call(bodies::body(next % bodies::COUNT, stream))
-                        .await?;
+                    connection.call(bodies::body(next, texts, stream)).await?;
                     calls.set(calls.get() + 1);
                     next += 1;
                 }
@@ -115,7 +115,7 @@ pub(crate) async fn open(target: SocketAddr, seconds: u64) -> Result<Vec<Duratio
                     None => Connection::open(target).await?,
                 };
                 let give_back = give_back.clone();
-                let body = bodies::body(usize::try_from(number)? % bodies::COUNT, false);
+                let body = bodies::body(usize::try_from(number)?, Texts::Repeated, false);
                 tokio::task::spawn_local(async move {
                     let started = Instant::now();
                     if connection.call(body).await.is_ok() {

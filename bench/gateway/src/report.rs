@@ -37,6 +37,7 @@ impl Cost {
 pub(crate) struct Figures {
     pub(crate) name: &'static str,
     pub(crate) whole: Cost,
+    pub(crate) unseen: Cost,
     pub(crate) streams: Cost,
     pub(crate) latencies: Vec<Duration>,
     pub(crate) idle_mib: f64,
@@ -79,15 +80,16 @@ impl Report {
     /// The table and the bars; true if all are met.
     pub(crate) fn render(&self) -> (String, bool) {
         let mut out = String::from(
-            "target    CPU/call  calls/s  CPU/stream  streams/s  p50 us  p90 us  p99 us  idle MiB  peak MiB\n",
+            "target    CPU/call  calls/s  CPU/call unseen  CPU/stream  streams/s  p50 us  p90 us  p99 us  idle MiB  peak MiB\n",
         );
         for target in [&self.direct, &self.bare, &self.strict, &self.relaxed] {
             let _ = writeln!(
                 out,
-                "{:8} {:6.1} us {:8.0}  {:7.1} us {:10.0} {:7.0} {:7.0} {:7.0} {:9.1} {:9.1}",
+                "{:8} {:6.1} us {:8.0}  {:12.1} us {:8.1} us {:10.0} {:7.0} {:7.0} {:7.0} {:9.1} {:9.1}",
                 target.name,
                 target.whole.cpu_us(),
                 target.whole.rate(),
+                target.unseen.cpu_us(),
                 target.streams.cpu_us(),
                 target.streams.rate(),
                 target.percentile_us(0.5),
@@ -139,6 +141,12 @@ impl Report {
             bar(
                 "CPU per call, strict / bare proxy",
                 strict.whole.cpu_us() / bare.whole.cpu_us(),
+                3.0,
+                "x",
+            ),
+            bar(
+                "CPU per call of unseen text, strict / bare proxy",
+                strict.unseen.cpu_us() / bare.unseen.cpu_us(),
                 3.0,
                 "x",
             ),

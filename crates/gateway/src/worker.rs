@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::hash::RandomState;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ pub(crate) fn run<R: Recorder>(
     let worker = Rc::new(Worker {
         shared,
         pools,
-        scratch: RefCell::new(Scratch::default()),
+        scratch: RefCell::new(Scratch::remembering(RandomState::new())),
     });
     let local = LocalSet::new();
     runtime.block_on(local.run_until(serve(worker, listeners, tls, drain.clone())))

@@ -1,6 +1,7 @@
 //! The inspector: rule set, limits, and the walk over a call's segments.
 
 mod builder;
+mod clean;
 mod scratch;
 mod segment;
 

@@ -1,11 +1,13 @@
 //! The memory of an inspection, kept from call to call: one per thread or task.
 
 use std::borrow::Cow;
+use std::hash::RandomState;
 
 use atalaya_model::{Finding, Span, Verdict};
 use regex_automata::hybrid::dfa::Cache;
 
 use super::Inspector;
+use super::clean::CleanTexts;
 use crate::normalise::{Trick, Tricks, Views};
 
 /// Buffers and automaton caches. Make one per thread with `Scratch::default()` and pass it to
@@ -21,6 +23,7 @@ pub struct Scratch {
     pub(super) findings: Vec<Finding>,
     pub(super) tricks: Tricks,
     pub(super) kinds: Vec<Cow<'static, str>>,
+    pub(super) clean: Option<CleanTexts>,
 }
 
 /// A pattern that matched.
@@ -36,6 +39,16 @@ pub(super) struct Hit {
 }
 
 impl Scratch {
+    /// A scratch that remembers texts it has found clean, and does not look at them again. `key`
+    /// must be a fresh one: its secret is what keeps texts from being taken for each other.
+    #[must_use]
+    pub fn remembering(key: RandomState) -> Self {
+        Self {
+            clean: Some(CleanTexts::new(key)),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn prepare(&mut self, inspector: &Inspector) {
         if self.inspector != inspector.id {
             self.inspector = inspector.id;
@@ -44,6 +57,9 @@ impl Scratch {
                 .resize_with(inspector.rules.patterns.len(), || None);
             self.tries.clear();
             self.tries.resize(inspector.rules.patterns.len(), 0);
+            if let Some(clean) = &mut self.clean {
+                clean.forget_all();
+            }
         }
         self.tricks = Tricks::default();
         self.kinds.clear();

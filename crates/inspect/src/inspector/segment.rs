@@ -7,7 +7,7 @@ use super::Inspector;
 use super::scratch::{Hit, Scratch};
 use crate::context::Surroundings;
 use crate::detectors::{Reading, on_boundaries};
-use crate::normalise::{Text, Trick};
+use crate::normalise::{Text, Trick, Tricks};
 use crate::patterns::{Pattern, role_index};
 use crate::prefilter::Target;
 use crate::scoring::{self, is_data};
@@ -37,6 +37,15 @@ impl Inspector {
             return true;
         }
         verdict.judged += 1;
+        let mark = scratch
+            .clean
+            .as_ref()
+            .and_then(|clean| clean.mark(kind, text));
+        if let (Some(clean), Some(mark)) = (&scratch.clean, mark)
+            && clean.knows(mark)
+        {
+            return true;
+        }
         scratch.hits.clear();
         scratch.findings.clear();
         scratch.tries.fill(0);
@@ -70,6 +79,11 @@ impl Inspector {
             detector.detect(&reading, &mut scratch.findings);
         }
         scoring::combine(&mut scratch.findings);
+        let is_clean =
+            complete && scratch.findings.is_empty() && scratch.views.tricks() == Tricks::default();
+        if let (Some(clean), Some(mark), true) = (&mut scratch.clean, mark, is_clean) {
+            clean.remember(mark);
+        }
         verdict.findings.append(&mut scratch.findings);
         complete
     }
