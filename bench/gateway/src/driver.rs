@@ -196,11 +196,13 @@ async fn futures_join<A: Future, B: Future>(first: A, second: B) -> (A::Output, 
     }
 }
 
-/// The median time of one small synced write on the disk of the journal.
+/// The median time of one small synced write on the disk of the journal, at the pace of the open
+/// loop: a disk that is kept busy answers sooner.
 fn sync_us(folder: &Path) -> Result<f64, Error> {
     let mut file = std::fs::File::create(folder.join("sync"))?;
     let mut times = Vec::with_capacity(SYNCS);
     for _ in 0..SYNCS {
+        std::thread::sleep(load::PACE);
         file.write_all(&[7; 4_096])?;
         let started = Instant::now();
         file.sync_data()?;

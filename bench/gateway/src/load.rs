@@ -16,8 +16,8 @@ use tokio::task::LocalSet;
 use crate::bodies::Texts;
 use crate::{Error, bodies};
 
-/// Calls per second of the open loop.
-const RATE: u32 = 200;
+/// Time between two calls of the open loop.
+pub(crate) const PACE: Duration = Duration::from_millis(5);
 /// Connections of the open loop: enough that a call never waits for one.
 const OPEN_CONNECTIONS: usize = 8;
 
@@ -102,9 +102,9 @@ pub(crate) async fn open(target: SocketAddr, seconds: u64) -> Result<Vec<Duratio
             }
             let (give_back, mut returned) = tokio::sync::mpsc::unbounded_channel();
             let mut latencies = Vec::new();
-            let mut ticks = tokio::time::interval(Duration::from_secs(1) / RATE);
+            let mut ticks = tokio::time::interval(PACE);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-            for number in 0..(u64::from(RATE) * seconds) {
+            for number in 0..(seconds * 1_000 / 5) {
                 ticks.tick().await;
                 while let Ok((connection, latency)) = returned.try_recv() {
                     idle.push(connection);

@@ -225,6 +225,9 @@ pub enum LogFormat {
     Json,
 }
 
+/// Our own remarks, and only the complaints of the table format's library.
+const LEVEL_DEFAULT: &str = "info,buoyant_kernel=warn,deltalake_core=warn";
+
 /// The process's own log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -239,7 +242,7 @@ impl Default for LogSection {
     fn default() -> Self {
         Self {
             format: LogFormat::Text,
-            level: "info".to_owned(),
+            level: LEVEL_DEFAULT.to_owned(),
         }
     }
 }

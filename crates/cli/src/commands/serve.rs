@@ -1,5 +1,7 @@
 //! `atalaya serve`: run a node until SIGTERM or SIGINT.
 
+use std::io::IsTerminal as _;
+
 use atalaya_server::config::{Config, LogFormat};
 use atalaya_server::node::Node;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -59,6 +61,7 @@ fn start_log(config: &Config) -> Result<(), Failure> {
         .map_err(|error| Failure::BadInput(format!("error: log filter `{level}`: {error}")))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match config.log.format {
         LogFormat::Text => log.try_init(),
