@@ -7,6 +7,7 @@
 //! Left out: the language itself (`kql`), storage (`lake`).
 
 pub mod aggregates;
+mod empty;
 mod engine;
 mod files;
 pub mod functions;

@@ -175,3 +175,37 @@ fn the_range_of_the_caller_hides_rows_of_every_source_table() {
         .expect("it runs");
     assert_eq!(json(&result)["rows"], json!([[1]]));
 }
+
+/// The shortcut for idle nodes gives what the long way gives, whether there are rows or not.
+#[test]
+fn skipping_queries_that_have_nothing_to_read_changes_no_answer() {
+    let queries = [
+        "AuditLog | where RowsDeleted > 1 | project RowsDeleted",
+        "AuditLog | summarize count()",
+        "AuditLog | summarize count() by RowsDeleted",
+        "AuditLog | take 3 | extend y = RowsDeleted + 1 | sort by y asc | project y",
+        "AuditLog | join kind=leftouter (print RowsDeleted = long(1)) on RowsDeleted | count",
+        "AuditLog | join kind=rightouter (print RowsDeleted = long(1)) on RowsDeleted | project RowsDeleted1",
+        "AuditLog | join kind=fullouter (print RowsDeleted = long(1)) on RowsDeleted | project RowsDeleted1",
+        "AuditLog | join kind=inner (print RowsDeleted = long(1)) on RowsDeleted | project RowsDeleted1",
+        "union (AuditLog | project RowsDeleted), (print RowsDeleted = long(7)) | sort by RowsDeleted asc",
+        "let S = materialize(AuditLog | where RowsDeleted > 0 | project RowsDeleted); union S, S | count",
+        "let S = materialize(AuditLog | project RowsDeleted); S | where RowsDeleted == 1",
+        "print 1",
+        "range i from 1 to 3 step 1",
+    ];
+    for rows in ["", "{\"RowsDeleted\":1}\n{\"RowsDeleted\":2}\n"] {
+        let mut files = FileTables::new();
+        files
+            .add_rows("AuditLog", rows.as_bytes())
+            .expect("a table");
+        let engine = Engine::new(EngineConfig::default(), Arc::new(files)).expect("an engine");
+        for query in queries {
+            let mut skipping = options();
+            skipping.skip_if_nothing_to_read = true;
+            let long = engine.run_blocking(query, &options()).expect(query);
+            let short = engine.run_blocking(query, &skipping).expect(query);
+            assert_eq!(json(&short), json(&long), "{query}");
+        }
+    }
+}

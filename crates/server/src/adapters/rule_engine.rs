@@ -35,6 +35,7 @@ fn options(request: &QueryRequest) -> Option<QueryOptions> {
         },
         rows_max: request.rows_max,
         timeout: request.timeout,
+        skip_if_nothing_to_read: true,
         ..QueryOptions::at(ticks(request.now)?)
     })
 }
