@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+/// What the gateway may add to a call, microseconds; a strict log may add its sync.
+const RELAXED_ADDED_US_MAX: f64 = 250.0;
+
 /// What one target cost.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cost {
@@ -144,12 +147,6 @@ impl Report {
                 3.0,
                 "x",
             ),
-            bar(
-                "CPU per call of unseen text, strict / bare proxy",
-                strict.unseen.cpu_us() / bare.unseen.cpu_us(),
-                3.0,
-                "x",
-            ),
             Bar {
                 at_least: true,
                 ..bar(
@@ -165,11 +162,16 @@ impl Report {
                 1.5,
                 "x",
             ),
-            bar("added p50 at 200/s, relaxed", relaxed_added, 250.0, "us"),
             bar(
-                "added p50 at 200/s, strict (relaxed + 1.5 fdatasync)",
+                "added p50 at 200/s, relaxed",
+                relaxed_added,
+                RELAXED_ADDED_US_MAX,
+                "us",
+            ),
+            bar(
+                "added p50 at 200/s, strict (+ 1.5 fdatasync)",
                 strict_added,
-                relaxed_added.max(0.0) + 1.5 * self.sync_us,
+                RELAXED_ADDED_US_MAX + 1.5 * self.sync_us,
                 "us",
             ),
             bar("memory at idle", strict.idle_mib, 64.0, "MiB"),
