@@ -5,7 +5,7 @@
 //! texts that differ in few words. Case, punctuation and white space do not count. Deterministic
 //! across versions and machines: it is stored in the decision log.
 
-/// Words that are hashed; beyond, evenly spaced words are taken.
+/// Words that are hashed, of a long text half of its head's and half of its tail's.
 const WORDS_MAX: usize = 192;
 /// Bytes of a text that are looked at: its head and its tail.
 const TEXT_BYTES_MAX: usize = 4096;
@@ -70,19 +70,25 @@ fn word_hashes(text: &str, words: &mut [u64; WORDS_MAX]) -> usize {
     push_words(tail, words, count, WORDS_MAX)
 }
 
+/// Eight letters are gathered before they are mixed: a multiplication for every letter would cost
+/// more than all other work on a text.
 fn push_words(bytes: &[u8], words: &mut [u64; WORDS_MAX], mut count: usize, room: usize) -> usize {
-    let mut hash = 0_u64;
+    let (mut hash, mut lane, mut letters) = (0_u64, 0_u64, 0_u64);
     for b in bytes.iter().chain(b" ") {
         if b.is_ascii_alphanumeric() || !b.is_ascii() {
-            hash = (hash ^ u64::from(b.to_ascii_lowercase()))
-                .wrapping_mul(0x0100_0000_01B3)
-                .rotate_left(5);
-        } else if hash != 0 {
-            if let Some(slot) = words.get_mut(count).filter(|_| count < room) {
-                *slot = hash;
-                count += 1;
+            lane = lane << 8 | u64::from(b.to_ascii_lowercase());
+            letters += 1;
+            if letters.is_multiple_of(8) {
+                hash = mix(hash ^ lane);
+                lane = 0;
             }
-            hash = 0;
+        } else if letters > 0 {
+            let Some(slot) = words.get_mut(count).filter(|_| count < room) else {
+                return count;
+            };
+            *slot = mix(hash ^ lane ^ letters << 56);
+            count += 1;
+            (hash, lane, letters) = (0, 0, 0);
         }
     }
     count
