@@ -1,6 +1,7 @@
 //! Tree to bound tree: names, types, ranges, serialization.
 
 mod aggregate;
+mod dynamic;
 mod expand;
 mod expr;
 mod join;

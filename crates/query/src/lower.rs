@@ -16,11 +16,14 @@ mod rows;
 mod scan;
 mod times;
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use atalaya_kql::bound::{self, BoundQuery, ColumnDef, RelNode, RelOp, SortKey};
 use atalaya_model::{Diagnostic, Span};
 use datafusion::common::{Column, DataFusionError};
-use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, LogicalPlanBuilder, SortExpr};
+use datafusion::logical_expr::expr_rewriter::normalize_sorts;
+use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, LogicalPlanBuilder, Sort, SortExpr};
 use datafusion::prelude::SessionContext;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
@@ -279,8 +282,14 @@ impl<'a> Lowering<'a> {
             let key_expr = scope.expr(&key.expr)?.expr;
             sorts.push(SortExpr::new(key_expr, !key.descending, key.nulls_first));
         }
-        let plan = LogicalPlanBuilder::from(scope.into_plan())
-            .sort_with_limit(sorts, fetch)?
+        // Not by the builder: it takes a key for the alias of an equally named column below.
+        let below = scope.into_plan();
+        let sorted = LogicalPlan::Sort(Sort {
+            expr: normalize_sorts(sorts, &below)?,
+            input: Arc::new(below),
+            fetch,
+        });
+        let plan = LogicalPlanBuilder::from(sorted)
             .project(kept(&input.schema, need))?
             .build()?;
         Ok(plan)

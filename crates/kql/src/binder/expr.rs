@@ -48,7 +48,7 @@ impl Binder<'_> {
                 self.path(base, index, span)
             }
             ast::ExprKind::Unary(name, inner) => {
-                let inner = self.expr(scope, inner)?;
+                let inner = widened(self.expr(scope, inner)?);
                 let ty = inner.ty;
                 Some(call(name, vec![inner], ty, span))
             }
@@ -226,7 +226,11 @@ impl Binder<'_> {
                 Type::Bool
             }
         };
-        let args = vec![left, right];
+        let args = if ty.is_numeric() {
+            vec![widened(left), widened(right)]
+        } else {
+            vec![left, right]
+        };
         self.check_reachable(name, &args, span);
         Some(call(name, args, ty, span))
     }
@@ -288,6 +292,59 @@ impl Binder<'_> {
         }
     }
 
+    /// A bag of columns by their names.
+    fn packed(
+        &mut self,
+        scope: Scope<'_>,
+        function: &str,
+        columns: &[ast::Expr],
+        span: Span,
+    ) -> Option<Expr> {
+        let mut pairs = Vec::with_capacity(columns.len() * 2);
+        for column in columns {
+            let Some(name) = super::names::implied(column) else {
+                let message = "a bag of columns wants names of columns".to_owned();
+                self.error("KS106", column.span, message);
+                return None;
+            };
+            pairs.push(literal(Literal::String(name), Type::String, span));
+            pairs.push(self.expr(scope, column)?);
+        }
+        Some(call(function, pairs, Type::Dynamic, span))
+    }
+
+    /// `extract(…, typeof(T))`: the text, converted.
+    fn extracted(
+        &mut self,
+        scope: Scope<'_>,
+        name: &str,
+        args: &[ast::NamedExpr],
+        span: Span,
+    ) -> Option<Option<Expr>> {
+        let (last, rest) = args.split_last()?;
+        let ast::ExprKind::Call(wanted, of) = &last.expr.kind else {
+            return None;
+        };
+        let [ast::NamedExpr { expr, .. }] = of.as_slice() else {
+            return None;
+        };
+        let ast::ExprKind::Name(ty) = &expr.kind else {
+            return None;
+        };
+        if wanted != "typeof" {
+            return None;
+        }
+        let Some(ty) = Type::parse(ty) else {
+            self.error("KS106", expr.span, format!("`{ty}` is no type"));
+            return Some(None);
+        };
+        let text = self.call(scope, name, rest, span);
+        Some(text.map(|text| match ty {
+            Type::String => text,
+            ty => call(conversion(ty), vec![text], ty, span),
+        }))
+    }
+
     /// Functions that are something else underneath.
     fn special_call(
         &mut self,
@@ -318,6 +375,31 @@ impl Binder<'_> {
                 }
                 Some(self.binary(operator, now, offset, span))
             }
+            "pack_all" if args.len() <= 1 => {
+                let skips = matches!(
+                    args.first().map(|arg| &arg.expr.kind),
+                    Some(ast::ExprKind::Bool(true))
+                );
+                let columns: Vec<ast::Expr> = scope
+                    .columns
+                    .iter()
+                    .map(|column| ast::Expr {
+                        kind: ast::ExprKind::Name(column.name.clone()),
+                        span,
+                    })
+                    .collect();
+                let function = if skips {
+                    "bag_pack_nonempty"
+                } else {
+                    "bag_pack"
+                };
+                Some(self.packed(scope, function, &columns, span))
+            }
+            "bag_pack_columns" if !args.is_empty() => {
+                let columns: Vec<ast::Expr> = args.iter().map(|arg| arg.expr.clone()).collect();
+                Some(self.packed(scope, "bag_pack", &columns, span))
+            }
+            "extract" | "extract_json" | "extractjson" => self.extracted(scope, name, args, span),
             "column_ifexists" | "columnifexists" if args.len() == 2 => {
                 let ast::ExprKind::String(column) = &args[0].expr.kind else {
                     return None;
@@ -345,12 +427,37 @@ pub(crate) fn call(name: &str, args: Vec<Expr>, ty: Type, span: Span) -> Expr {
     }
 }
 
+/// Arithmetic on `int` is arithmetic on `long`.
+fn widened(expr: Expr) -> Expr {
+    if expr.ty != Type::Int {
+        return expr;
+    }
+    let span = expr.span;
+    call("tolong", vec![expr], Type::Long, span)
+}
+
 fn value_set(rows: crate::bound::RelNode, span: Span) -> Expr {
     Expr {
         kind: ExprKind::ValueSet(Box::new(rows)),
         ty: Type::Dynamic,
         span,
         range: None,
+    }
+}
+
+/// The function that converts to a type.
+const fn conversion(ty: Type) -> &'static str {
+    match ty {
+        Type::Bool => "tobool",
+        Type::Int => "toint",
+        Type::Long => "tolong",
+        Type::Real => "toreal",
+        Type::Decimal => "todecimal",
+        Type::String => "tostring",
+        Type::DateTime => "todatetime",
+        Type::Timespan => "totimespan",
+        Type::Guid => "toguid",
+        Type::Dynamic => "todynamic",
     }
 }
 
@@ -363,7 +470,7 @@ fn arity(min: usize, max: usize) -> String {
 }
 
 fn arithmetic(name: &str, left: Type, right: Type) -> Option<Type> {
-    use Type::{DateTime, Decimal, Dynamic, Int, Long, Real, Timespan};
+    use Type::{DateTime, Decimal, Dynamic, Long, Real, Timespan};
     if left == Dynamic || right == Dynamic {
         return None;
     }
@@ -371,7 +478,6 @@ fn arithmetic(name: &str, left: Type, right: Type) -> Option<Type> {
         return Some(match (left, right) {
             (Decimal, _) | (_, Decimal) => Decimal,
             (Real, _) | (_, Real) => Real,
-            (Int, Int) => Int,
             _ => Long,
         });
     }
@@ -392,10 +498,9 @@ fn arithmetic(name: &str, left: Type, right: Type) -> Option<Type> {
 }
 
 fn comparable(left: Type, right: Type) -> bool {
-    left == right
+    (left == right && left != Type::Dynamic)
         || (left.is_numeric() && right.is_numeric())
-        || left == Type::Dynamic
-        || right == Type::Dynamic
+        || (left == Type::Dynamic) != (right == Type::Dynamic)
 }
 
 pub(crate) fn result_type(returns: Returns, name: &str, args: &[Expr]) -> Type {

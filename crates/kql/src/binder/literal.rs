@@ -39,7 +39,7 @@ impl Binder<'_> {
             Type::DateTime => datetime_ticks(unquoted).map(Literal::DateTime),
             Type::Timespan => timespan(unquoted).map(Literal::Timespan),
             Type::Guid => guid(unquoted).map(Literal::Guid),
-            Type::Dynamic => Some(Literal::Dynamic(raw.to_owned())),
+            Type::Dynamic => super::dynamic::to_json(raw).map(Literal::Dynamic),
         };
         if value.is_none() {
             let message = format!("`{raw}` is no {}", ty.name());

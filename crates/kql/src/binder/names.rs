@@ -56,8 +56,6 @@ pub(crate) fn implied(expr: &Expr) -> Option<String> {
 pub(crate) fn of_aggregate(name: &str, args: &[Expr]) -> String {
     let column = args.first().and_then(implied).unwrap_or_default();
     match name {
-        "count" => "count_".to_owned(),
-        "countif" => "countif_".to_owned(),
         "make_set" | "makeset" | "make_set_if" => format!("set_{column}"),
         "make_list" | "makelist" | "make_list_if" | "make_list_with_nulls" => {
             format!("list_{column}")
@@ -72,6 +70,10 @@ pub(crate) fn of_aggregate(name: &str, args: &[Expr]) -> String {
                 _ => String::new(),
             });
             format!("percentile_{column}_{}", which.unwrap_or_default())
+        }
+        "covariance" | "covariancep" => {
+            let second = args.get(1).and_then(implied).unwrap_or_default();
+            format!("{name}_{column}_{second}")
         }
         _ => format!("{name}_{column}"),
     }

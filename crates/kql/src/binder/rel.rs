@@ -343,6 +343,7 @@ impl Binder<'_> {
             OperatorKind::MvExpand(args) => self.mv_expand(env, node, args, span),
             OperatorKind::As(name) => {
                 env.set(&name.text, Value::Rows(node.clone().into()));
+                env.set_as(&name.text);
                 Some(node)
             }
             OperatorKind::GetSchema => Some(Self::get_schema(&node, span)),

@@ -23,6 +23,8 @@ pub(crate) enum Value {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Env {
     names: Rc<HashMap<String, Value>>,
+    /// The name that the last `as` gave.
+    as_name: Option<Rc<str>>,
 }
 
 impl Env {
@@ -32,6 +34,19 @@ impl Env {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.names.get(name)
+    }
+
+    pub(crate) fn set_as(&mut self, name: &str) {
+        self.as_name = Some(name.into());
+    }
+
+    /// The name of these rows, if `as` gave them one.
+    pub(crate) fn as_name(&self, rows: &RelNode) -> Option<&str> {
+        let name = self.as_name.as_deref()?;
+        match self.get(name) {
+            Some(Value::Rows(known)) if **known == *rows => Some(name),
+            _ => None,
+        }
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {

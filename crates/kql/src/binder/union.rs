@@ -6,7 +6,7 @@ use super::Binder;
 use super::literal::literal;
 use super::project::{covers, projected};
 use super::scope::Env;
-use crate::ast::{Source, UnionArgs};
+use crate::ast::{OperatorKind, Pipeline, Source, UnionArgs};
 use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Type};
 
 impl Binder<'_> {
@@ -19,7 +19,8 @@ impl Binder<'_> {
     ) -> Option<RelNode> {
         let mut inputs: Vec<(String, RelNode)> = Vec::new();
         if let Some(first) = first {
-            inputs.push(("union_arg0".to_owned(), first));
+            let label = env.as_name(&first).unwrap_or("union_arg0").to_owned();
+            inputs.push((label, first));
         }
         for input in &args.inputs {
             if let Source::Name(name) = &input.source {
@@ -34,7 +35,8 @@ impl Binder<'_> {
                 }
             }
             let label = match &input.source {
-                Source::Name(name) => name.text.clone(),
+                Source::Name(name) if env.get(&name.text).is_none() => name.text.clone(),
+                Source::Nested(inner) if let Some(name) = as_name(inner) => name,
                 _ => format!("union_arg{}", inputs.len()),
             };
             inputs.push((label, self.pipeline(env, input)?));
@@ -86,6 +88,14 @@ impl Binder<'_> {
                 ));
             }
         }
+    }
+}
+
+/// The name that `as` gives at the end of an input.
+fn as_name(input: &Pipeline) -> Option<String> {
+    match &input.operators.last()?.kind {
+        OperatorKind::As(name) => Some(name.text.clone()),
+        _ => None,
     }
 }
 

@@ -151,8 +151,10 @@ impl State for Collect {
             return;
         }
         match (&args[0], self.flavour.distinct) {
-            // Sets of arrays are sets of the arrays' items.
-            (Value::Array(items), true) => items.iter().for_each(|item| self.take(item)),
+            // Arrays count item by item.
+            (Value::Array(items), _) if !self.flavour.keep_nulls => {
+                items.iter().for_each(|item| self.take(item))
+            }
             (value, _) => self.take(value),
         }
     }

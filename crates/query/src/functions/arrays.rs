@@ -14,11 +14,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("array_concat", |a| {
         let mut out = Vec::new();
         for value in a {
-            match value.as_array() {
-                Some(items) => out.extend(items.iter().cloned()),
-                None if value.is_null() => {}
-                None => out.push(value.clone()),
-            }
+            out.extend(value.as_array().unwrap_or_default().iter().cloned());
         }
         Some(Value::array(out))
     }),

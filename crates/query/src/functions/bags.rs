@@ -14,6 +14,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("bag_pack", pack),
     Function::rows("pack", pack),
     Function::rows("pack_dictionary", pack),
+    Function::rows("bag_pack_nonempty", |a| {
+        let bag = pack(a)?;
+        let is_kept = |v: &Value| !v.is_null() && v.as_str() != Some("");
+        let kept = bag.as_bag()?.iter().filter(|(_, v)| is_kept(v)).cloned();
+        Some(Value::bag(kept.collect()))
+    }),
     Function::rows("bag_keys", |a| {
         let keys = a[0]
             .as_bag()?

@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::{Function, operators::compare};
+use super::{Function, Kernel, operators::compare};
+use crate::types::Type;
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -28,7 +29,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("notnull", |a| Some(Value::Bool(!a[0].is_null()))),
     Function::rows("max_of", |a| extreme(a, Ordering::Greater)),
     Function::rows("min_of", |a| extreme(a, Ordering::Less)),
-    Function::rows("gettype", |a| Some(Value::string(a[0].type_name()))),
+    Function::bind("gettype", |call| {
+        let ty = call.args.first().map(|arg| arg.ty);
+        Ok(Kernel::Rows(Box::new(move |a| {
+            Some(Value::string(match (ty, &a[0]) {
+                (Some(Type::Decimal), Value::Real(_)) => "decimal",
+                (Some(Type::Dynamic), Value::Real(_)) => "double",
+                (_, value) => value.type_name(),
+            }))
+        })))
+    }),
 ];
 
 fn choose(args: &[Value]) -> Option<Value> {

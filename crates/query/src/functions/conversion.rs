@@ -1,10 +1,23 @@
 //! Conversions between types. What cannot be converted is null, never an error.
 
-use super::{Function, string};
+use super::{Function, row_kernel, string};
+use crate::types::Type;
 use crate::value::{Value, datetime, json, number, timespan};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::rows("tostring", |a| string(a[0].to_text())),
+    Function::bind("tostring", |call| {
+        match call.args.first().map(|arg| arg.ty) {
+            Some(Type::Dynamic) => row_kernel(|a| match &a[0] {
+                Value::Bool(v) => string(if *v { "true" } else { "false" }),
+                other => string(other.to_text()),
+            }),
+            Some(Type::Decimal) => row_kernel(|a| {
+                let text = a[0].to_text();
+                string(text.strip_suffix(".0").unwrap_or(&text))
+            }),
+            _ => row_kernel(|a| string(a[0].to_text())),
+        }
+    }),
     Function::rows("dynamic_tostring", |a| match &a[0] {
         Value::Bool(v) => string(if *v { "true" } else { "false" }),
         other => string(other.to_text()),
@@ -38,7 +51,8 @@ pub(crate) fn to_long(value: &Value) -> Option<i64> {
     match value {
         Value::Bool(v) => Some(i64::from(*v)),
         Value::Real(v) if v.is_nan() => None,
-        Value::Real(v) => (v.abs() < 9.3e18).then_some(*v as i64),
+        // Out of range is the nearest `long`.
+        Value::Real(v) => Some(*v as i64),
         Value::String(text) => number::parse_long(text),
         other => other.as_i64(),
     }
@@ -46,7 +60,8 @@ pub(crate) fn to_long(value: &Value) -> Option<i64> {
 
 fn to_int(value: &Value) -> Option<Value> {
     let int = match value {
-        // Longs wrap; text and reals out of range are null.
+        // Longs wrap, reals give the nearest `int`, text out of range is null.
+        Value::Real(v) if !v.is_nan() => *v as i32,
         Value::Long(v) | Value::Timespan(v) | Value::DateTime(v) => *v as i32,
         other => i32::try_from(to_long(other)?).ok()?,
     };

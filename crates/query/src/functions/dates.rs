@@ -47,6 +47,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::rows("make_datetime", make_datetime),
     Function::rows("make_timespan", make_timespan),
+    Function::rows("around", |a| {
+        let far = a[0].as_i64()?.checked_sub(a[1].as_i64()?)?.checked_abs()?;
+        Some(Value::Bool(far <= a[2].as_i64()?.checked_abs()?))
+    }),
     Function::rows("format_datetime", |a| {
         string(format(&text(a, 1)?, &Clock::of_datetime(ticks(a, 0)?))?)
     }),
@@ -315,6 +319,10 @@ fn format(pattern: &str, clock: &Clock) -> Option<String> {
             .iter()
             .take_while(|c| **c == letter)
             .count();
+        let run = match letter {
+            'd' | 'M' | 'h' | 'H' | 'm' | 's' => run.min(2),
+            _ => run,
+        };
         if letter.is_ascii_alphabetic() {
             out.push_str(&clock.field(letter, run)?);
         } else {

@@ -12,10 +12,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         other => other.as_f64().map(|v| Value::Real(v.abs())),
     }),
     Function::rows("sign", |a| match &a[0] {
-        Value::Real(v) if v.is_nan() => None,
         other => {
             let v = other.as_f64()?;
-            Some(Value::Long(i64::from(v > 0.0) - i64::from(v < 0.0)))
+            let sign = i32::from(v > 0.0) - i32::from(v < 0.0);
+            Some(Value::Real(f64::from(sign)))
         }
     }),
     Function::bind("bin", bin),
@@ -79,7 +79,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// A result that is no number is null, as in Kusto's logarithms of negative numbers.
 fn math(value: f64) -> Option<Value> {
-    Some(Value::Real(value))
+    (!value.is_nan()).then_some(Value::Real(value))
 }
 
 fn bits(args: &[Value], op: fn(i64, i64) -> i64) -> Option<Value> {

@@ -144,11 +144,10 @@ fn substring(args: &[Value]) -> Option<Value> {
     let source = text(args, 0)?;
     let length = i64::try_from(source.chars().count()).ok()?;
     let start = long(args, 1)?;
-    let start = if start < 0 {
-        (length + start).max(0)
-    } else {
-        start
-    };
+    let start = if start < 0 { length + start } else { start };
+    if start < 0 {
+        return string("");
+    }
     let take = match args.get(2) {
         Some(value) => value.as_i64()?.max(0),
         None => i64::MAX,
@@ -185,7 +184,10 @@ fn index_of(args: &[Value]) -> Option<Value> {
     let needle: Vec<char> = needle.chars().collect();
     let (mut at, end) = (usize::try_from(start).ok()?, usize::try_from(end).ok()?);
     let mut left = occurrence;
-    while at + needle.len() <= end {
+    if needle.is_empty() {
+        return None;
+    }
+    while at < end && at + needle.len() <= characters.len() {
         if characters[at..at + needle.len()] == needle[..] {
             left -= 1;
             if left == 0 {
@@ -210,7 +212,7 @@ fn split(args: &[Value]) -> Option<Value> {
             let part = usize::try_from(index)
                 .ok()
                 .and_then(|i| parts.get(i).cloned());
-            Some(Value::array(part.into_iter().collect()))
+            Some(Value::array(vec![part?]))
         }
     }
 }

@@ -127,10 +127,10 @@ impl Expansion<'_> {
         }
     }
 
-    /// What a value expands to. An empty or missing one keeps its row, with null.
+    /// What a value expands to. A missing one keeps its row, with null; an empty array
+    /// drops it.
     fn items(&self, value: &Value) -> Vec<Value> {
         match value {
-            Value::Array(items) if items.is_empty() => vec![Value::Null],
             Value::Array(items) => items.to_vec(),
             Value::Bag(pairs) if pairs.is_empty() => vec![Value::Null],
             Value::Bag(pairs) => pairs

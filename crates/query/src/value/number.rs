@@ -10,7 +10,12 @@ pub fn real_to_text(value: f64) -> String {
         return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
     if value == 0.0 {
-        return "0.0".to_owned();
+        return if value.is_sign_negative() {
+            "-0.0"
+        } else {
+            "0.0"
+        }
+        .to_owned();
     }
     let scientific = format!("{value:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
@@ -50,18 +55,18 @@ pub fn parse_long(text: &str) -> Option<i64> {
     text.strip_prefix('+').unwrap_or(text).parse().ok()
 }
 
-/// A real; `nan`, `inf` and `infinity` in any case.
+/// A real; `nan` in any case, `inf` and `Infinity` as written here.
 #[must_use]
 pub fn parse_real(text: &str) -> Option<f64> {
     let text = text.trim();
     if text.is_empty() {
         return None;
     }
-    match text.to_ascii_lowercase().as_str() {
-        "nan" => Some(f64::NAN),
-        "inf" | "+inf" | "infinity" | "+infinity" => Some(f64::INFINITY),
-        "-inf" | "-infinity" => Some(f64::NEG_INFINITY),
-        _ => text.parse().ok(),
+    match text {
+        "inf" | "+inf" | "Infinity" | "+Infinity" => Some(f64::INFINITY),
+        "-inf" | "-Infinity" => Some(f64::NEG_INFINITY),
+        _ if text.eq_ignore_ascii_case("nan") => Some(f64::NAN),
+        _ => text.parse().ok().filter(|value: &f64| value.is_finite()),
     }
 }
 
