@@ -153,7 +153,7 @@ impl State for Collect {
         match (&args[0], self.flavour.distinct) {
             // Arrays count item by item.
             (Value::Array(items), _) if !self.flavour.keep_nulls => {
-                items.iter().for_each(|item| self.take(item))
+                items.iter().for_each(|item| self.take(item));
             }
             (value, _) => self.take(value),
         }

@@ -277,6 +277,14 @@ impl Clock {
         }
     }
 
+    /// How many equal letters make one field.
+    const fn longest(&self, letter: char) -> usize {
+        match letter {
+            'd' | 'M' | 'h' | 'H' | 'm' | 's' if !self.is_timespan => 2,
+            _ => usize::MAX,
+        }
+    }
+
     /// The text of a run of equal letters; `None` when the pattern has no such letter.
     fn field(&self, letter: char, width: usize) -> Option<String> {
         let hour = self.ticks_of_day / (3_600 * TICKS_PER_SECOND);
@@ -319,10 +327,7 @@ fn format(pattern: &str, clock: &Clock) -> Option<String> {
             .iter()
             .take_while(|c| **c == letter)
             .count();
-        let run = match letter {
-            'd' | 'M' | 'h' | 'H' | 'm' | 's' => run.min(2),
-            _ => run,
-        };
+        let run = run.min(clock.longest(letter));
         if letter.is_ascii_alphabetic() {
             out.push_str(&clock.field(letter, run)?);
         } else {

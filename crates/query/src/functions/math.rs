@@ -11,15 +11,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Value::Timespan(v) => Some(Value::Timespan(v.wrapping_abs())),
         other => other.as_f64().map(|v| Value::Real(v.abs())),
     }),
-    Function::rows("sign", |a| match &a[0] {
-        other => {
-            let v = other.as_f64()?;
-            let sign = i32::from(v > 0.0) - i32::from(v < 0.0);
-            Some(Value::Real(f64::from(sign)))
-        }
+    Function::rows("sign", |a| {
+        let v = real(a, 0)?;
+        let sign = i32::from(v > 0.0) - i32::from(v < 0.0);
+        Some(Value::Real(f64::from(sign)))
     }),
-    Function::bind("bin", bin),
-    Function::bind("floor", bin),
     Function::rows("bin_at", bin_at),
     Function::rows("ceiling", |a| real(a, 0).map(|v| Value::Real(v.ceil()))),
     Function::rows("round", |a| {
@@ -36,9 +32,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("exp", |a| math(real(a, 0)?.exp())),
     Function::rows("exp2", |a| math(real(a, 0)?.exp2())),
     Function::rows("exp10", |a| math(10_f64.powf(real(a, 0)?))),
-    Function::rows("log", |a| math(real(a, 0)?.ln())),
-    Function::rows("log2", |a| math(real(a, 0)?.log2())),
-    Function::rows("log10", |a| math(real(a, 0)?.log10())),
+    Function::rows("log", |a| logarithm(real(a, 0)?.ln())),
+    Function::rows("log2", |a| logarithm(real(a, 0)?.log2())),
+    Function::rows("log10", |a| logarithm(real(a, 0)?.log10())),
     Function::rows("pow", |a| Some(Value::Real(real(a, 0)?.powf(real(a, 1)?)))),
     Function::rows("pi", |_| Some(Value::Real(std::f64::consts::PI))),
     Function::rows("sin", |a| Some(Value::Real(real(a, 0)?.sin()))),
@@ -77,8 +73,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("erfc", |a| Some(Value::Real(erfc(real(a, 0)?)))),
 ];
 
-/// A result that is no number is null, as in Kusto's logarithms of negative numbers.
 fn math(value: f64) -> Option<Value> {
+    Some(Value::Real(value))
+}
+
+/// The logarithm of a negative number is null in Kusto.
+fn logarithm(value: f64) -> Option<Value> {
     (!value.is_nan()).then_some(Value::Real(value))
 }
 

@@ -51,15 +51,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         string(source.replace(&*from, &to))
     }),
     Function::rows("replace_strings", |a| {
-        let mut out = text(a, 0)?.to_string();
-        let (from, to) = (a.get(1)?.as_array()?, a.get(2)?.as_array()?);
-        for (from, to) in from.iter().zip(to) {
-            let from = from.to_text();
-            if !from.is_empty() {
-                out = out.replace(&*from, &to.to_text());
-            }
-        }
-        string(out)
+        replace_strings(&text(a, 0)?, a.get(1)?.as_array()?, a.get(2)?.as_array()?)
     }),
     Function::rows("strcmp", |a| {
         let order = text(a, 0)?.cmp(&text(a, 1)?);
@@ -138,6 +130,25 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn count(value: usize) -> Option<Value> {
     i64::try_from(value).ok().map(Value::Long)
+}
+
+/// In one pass, the first lookup that matches wins; what stands for no string stays as it is.
+fn replace_strings(source: &str, from: &[Value], to: &[Value]) -> Option<Value> {
+    let lookups: Vec<_> = from.iter().map(Value::to_text).collect();
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(first) = rest.chars().next() {
+        let found = lookups
+            .iter()
+            .position(|lookup| !lookup.is_empty() && rest.starts_with(&**lookup));
+        let length = found.map_or(first.len_utf8(), |at| lookups[at].len());
+        match found.and_then(|at| to.get(at)?.as_str()) {
+            Some(replacement) => out.push_str(replacement),
+            None => out.push_str(&rest[..length]),
+        }
+        rest = &rest[length..];
+    }
+    string(out)
 }
 
 fn substring(args: &[Value]) -> Option<Value> {
