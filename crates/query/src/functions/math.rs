@@ -16,6 +16,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let sign = i32::from(v > 0.0) - i32::from(v < 0.0);
         Some(Value::Real(f64::from(sign)))
     }),
+    Function::bind("bin", bin),
+    Function::bind("floor", bin),
     Function::rows("bin_at", bin_at),
     Function::rows("ceiling", |a| real(a, 0).map(|v| Value::Real(v.ceil()))),
     Function::rows("round", |a| {
