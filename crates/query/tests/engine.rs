@@ -205,7 +205,16 @@ fn skipping_queries_that_have_nothing_to_read_changes_no_answer() {
             skipping.skip_if_nothing_to_read = true;
             let long = engine.run_blocking(query, &options()).expect(query);
             let short = engine.run_blocking(query, &skipping).expect(query);
-            assert_eq!(json(&short), json(&long), "{query}");
+            assert_eq!(unordered(&short), unordered(&long), "{query}");
         }
     }
+}
+
+/// The answer, its rows in an order of their own: groups come in any.
+fn unordered(result: &atalaya_query::QueryResult) -> serde_json::Value {
+    let mut shown = json(result);
+    if let Some(rows) = shown["rows"].as_array_mut() {
+        rows.sort_by_key(ToString::to_string);
+    }
+    shown
 }
