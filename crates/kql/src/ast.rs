@@ -90,6 +90,8 @@ pub enum Source {
     Print(Vec<NamedExpr>),
     /// `range x from a to b step c`.
     Range(Name, Box<[Expr; 3]>),
+    /// `search …` at the start.
+    Search(SearchArgs),
     /// `union …` at the start.
     Union(UnionArgs),
     /// `materialize(…)` in place.
@@ -150,6 +152,26 @@ pub enum OperatorKind {
     GetSchema,
     /// `render kind with (…)`
     Render(Name, Vec<(Name, String)>),
+    /// `parse`, `parse-where`
+    Parse(Box<ParseArgs>),
+    /// `parse-kv`
+    ParseKv(Box<ParseKvArgs>),
+    /// `mv-apply … on ( … )`
+    MvApply(ExpandArgs, Vec<Operator>),
+    /// `partition by column ( … )`
+    Partition(Name, Vec<Operator>),
+    /// `search`
+    Search(SearchArgs),
+    /// `make-series`
+    MakeSeries(Box<SeriesArgs>),
+    /// `sample`
+    Sample(Expr),
+    /// `sample-distinct n of …`
+    SampleDistinct(Expr, Expr),
+    /// `top-hitters n of … by …`
+    TopHitters(Expr, NamedExpr, Option<NamedExpr>),
+    /// `invoke f(…)`
+    Invoke(Name, Vec<Expr>),
     /// An operator that is known but not supported, or not known at all.
     Unsupported(Name),
 }
@@ -209,6 +231,75 @@ pub struct ExpandArgs {
     pub columns: Vec<(NamedExpr, Option<Name>)>,
     /// `limit`.
     pub limit: Option<Expr>,
+}
+
+/// Arguments of a parse.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParseArgs {
+    /// Rows that do not match are dropped (`parse-where`).
+    pub drops: bool,
+    /// `kind=`: `simple`, `relaxed` or `regex`.
+    pub kind: Option<Name>,
+    /// `flags=` of a regular expression.
+    pub flags: Option<Name>,
+    /// What is parsed.
+    pub expr: Expr,
+    /// The pattern.
+    pub items: Vec<ParseItem>,
+}
+
+/// A piece of the pattern of a parse.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParseItem {
+    /// `*`: anything.
+    Star,
+    /// Text, or a regular expression.
+    Text(String),
+    /// A column and its type.
+    Column(Name, Option<Name>),
+}
+
+/// Arguments of a parse-kv.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParseKvArgs {
+    /// What is parsed.
+    pub expr: Expr,
+    /// Keys and their types.
+    pub keys: Vec<(Name, Name)>,
+    /// `with (name=value, …)`.
+    pub options: Vec<(Name, Expr)>,
+}
+
+/// Arguments of a search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchArgs {
+    /// `kind=case_sensitive`.
+    pub case_sensitive: bool,
+    /// `in (T1, T2)`, names may have wildcards.
+    pub tables: Vec<Name>,
+    /// What is looked for.
+    pub predicate: Expr,
+}
+
+/// Arguments of a make-series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesArgs {
+    /// `kind=nonempty`: no rows give one series of defaults.
+    pub is_nonempty: bool,
+    /// Aggregates and the values of empty bins.
+    pub aggregates: Vec<(NamedExpr, Option<Expr>)>,
+    /// The axis.
+    pub axis: NamedExpr,
+    /// `from`, inclusive.
+    pub from: Option<Expr>,
+    /// `to`, exclusive; inclusive if it comes from `in range(…)`.
+    pub to: Option<Expr>,
+    /// Whether `to` is itself a point.
+    pub to_is_inclusive: bool,
+    /// `step`.
+    pub step: Expr,
+    /// `by`.
+    pub groups: Vec<NamedExpr>,
 }
 
 /// An expression and where it stands.

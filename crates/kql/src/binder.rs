@@ -1,16 +1,21 @@
 //! Tree to bound tree: names, types, ranges, serialization.
 
 mod aggregate;
+mod apply;
 mod dynamic;
 mod expand;
 mod expr;
+mod extraction;
 mod join;
 mod literal;
 mod names;
 mod project;
 mod range;
 mod rel;
+mod sampling;
 mod scope;
+mod search;
+mod series;
 mod union;
 
 use atalaya_model::{Diagnostic, Level, Span};

@@ -288,6 +288,40 @@ pub enum RelOp {
         /// Most rows per input row.
         limit: Option<u64>,
     },
+    /// Runs `body` once for the rows of every distinct key, in order of first appearance.
+    /// Output: the carried columns of the rows' first one, then the body's columns.
+    Each {
+        /// Input.
+        input: Box<RelNode>,
+        /// Columns that rows of one partition have in common.
+        keys: Vec<usize>,
+        /// Columns put before the body's.
+        carried: Vec<usize>,
+        /// What is run; it reads the partition as `Materialized(slot)`.
+        body: Box<RelNode>,
+        /// Where the body finds its rows.
+        slot: usize,
+        /// How many of the input's columns the body sees, from the first on.
+        width: usize,
+    },
+    /// Arrays over equal steps. Input: groups, the step's start, aggregates, in any order of
+    /// rows. Output: groups, one array per aggregate, the array of starts.
+    Series {
+        /// Input.
+        input: Box<RelNode>,
+        /// How many columns are groups.
+        groups: usize,
+        /// First start; the least of the input where missing.
+        from: Option<Expr>,
+        /// End, exclusive; just after the greatest of the input where missing.
+        to: Option<Expr>,
+        /// Step.
+        step: Expr,
+        /// What stands in empty steps, one per aggregate.
+        defaults: Vec<Expr>,
+        /// No rows give one series of defaults.
+        is_nonempty: bool,
+    },
     /// Marks the order of rows as meaningful.
     Serialize(Box<RelNode>),
 }

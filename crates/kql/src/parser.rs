@@ -1,7 +1,9 @@
 //! Tokens to tree, by recursive descent. Goes on after an error at the next operator.
 
 pub(crate) mod expressions;
+mod extraction;
 mod operators;
+mod series;
 mod sources;
 
 use atalaya_model::{Diagnostic, Span};
@@ -34,6 +36,7 @@ pub fn parse(source: &str) -> Parsed {
         depth: 0,
         arithmetic_operators: 0,
         second_looks: 0,
+        in_search: false,
         diagnostics,
     };
     let script = parser.script();
@@ -50,6 +53,8 @@ pub(crate) struct Parser<'s> {
     depth: usize,
     arithmetic_operators: usize,
     second_looks: usize,
+    /// Inside of `search`, where a colon is an operator.
+    in_search: bool,
     diagnostics: Vec<Diagnostic>,
 }
 

@@ -35,7 +35,11 @@ pub(crate) fn is_empty(
         | RelOp::Sort { input, .. }
         | RelOp::Take { input, .. }
         | RelOp::Expand { input, .. }
+        | RelOp::Each { input, .. }
         | RelOp::Serialize(input) => empty(input),
+        RelOp::Series {
+            input, is_nonempty, ..
+        } => !is_nonempty && empty(input),
         RelOp::Join {
             left, right, kind, ..
         } => match kind {

@@ -7,6 +7,7 @@
 //! columns that nobody asks for are left out on the way down.
 
 mod aggregate;
+mod each;
 mod expand;
 mod expr;
 mod join;
@@ -14,6 +15,7 @@ mod need;
 mod resolve;
 mod rows;
 mod scan;
+mod series;
 mod times;
 
 use std::sync::Arc;
@@ -199,6 +201,8 @@ impl<'a> Lowering<'a> {
                     let expanded = self.expand(&node.op, input, &node.schema).await?;
                     rows::held(expanded, &node.schema)
                 }
+                RelOp::Each { .. } => rows::held(self.each(node).await?, &node.schema),
+                RelOp::Series { .. } => rows::held(self.series(node).await?, &node.schema),
                 RelOp::Serialize(input) => {
                     let plan = self.node(input, need, bounds).await?;
                     if input.serialized {

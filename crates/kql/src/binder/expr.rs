@@ -446,7 +446,7 @@ fn value_set(rows: crate::bound::RelNode, span: Span) -> Expr {
 }
 
 /// The function that converts to a type.
-const fn conversion(ty: Type) -> &'static str {
+pub(crate) const fn conversion(ty: Type) -> &'static str {
     match ty {
         Type::Bool => "tobool",
         Type::Int => "toint",

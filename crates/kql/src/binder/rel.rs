@@ -16,22 +16,33 @@ const OPERATORS: &[&str] = &[
     "extend",
     "filter",
     "getschema",
+    "invoke",
     "join",
     "limit",
     "lookup",
+    "make-series",
+    "mv-apply",
     "mv-expand",
     "order",
+    "parse",
+    "parse-kv",
+    "parse-where",
+    "partition",
     "project",
     "project-away",
     "project-keep",
     "project-rename",
     "project-reorder",
     "render",
+    "sample",
+    "sample-distinct",
+    "search",
     "serialize",
     "sort",
     "summarize",
     "take",
     "top",
+    "top-hitters",
     "union",
     "where",
 ];
@@ -44,21 +55,10 @@ const KUSTO_OPERATORS: &[&str] = &[
     "find",
     "fork",
     "graph-match",
-    "invoke",
     "macro-expand",
     "make-graph",
-    "make-series",
-    "mv-apply",
-    "parse",
-    "parse-kv",
-    "parse-where",
-    "partition",
     "reduce",
-    "sample",
-    "sample-distinct",
     "scan",
-    "search",
-    "top-hitters",
     "top-nested",
 ];
 
@@ -69,19 +69,32 @@ impl Binder<'_> {
         }
         let mut env = env.clone();
         let mut node = self.source(&env, &pipeline.source, pipeline.span);
-        for operator in &pipeline.operators {
-            let Some(input) = node else { break };
+        if let Some(input) = node {
+            node = self.operators(&mut env, input, &pipeline.operators);
+        }
+        self.leave();
+        node
+    }
+
+    /// Operators one after the other.
+    pub(crate) fn operators(
+        &mut self,
+        env: &mut Env,
+        input: RelNode,
+        operators: &[Operator],
+    ) -> Option<RelNode> {
+        let mut node = input;
+        for operator in operators {
             // A mistake in an operator that keeps the columns hides no later one.
             let keeps = matches!(
                 operator.kind,
                 OperatorKind::Where(_) | OperatorKind::Sort(_) | OperatorKind::Take(_)
             );
-            let schema = keeps.then(|| input.schema.clone());
-            let bound = self.operator(&mut env, input, operator);
-            node = bound.or_else(|| schema.map(|schema| table("", schema, operator.span)));
+            let schema = keeps.then(|| node.schema.clone());
+            let bound = self.operator(env, node, operator);
+            node = bound.or_else(|| schema.map(|schema| table("", schema, operator.span)))?;
         }
-        self.leave();
-        node
+        Some(node)
     }
 
     /// A row set behind an expression that could be one: a table's or row set's name, a call of
@@ -130,6 +143,7 @@ impl Binder<'_> {
             Source::Print(values) => self.print(env, values, span),
             Source::Range(name, bounds) => self.range_source(env, name, bounds, span),
             Source::Union(args) => self.union(env, None, args, span),
+            Source::Search(args) => self.search_tables(env, args, span),
         }
     }
 
@@ -341,6 +355,20 @@ impl Binder<'_> {
             OperatorKind::Lookup(args) => self.lookup(env, node, args, span),
             OperatorKind::Union(args) => self.union(env, Some(node), args, span),
             OperatorKind::MvExpand(args) => self.mv_expand(env, node, args, span),
+            OperatorKind::Parse(args) => self.parse_with(env, node, args, span),
+            OperatorKind::ParseKv(args) => self.parse_kv(env, node, args, span),
+            OperatorKind::MvApply(args, body) => self.mv_apply(env, node, args, body, span),
+            OperatorKind::Partition(key, body) => self.partition(env, node, key, body, span),
+            OperatorKind::Search(args) => self.search_rows(env, node, args, span),
+            OperatorKind::MakeSeries(args) => self.make_series(env, node, args, span),
+            OperatorKind::Sample(count) => self.take(env, node, count, span),
+            OperatorKind::SampleDistinct(count, of) => {
+                self.sample_distinct(env, node, count, of, span)
+            }
+            OperatorKind::TopHitters(count, of, by) => {
+                self.top_hitters(env, node, (count, of, by.as_ref()), span)
+            }
+            OperatorKind::Invoke(name, args) => self.invoke(env, node, name, args, span),
             OperatorKind::As(name) => {
                 env.set(&name.text, Value::Rows(node.clone().into()));
                 env.set_as(&name.text);
@@ -441,7 +469,7 @@ impl Binder<'_> {
         }
     }
 
-    fn filter(
+    pub(crate) fn filter(
         &mut self,
         env: &Env,
         node: RelNode,
@@ -470,7 +498,13 @@ impl Binder<'_> {
         })
     }
 
-    fn sort(&mut self, env: &Env, node: RelNode, args: &[SortArg], span: Span) -> Option<RelNode> {
+    pub(crate) fn sort(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        args: &[SortArg],
+        span: Span,
+    ) -> Option<RelNode> {
         let mut keys = Vec::new();
         for arg in args {
             let expr = self.expr(scope(env, &node), &arg.expr)?;
@@ -499,7 +533,13 @@ impl Binder<'_> {
         })
     }
 
-    fn take(&mut self, env: &Env, node: RelNode, count: &ast::Expr, span: Span) -> Option<RelNode> {
+    pub(crate) fn take(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        count: &ast::Expr,
+        span: Span,
+    ) -> Option<RelNode> {
         let bound = self.scalar(env, count)?;
         let ExprKind::Literal(Literal::Long(value)) = bound.kind else {
             self.error(
@@ -577,7 +617,7 @@ pub(crate) fn scope<'s>(env: &'s Env, node: &'s RelNode) -> Scope<'s> {
     }
 }
 
-fn table(name: &str, schema: Vec<ColumnDef>, span: Span) -> RelNode {
+pub(crate) fn table(name: &str, schema: Vec<ColumnDef>, span: Span) -> RelNode {
     RelNode {
         op: RelOp::Table(name.to_owned()),
         schema,

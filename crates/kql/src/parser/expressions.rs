@@ -92,7 +92,11 @@ impl Parser<'_> {
                 return binary(name, left, right);
             }
         }
-        // Sentinel's `:` for `has` in where clauses is not supported; `!` goes with a word.
+        if self.in_search && self.eat(":") {
+            let right = self.additive();
+            return binary(":", left, right);
+        }
+        // `!` goes with a word.
         let negated = self.is("!")
             && self.tokens.get(self.at + 1).is_some_and(|token| {
                 token.kind == Kind::Name && token.span.start == self.span().end

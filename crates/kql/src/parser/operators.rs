@@ -70,6 +70,21 @@ impl Parser<'_> {
                     self.named_exprs()
                 })
             }
+            "parse" => self.parse_with(false)?,
+            "parse-where" => self.parse_with(true)?,
+            "parse-kv" => self.parse_kv()?,
+            "mv-apply" => self.apply()?,
+            "partition" => self.partition(keyword)?,
+            "search" => OperatorKind::Search(self.search_args()?),
+            "make-series" => self.make_series()?,
+            "sample" => OperatorKind::Sample(self.additive()),
+            "sample-distinct" => {
+                let count = self.additive();
+                self.want_word("of")?;
+                OperatorKind::SampleDistinct(count, self.expr())
+            }
+            "top-hitters" => self.top_hitters()?,
+            "invoke" => self.invoke()?,
             "as" => OperatorKind::As(self.name()?),
             "getschema" => OperatorKind::GetSchema,
             "render" => self.render()?,
@@ -91,7 +106,7 @@ impl Parser<'_> {
         }
     }
 
-    fn pattern(&mut self) -> Option<Name> {
+    pub(super) fn pattern(&mut self) -> Option<Name> {
         let start = self.span().start;
         let mut end = start;
         let mut text = String::new();
@@ -150,7 +165,7 @@ impl Parser<'_> {
         OperatorKind::Summarize(aggregates, groups)
     }
 
-    fn skip_hint(&mut self) {
+    pub(super) fn skip_hint(&mut self) {
         self.at += 1;
         while self.eat(".") {
             self.at += 1;
@@ -215,6 +230,10 @@ impl Parser<'_> {
     }
 
     fn expand(&mut self) -> Option<OperatorKind> {
+        Some(OperatorKind::MvExpand(self.expand_args()?))
+    }
+
+    pub(super) fn expand_args(&mut self) -> Option<ExpandArgs> {
         let mut args = ExpandArgs {
             with_index: None,
             as_pairs: false,
@@ -255,10 +274,10 @@ impl Parser<'_> {
         if self.eat_word("limit") {
             args.limit = Some(self.additive());
         }
-        Some(OperatorKind::MvExpand(args))
+        Some(args)
     }
 
-    fn named_exprs_one(&mut self) -> Vec<NamedExpr> {
+    pub(super) fn named_exprs_one(&mut self) -> Vec<NamedExpr> {
         let is_named = self.token().kind == Kind::Name && self.is_at(1, "=");
         let names = if is_named {
             let name = self.name();

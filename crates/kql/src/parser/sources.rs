@@ -5,7 +5,14 @@ use crate::ast::{Expr, Name, Pipeline, Source, UnionArgs};
 use crate::lexer::Kind;
 
 /// Words that can only start a row set.
-const TABULAR_WORDS: [&str; 5] = ["datatable", "print", "range", "union", "materialize"];
+const TABULAR_WORDS: [&str; 6] = [
+    "search",
+    "datatable",
+    "print",
+    "range",
+    "union",
+    "materialize",
+];
 
 impl Parser<'_> {
     /// Whether what follows can only be a row set (a name alone can be both).
@@ -66,6 +73,10 @@ impl Parser<'_> {
                 "union" => {
                     self.at += 1;
                     return Some(Source::Union(self.union_args()?));
+                }
+                "search" if !self.is_at(1, "|") && !self.is_at(1, "(") => {
+                    self.at += 1;
+                    return Some(Source::Search(self.search_args()?));
                 }
                 "materialize" if self.is_at(1, "(") => {
                     self.at += 2;

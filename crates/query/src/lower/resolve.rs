@@ -128,6 +128,18 @@ fn parts(op: &mut RelOp) -> (Vec<&mut RelNode>, Vec<&mut Expr>) {
         RelOp::Take { input, .. } | RelOp::Serialize(input) => (vec![input], Vec::new()),
         RelOp::Join { left, right, .. } => (vec![left, right], Vec::new()),
         RelOp::Union(inputs) => (inputs.iter_mut().collect(), Vec::new()),
+        RelOp::Each { input, body, .. } => (vec![input, body], Vec::new()),
+        RelOp::Series {
+            input,
+            from,
+            to,
+            step,
+            defaults,
+            ..
+        } => {
+            let bounds = from.iter_mut().chain(to.iter_mut()).chain([step]);
+            (vec![input], bounds.chain(defaults.iter_mut()).collect())
+        }
         RelOp::Expand { input, columns, .. } => {
             let exprs = columns.iter_mut().map(|column| &mut column.expr);
             (vec![input], exprs.collect())

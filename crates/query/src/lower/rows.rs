@@ -88,7 +88,7 @@ fn computed(row: &[Expr]) -> Lowered<LogicalPlan> {
     Ok(plan.project(outputs)?.build()?)
 }
 
-fn constants(row: &[Expr]) -> Lowered<Vec<Value>> {
+pub(super) fn constants(row: &[Expr]) -> Lowered<Vec<Value>> {
     let mut scope = Scope::over(LogicalPlanBuilder::empty(true).build()?);
     row.iter()
         .map(|expr| {

@@ -1,0 +1,71 @@
+//! `sample-distinct` and `top-hitters`, in terms of other operators.
+
+use atalaya_model::Span;
+
+use super::Binder;
+use super::names::implied;
+use super::scope::Env;
+use crate::ast::{Expr, ExprKind, Name, NamedExpr, SortArg};
+use crate::bound::RelNode;
+
+impl Binder<'_> {
+    pub(crate) fn sample_distinct(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        count: &Expr,
+        of: &Expr,
+        span: Span,
+    ) -> Option<RelNode> {
+        let list = [NamedExpr {
+            names: Vec::new(),
+            expr: of.clone(),
+        }];
+        let distinct = self.distinct(env, node, &list, span)?;
+        self.take(env, distinct, count, span)
+    }
+
+    pub(crate) fn top_hitters(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        (count, of, by): (&Expr, &NamedExpr, Option<&NamedExpr>),
+        span: Span,
+    ) -> Option<RelNode> {
+        let column = of
+            .names
+            .first()
+            .map(|name| name.text.clone())
+            .or_else(|| implied(&of.expr))
+            .unwrap_or_default();
+        let (function, args, name) = match by {
+            None => ("count", Vec::new(), format!("approximate_count_{column}")),
+            Some(by) => {
+                let summed = implied(&by.expr).unwrap_or_default();
+                ("sum", vec![by.clone()], format!("approximate_sum_{summed}"))
+            }
+        };
+        let aggregate = NamedExpr {
+            names: vec![Name {
+                text: name.clone(),
+                span,
+            }],
+            expr: Expr {
+                kind: ExprKind::Call(function.to_owned(), args),
+                span,
+            },
+        };
+        let groups = std::slice::from_ref(of);
+        let summary = self.summarize(env, node, &[aggregate], groups, span)?;
+        let key = SortArg {
+            expr: Expr {
+                kind: ExprKind::Name(name),
+                span,
+            },
+            descending: true,
+            nulls_first: None,
+        };
+        let sorted = self.sort(env, summary, &[key], span)?;
+        self.take(env, sorted, count, span)
+    }
+}

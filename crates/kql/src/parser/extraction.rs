@@ -1,0 +1,183 @@
+//! Operators that take values apart or look for them: `parse`, `parse-kv`, `search`, and those
+//! that run operators on parts of the rows.
+
+use super::{Parser, expressions};
+use crate::ast::{
+    Name, NamedExpr, Operator, OperatorKind, ParseArgs, ParseItem, ParseKvArgs, SearchArgs,
+};
+use crate::lexer::Kind;
+
+impl Parser<'_> {
+    pub(super) fn parse_with(&mut self, drops: bool) -> Option<OperatorKind> {
+        let (mut kind, mut flags) = (None, None);
+        while self.token().kind == Kind::Name && self.is_at(1, "=") {
+            let option = self.name()?;
+            self.at += 1;
+            let value = Some(self.name()?);
+            match option.text.as_str() {
+                "kind" => kind = value,
+                "flags" => flags = value,
+                _ => self.expected("`kind` or `flags`"),
+            }
+        }
+        let expr = self.expr();
+        self.want_word("with")?;
+        let mut items = Vec::new();
+        loop {
+            if self.eat("*") {
+                items.push(ParseItem::Star);
+            } else if self.token().kind == Kind::String {
+                items.push(ParseItem::Text(expressions::unquote(self.text())));
+                self.at += 1;
+            } else if self.token().kind == Kind::Name || self.is("[") {
+                let name = self.name()?;
+                let ty = if self.eat(":") {
+                    Some(self.name()?)
+                } else {
+                    None
+                };
+                items.push(ParseItem::Column(name, ty));
+            } else {
+                break;
+            }
+        }
+        if items.is_empty() {
+            self.expected("a pattern");
+            return None;
+        }
+        Some(OperatorKind::Parse(Box::new(ParseArgs {
+            drops,
+            kind,
+            flags,
+            expr,
+            items,
+        })))
+    }
+
+    pub(super) fn parse_kv(&mut self) -> Option<OperatorKind> {
+        let expr = self.expr();
+        self.want_word("as")?;
+        self.want("(")?;
+        let mut keys = Vec::new();
+        while !self.is(")") && !self.is_end() {
+            let name = self.name()?;
+            self.want(":")?;
+            keys.push((name, self.name()?));
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.want(")")?;
+        let mut options = Vec::new();
+        if self.eat_word("with") {
+            self.want("(")?;
+            while !self.is(")") && !self.is_end() {
+                let name = self.name()?;
+                self.want("=")?;
+                options.push((name, self.expr()));
+                if !self.eat(",") {
+                    break;
+                }
+            }
+            self.want(")")?;
+        }
+        Some(OperatorKind::ParseKv(Box::new(ParseKvArgs {
+            expr,
+            keys,
+            options,
+        })))
+    }
+
+    pub(super) fn search_args(&mut self) -> Option<SearchArgs> {
+        let mut case_sensitive = false;
+        if self.is_word("kind") && self.is_at(1, "=") {
+            self.at += 2;
+            case_sensitive = self.name()?.text == "case_sensitive";
+        }
+        let mut tables = Vec::new();
+        if self.eat_word("in") {
+            self.want("(")?;
+            while !self.is(")") && !self.is_end() {
+                tables.push(self.pattern()?);
+                if !self.eat(",") {
+                    break;
+                }
+            }
+            self.want(")")?;
+        }
+        let outer = std::mem::replace(&mut self.in_search, true);
+        let predicate = self.expr();
+        self.in_search = outer;
+        Some(SearchArgs {
+            case_sensitive,
+            tables,
+            predicate,
+        })
+    }
+
+    pub(super) fn apply(&mut self) -> Option<OperatorKind> {
+        let args = self.expand_args()?;
+        self.want_word("on")?;
+        Some(OperatorKind::MvApply(args, self.body()?))
+    }
+
+    pub(super) fn partition(&mut self, keyword: &Name) -> Option<OperatorKind> {
+        while self.text().starts_with("hint") {
+            self.skip_hint();
+        }
+        self.want_word("by")?;
+        let key = self.name()?;
+        if !self.is("(") {
+            self.skip_to_operator();
+            return Some(OperatorKind::Unsupported(keyword.clone()));
+        }
+        Some(OperatorKind::Partition(key, self.body()?))
+    }
+
+    /// Operators in parentheses.
+    fn body(&mut self) -> Option<Vec<Operator>> {
+        self.want("(")?;
+        if !self.enter() {
+            return None;
+        }
+        let mut operators = Vec::new();
+        loop {
+            match self.operator() {
+                Some(operator) => operators.push(operator),
+                None => self.skip_to_operator(),
+            }
+            if !self.eat("|") {
+                break;
+            }
+        }
+        self.depth -= 1;
+        self.want(")")?;
+        Some(operators)
+    }
+
+    pub(super) fn top_hitters(&mut self) -> Option<OperatorKind> {
+        let count = self.additive();
+        self.want_word("of")?;
+        let of = self.named_exprs_one().pop()?;
+        let by: Option<NamedExpr> = if self.eat_word("by") {
+            self.named_exprs_one().pop()
+        } else {
+            None
+        };
+        Some(OperatorKind::TopHitters(count, of, by))
+    }
+
+    pub(super) fn invoke(&mut self) -> Option<OperatorKind> {
+        let name = self.name()?;
+        self.want("(")?;
+        let mut args = Vec::new();
+        while !self.is(")") && !self.is_end() {
+            args.push(self.expr());
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.want(")")?;
+        Some(OperatorKind::Invoke(name, args))
+    }
+}
