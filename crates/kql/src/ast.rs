@@ -81,7 +81,7 @@ pub enum Source {
     /// A table, a let-bound row set or a function call.
     Name(Name),
     /// `f(…)`.
-    Call(Name, Vec<Expr>),
+    Call(Name, Vec<NamedExpr>),
     /// In parentheses.
     Nested(Box<Pipeline>),
     /// `datatable (a: long, …) [ … ]`.
@@ -90,6 +90,8 @@ pub enum Source {
     Print(Vec<NamedExpr>),
     /// `range x from a to b step c`.
     Range(Name, Box<[Expr; 3]>),
+    /// `externaldata (a: long, …) [ "url", … ] with (…)`
+    External(ExternalArgs),
     /// `search …` at the start.
     Search(SearchArgs),
     /// `union …` at the start.
@@ -171,7 +173,7 @@ pub enum OperatorKind {
     /// `top-hitters n of … by …`
     TopHitters(Expr, NamedExpr, Option<NamedExpr>),
     /// `invoke f(…)`
-    Invoke(Name, Vec<Expr>),
+    Invoke(Name, Vec<NamedExpr>),
     /// An operator that is known but not supported, or not known at all.
     Unsupported(Name),
 }
@@ -231,6 +233,17 @@ pub struct ExpandArgs {
     pub columns: Vec<(NamedExpr, Option<Name>)>,
     /// `limit`.
     pub limit: Option<Expr>,
+}
+
+/// Arguments of an externaldata.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExternalArgs {
+    /// Columns and their types.
+    pub columns: Vec<(Name, Name)>,
+    /// Where the data lie.
+    pub urls: Vec<Expr>,
+    /// `with (name=value, …)`.
+    pub properties: Vec<(Name, Expr)>,
 }
 
 /// Arguments of a parse.

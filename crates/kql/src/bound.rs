@@ -211,6 +211,8 @@ pub struct ExpandColumn {
 pub enum RelOp {
     /// A table of the catalogue; its schema is the catalogue's.
     Table(String),
+    /// `externaldata`: rows of files at these addresses.
+    External(Vec<String>),
     /// Constant rows.
     Values(Vec<Vec<Expr>>),
     /// `range x from a to b step c`; one column.

@@ -70,6 +70,11 @@ impl<'s> Parser<'s> {
                 if let Some(binding) = self.binding() {
                     script.lets.push(binding);
                 }
+            } else if self.is_word("declare") && self.is_word_at(1, "query_parameters") {
+                self.at += 2;
+                if let Some(parameters) = self.parameters() {
+                    script.lets.extend(parameters);
+                }
             } else if self.is_word("set") {
                 self.skip_statement();
             } else if script.query.is_some() {
@@ -88,6 +93,33 @@ impl<'s> Parser<'s> {
             }
         }
         script
+    }
+
+    /// `(name: type = default, …)`: each is a value that the query can be given.
+    fn parameters(&mut self) -> Option<Vec<Let>> {
+        self.want("(")?;
+        let mut lets = Vec::new();
+        while !self.is(")") && !self.is_end() {
+            let parameter = self.parameter()?;
+            let value = parameter.default.unwrap_or(crate::ast::Expr {
+                kind: crate::ast::ExprKind::TypedLiteral(
+                    parameter
+                        .ty
+                        .map_or_else(|| "string".to_owned(), |ty| ty.text),
+                    "null".to_owned(),
+                ),
+                span: parameter.name.span,
+            });
+            lets.push(Let {
+                name: parameter.name,
+                value: LetValue::Scalar(value),
+            });
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.want(")")?;
+        Some(lets)
     }
 
     fn skip_statement(&mut self) {

@@ -166,6 +166,10 @@ impl<'a> Lowering<'a> {
         async move {
             match &node.op {
                 RelOp::Table(name) => self.table(name, &node.schema, need, bounds),
+                RelOp::External(_) => {
+                    let message = "`externaldata` is refused: no address is allowed";
+                    Err(LowerError::unsupported(message, node.span))
+                }
                 RelOp::Values(rows) => rows::values(rows, &node.schema),
                 RelOp::Range { from, to, step } => rows::range(from, to, step, node),
                 RelOp::Materialized(index) => {

@@ -6,7 +6,7 @@ use super::Binder;
 use super::expr::call;
 use super::project::{columns, projected};
 use super::scope::{Env, Value};
-use crate::ast::{self, ExpandArgs, Name, Operator};
+use crate::ast::{self, ExpandArgs, Name, NamedExpr, Operator};
 use crate::bound::{ColumnDef, Expr, RelNode, RelOp, Type};
 
 /// The name of the rows that `invoke` gives to its function; nobody can write it.
@@ -120,7 +120,7 @@ impl Binder<'_> {
         env: &Env,
         node: RelNode,
         name: &Name,
-        args: &[ast::Expr],
+        args: &[NamedExpr],
         span: Span,
     ) -> Option<RelNode> {
         let Some(Value::Function { lambda, env: inner }) = env.get(&name.text).cloned() else {
@@ -134,7 +134,11 @@ impl Binder<'_> {
             kind: ast::ExprKind::Name(INVOKED.to_owned()),
             span: name.span,
         };
-        let args: Vec<ast::Expr> = std::iter::once(rows).chain(args.iter().cloned()).collect();
+        let rows = NamedExpr {
+            names: Vec::new(),
+            expr: rows,
+        };
+        let args: Vec<NamedExpr> = std::iter::once(rows).chain(args.iter().cloned()).collect();
         self.call_lambda_rows(&caller, &lambda, &inner, &args, span)
     }
 

@@ -71,7 +71,9 @@ impl Reader<'_> {
                 self.out.push(close);
                 return Some(());
             }
-            if !self.eat(',') {
+            // Kusto forgives a missing comma between strings of an array.
+            let forgiven = open == '[' && matches!(self.peek(), Some('"' | '\''));
+            if !self.eat(',') && !forgiven {
                 return None;
             }
             self.out.push(',');

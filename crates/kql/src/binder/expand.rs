@@ -6,7 +6,7 @@ use super::Binder;
 use super::names::implied;
 use super::rel::scope;
 use super::scope::{Env, Scope, Value};
-use crate::ast::{self, ExpandArgs, Lambda, LetValue, NamedExpr};
+use crate::ast::{ExpandArgs, Lambda, LetValue, NamedExpr};
 use crate::bound::{ColumnDef, ExpandColumn, Expr, ExprKind, Literal, RelNode, RelOp, Type};
 
 impl Lambda {
@@ -173,26 +173,19 @@ impl Binder<'_> {
         caller: &Env,
         lambda: &Lambda,
         defined_in: &Env,
-        args: &[ast::Expr],
+        args: &[NamedExpr],
         span: Span,
     ) -> Option<RelNode> {
         if !self.enter(span) {
             return None;
         }
-        let args: Vec<NamedExpr> = args
-            .iter()
-            .map(|expr| NamedExpr {
-                names: Vec::new(),
-                expr: expr.clone(),
-            })
-            .collect();
         let mut env = defined_in.clone();
         let scope = Scope {
             env: caller,
             columns: &[],
             serialized: false,
         };
-        let bound = self.bind_parameters(scope, &mut env, lambda, &args, span);
+        let bound = self.bind_parameters(scope, &mut env, lambda, args, span);
         let result = bound.and_then(|()| {
             for binding in &lambda.lets {
                 self.bind_let(&mut env, binding);

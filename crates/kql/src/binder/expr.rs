@@ -185,6 +185,11 @@ impl Binder<'_> {
     }
 
     fn binary(&mut self, name: &str, left: Expr, right: Expr, span: Span) -> Option<Expr> {
+        let (left, right) = if matches!(name, "==" | "!=") {
+            reconciled(left, right)
+        } else {
+            (left, right)
+        };
         let (l, r) = (left.ty, right.ty);
         let ty = match name {
             "and" | "or" => {
@@ -424,6 +429,29 @@ pub(crate) fn call(name: &str, args: Vec<Expr>, ty: Type, span: Span) -> Expr {
         ty,
         span,
         range,
+    }
+}
+
+/// Equality of a string and another type is that of the types' own texts or values, and `bool`
+/// counts as a number.
+fn reconciled(left: Expr, right: Expr) -> (Expr, Expr) {
+    let convert = |expr: Expr, ty: Type| {
+        let span = expr.span;
+        call(conversion(ty), vec![expr], ty, span)
+    };
+    let target = |one: Type, other: Type| match (one, other) {
+        (Type::String, Type::Bool) => Some(Type::Bool),
+        (Type::String, Type::DateTime) => Some(Type::DateTime),
+        (ty, Type::String) if ty.is_numeric() || ty == Type::Guid => Some(Type::String),
+        (Type::Bool, ty) if ty.is_numeric() => Some(Type::Long),
+        _ => None,
+    };
+    if let Some(ty) = target(left.ty, right.ty) {
+        return (convert(left, ty), right);
+    }
+    match target(right.ty, left.ty) {
+        Some(ty) => (left, convert(right, ty)),
+        None => (left, right),
     }
 }
 

@@ -20,7 +20,10 @@ impl Binder<'_> {
         args: &ParseArgs,
         span: Span,
     ) -> Option<RelNode> {
-        let source = self.expr(scope(env, &node), &args.expr)?;
+        let mut source = self.expr(scope(env, &node), &args.expr)?;
+        if source.ty == Type::Dynamic {
+            source = call("tostring", vec![source], Type::String, span);
+        }
         if source.ty != Type::String {
             let message = format!("`parse` wants a string, not {}", source.ty.name());
             let help = format!("write `tostring({})`", source.span.slice(self.source));

@@ -111,8 +111,7 @@ impl Binder<'_> {
             },
             ast::ExprKind::Call(name, args) => match env.get(name).cloned() {
                 Some(Value::Function { lambda, env: inner }) if lambda.is_tabular() => {
-                    let args: Vec<ast::Expr> = args.iter().map(|arg| arg.expr.clone()).collect();
-                    Some(self.call_lambda_rows(env, &lambda, &inner, &args, expr.span))
+                    Some(self.call_lambda_rows(env, &lambda, &inner, args, expr.span))
                 }
                 _ => None,
             },
@@ -143,6 +142,7 @@ impl Binder<'_> {
             Source::Print(values) => self.print(env, values, span),
             Source::Range(name, bounds) => self.range_source(env, name, bounds, span),
             Source::Union(args) => self.union(env, None, args, span),
+            Source::External(args) => self.external(env, args, span),
             Source::Search(args) => self.search_tables(env, args, span),
         }
     }
@@ -190,19 +190,15 @@ impl Binder<'_> {
         None
     }
 
-    fn table_function(&mut self, env: &Env, args: &[ast::Expr], span: Span) -> Option<RelNode> {
-        if let [
-            ast::Expr {
-                kind: ast::ExprKind::String(name),
-                ..
-            },
-        ] = args
-        {
-            let name = ast::Name {
-                text: name.clone(),
-                span,
-            };
-            return self.named_source(env, &name);
+    fn table_function(
+        &mut self,
+        env: &Env,
+        args: &[ast::NamedExpr],
+        span: Span,
+    ) -> Option<RelNode> {
+        let name = args.first().and_then(|arg| self.scalar(env, &arg.expr));
+        if let Some(ExprKind::Literal(Literal::String(text))) = name.map(|name| name.kind) {
+            return self.named_source(env, &ast::Name { text, span });
         }
         self.error("KS107", span, "`table` wants a name in quotes".to_owned());
         None
@@ -257,6 +253,38 @@ impl Binder<'_> {
         }
         Some(RelNode {
             op: RelOp::Values(rows),
+            schema,
+            span,
+            serialized: false,
+        })
+    }
+
+    fn external(&mut self, env: &Env, args: &ast::ExternalArgs, span: Span) -> Option<RelNode> {
+        let mut schema = Vec::new();
+        for (name, ty) in &args.columns {
+            let Some(ty) = Type::parse(&ty.text) else {
+                self.error("KS142", ty.span, format!("`{}` is no type", ty.text));
+                return None;
+            };
+            schema.push(ColumnDef {
+                name: name.text.clone(),
+                ty,
+                range: None,
+            });
+        }
+        let mut urls = Vec::new();
+        for url in &args.urls {
+            match self.scalar(env, url)?.kind {
+                ExprKind::Literal(Literal::String(url)) => urls.push(url),
+                _ => {
+                    let message = "the address of external data must be a constant".to_owned();
+                    self.error("KS107", url.span, message);
+                    return None;
+                }
+            }
+        }
+        Some(RelNode {
+            op: RelOp::External(urls),
             schema,
             span,
             serialized: false,

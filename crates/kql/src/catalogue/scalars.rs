@@ -1,7 +1,7 @@
 //! Scalar and window functions.
 
 use super::Function;
-use super::Returns::{Always, Common, Of, Rounded};
+use super::Returns::{Always, Common, Of, Rounded, Sum};
 use crate::bound::Type::{
     Bool, DateTime, Decimal, Dynamic, Guid, Int, Long, Real, String, Timespan,
 };
@@ -17,7 +17,7 @@ const fn f(name: &'static str, min: usize, max: usize, returns: super::Returns) 
 
 /// All of them.
 pub const SCALARS: &[Function] = &[
-    f("abs", 1, 1, Of(0)),
+    f("abs", 1, 1, Sum),
     f("acos", 1, 1, Always(Real)),
     f("ago", 1, 1, Always(DateTime)),
     f("around", 3, 3, Always(Bool)),

@@ -289,6 +289,15 @@ impl Parser<'_> {
         loop {
             if self.is(".") && !self.is_at(1, ".") {
                 self.at += 1;
+                // `a.[0]` and `a.['b c']` are indexing.
+                let is_name = self.is("[")
+                    && self
+                        .tokens
+                        .get(self.at + 1)
+                        .is_some_and(|t| t.kind == Kind::String);
+                if self.is("[") && !is_name {
+                    continue;
+                }
                 let Some(name) = self.name() else { return expr };
                 let span = expr.span.to(name.span);
                 expr = match &expr.kind {
@@ -399,6 +408,12 @@ impl Parser<'_> {
             return literal;
         }
         self.at += 2;
+        if text == "toscalar" && self.token().kind == Kind::String {
+            // Of a value it is that value.
+            let inner = self.expr();
+            let _ = self.want(")");
+            return inner;
+        }
         if text == "toscalar" {
             let rows = self.pipeline();
             let span = Span::new(span.start, self.span().end);
@@ -421,7 +436,7 @@ impl Parser<'_> {
         }
     }
 
-    fn argument(&mut self) -> NamedExpr {
+    pub(super) fn argument(&mut self) -> NamedExpr {
         let is_named = self.token().kind == Kind::Name && self.is_at(1, "=");
         let names = if is_named {
             let name = self.name();

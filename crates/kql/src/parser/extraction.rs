@@ -172,7 +172,7 @@ impl Parser<'_> {
         self.want("(")?;
         let mut args = Vec::new();
         while !self.is(")") && !self.is_end() {
-            args.push(self.expr());
+            args.push(self.argument());
             if !self.eat(",") {
                 break;
             }

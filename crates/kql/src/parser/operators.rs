@@ -111,7 +111,7 @@ impl Parser<'_> {
         let mut end = start;
         let mut text = String::new();
         loop {
-            let is_part = self.is("*") || self.token().kind == Kind::Name;
+            let is_part = self.is("*") || matches!(self.token().kind, Kind::Name | Kind::Long);
             let touches = text.is_empty() || self.span().start == end;
             if !is_part || !touches {
                 break;
@@ -278,7 +278,8 @@ impl Parser<'_> {
     }
 
     pub(super) fn named_exprs_one(&mut self) -> Vec<NamedExpr> {
-        let is_named = self.token().kind == Kind::Name && self.is_at(1, "=");
+        let is_named = (self.token().kind == Kind::Name && self.is_at(1, "="))
+            || (self.is("[") && self.is_at(2, "]") && self.is_at(3, "="));
         let names = if is_named {
             let name = self.name();
             self.at += 1;

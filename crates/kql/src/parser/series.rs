@@ -2,6 +2,7 @@
 
 use super::Parser;
 use crate::ast::{Expr, ExprKind, NamedExpr, OperatorKind, SeriesArgs};
+use crate::lexer::Kind;
 
 impl Parser<'_> {
     pub(super) fn make_series(&mut self) -> Option<OperatorKind> {
@@ -25,7 +26,19 @@ impl Parser<'_> {
             }
         }
         self.want_word("on")?;
-        let axis = self.named_exprs_one().pop()?;
+        let is_named = self.token().kind == Kind::Name && self.is_at(1, "=");
+        let names = if is_named {
+            let name = self.name();
+            self.at += 1;
+            name.into_iter().collect()
+        } else {
+            Vec::new()
+        };
+        // Not a whole expression: `in` follows.
+        let axis = NamedExpr {
+            names,
+            expr: self.additive(),
+        };
         let bounds = self.series_bounds()?;
         let groups = if self.eat_word("by") {
             self.named_exprs()

@@ -1,11 +1,14 @@
 //! Where rows come from.
 
 use super::Parser;
-use crate::ast::{Expr, Name, Pipeline, Source, UnionArgs};
+use crate::ast::{Expr, ExternalArgs, Name, Pipeline, Source, UnionArgs};
 use crate::lexer::Kind;
 
+/// Functions that name a place of tables; here there is only one place.
+const REMOTE: [&str; 5] = ["workspace", "app", "resource", "cluster", "database"];
 /// Words that can only start a row set.
-const TABULAR_WORDS: [&str; 6] = [
+const TABULAR_WORDS: [&str; 7] = [
+    "externaldata",
     "search",
     "datatable",
     "print",
@@ -16,9 +19,12 @@ const TABULAR_WORDS: [&str; 6] = [
 
 impl Parser<'_> {
     /// Whether what follows can only be a row set (a name alone can be both).
-    pub(crate) fn looks_tabular(&self) -> bool {
+    pub(crate) fn looks_tabular(&mut self) -> bool {
         let is_call = |word: &str| self.is_word(word) && self.is_at(1, "(");
-        if is_call("datatable") || is_call("materialize") {
+        if ["datatable", "materialize", "externaldata", "external_data"]
+            .into_iter()
+            .any(is_call)
+        {
             return true;
         }
         if self.is_word("union") || self.is_word("print") {
@@ -30,7 +36,18 @@ impl Parser<'_> {
         if self.is_word("range") {
             return self.is_word_at(2, "from");
         }
-        self.is("(") && self.holds_pipe()
+        self.is("(") && (self.holds_pipe() || self.opens_rows())
+    }
+
+    /// Whether the first word behind parentheses can only start a row set.
+    fn opens_rows(&mut self) -> bool {
+        let start = self.at;
+        while self.is("(") {
+            self.at += 1;
+        }
+        let opens = self.looks_tabular();
+        self.at = start;
+        opens
     }
 
     /// Whether a parenthesis holds a pipe of its own: `(T | take 1)`.
@@ -64,6 +81,9 @@ impl Parser<'_> {
         let word = self.text();
         if TABULAR_WORDS.contains(&word) && self.token().kind == Kind::Name {
             match word {
+                "externaldata" if self.is_at(1, "(") => {
+                    return Some(Source::External(self.external()?));
+                }
                 "datatable" if self.is_at(1, "(") => return self.datatable(),
                 "print" => {
                     self.at += 1;
@@ -93,17 +113,65 @@ impl Parser<'_> {
         }
         let mut args = Vec::new();
         while !self.is(")") && !self.is_end() {
-            args.push(self.expr());
+            args.push(self.argument());
             if !self.eat(",") {
                 break;
             }
         }
         self.want(")")?;
+        // `workspace("w").T`, `cluster("c").database("d").T`: the table of that name.
+        if self.is(".") && REMOTE.contains(&name.text.as_str()) {
+            self.at += 1;
+            return self.source_expression();
+        }
         Some(Source::Call(name, args))
     }
 
-    fn datatable(&mut self) -> Option<Source> {
+    fn external(&mut self) -> Option<ExternalArgs> {
         self.at += 2;
+        let columns = self.column_list()?;
+        if self.eat_word("with") {
+            // The properties may stand before the addresses too.
+            self.properties()?;
+        }
+        self.want("[")?;
+        let mut urls = Vec::new();
+        while !self.is("]") && !self.is_end() {
+            urls.push(self.expr());
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.want("]")?;
+        let properties = if self.eat_word("with") {
+            self.properties()?
+        } else {
+            Vec::new()
+        };
+        Some(ExternalArgs {
+            columns,
+            urls,
+            properties,
+        })
+    }
+
+    fn properties(&mut self) -> Option<Vec<(Name, Expr)>> {
+        self.want("(")?;
+        let mut properties = Vec::new();
+        while !self.is(")") && !self.is_end() {
+            let name = self.name()?;
+            self.want("=")?;
+            properties.push((name, self.expr()));
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.want(")")?;
+        Some(properties)
+    }
+
+    /// `a: long, b: string )`
+    fn column_list(&mut self) -> Option<Vec<(Name, Name)>> {
         let mut columns = Vec::new();
         while !self.is(")") && !self.is_end() {
             let name = self.name()?;
@@ -114,6 +182,12 @@ impl Parser<'_> {
             }
         }
         self.want(")")?;
+        Some(columns)
+    }
+
+    fn datatable(&mut self) -> Option<Source> {
+        self.at += 2;
+        let columns = self.column_list()?;
         self.want("[")?;
         let mut cells: Vec<Expr> = Vec::new();
         while !self.is("]") && !self.is_end() {
@@ -164,7 +238,15 @@ impl Parser<'_> {
 
     fn union_input(&mut self) -> Option<Pipeline> {
         let start = self.span().start;
-        let source = self.source_expression()?;
+        let is_pattern = self.is("*")
+            || (self.token().kind == Kind::Name
+                && self.is_at(1, "*")
+                && self.tokens[self.at + 1].span.start == self.span().end);
+        let source = if is_pattern {
+            Source::Name(self.pattern()?)
+        } else {
+            self.source_expression()?
+        };
         let span = atalaya_model::Span::new(start, self.previous_end());
         Some(Pipeline {
             source,
