@@ -114,6 +114,8 @@ pub struct Operator {
 pub enum OperatorKind {
     /// `where`, `filter`
     Where(Expr),
+    /// `where name = …`, which Kusto reads as a named condition.
+    WhereNamed(Name, Expr),
     /// `project`
     Project(Vec<NamedExpr>),
     /// `project-away`, names may have wildcards

@@ -2,11 +2,13 @@
 
 mod aggregates;
 mod scalars;
+mod tuples;
 
 use crate::bound::Type;
 
 pub use aggregates::AGGREGATES;
 pub use scalars::SCALARS;
+pub use tuples::{TUPLES, tuple};
 
 /// How the type of a result follows from the arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

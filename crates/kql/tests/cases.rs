@@ -167,9 +167,9 @@ fn mistakes_are_told_with_code_place_and_remedy() {
             "an earlier `project`",
         ),
         (
-            "AuditLog | where SizeBytes == 'a'",
+            "AuditLog | where SizeBytes == now()",
             "KS107",
-            "SizeBytes == 'a'",
+            "SizeBytes == now()",
             "convert",
         ),
         ("AuditLog | where SizeBytes", "KS106", "SizeBytes", ""),

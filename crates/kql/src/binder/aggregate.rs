@@ -5,7 +5,7 @@
 
 use atalaya_model::Span;
 
-use super::names::{Namer, implied, of_aggregate};
+use super::names::{Namer, implied, of_summary};
 use super::project::projected;
 use super::rel::scope;
 use super::scope::{Env, Scope};
@@ -57,7 +57,7 @@ impl Binder<'_> {
     ) -> Option<RelNode> {
         let mut summary = Summary::default();
         let mut namer = Namer::default();
-        for named in groups {
+        for (index, named) in groups.iter().enumerate() {
             let expr = self.expr(scope(env, &node), &named.expr)?;
             if expr.ty == Type::Dynamic {
                 let message = "rows cannot be grouped by a dynamic value".to_owned();
@@ -66,7 +66,8 @@ impl Binder<'_> {
                 return None;
             }
             let wanted = named.names.first().map(|name| name.text.clone());
-            let name = namer.name(wanted.or_else(|| implied(&named.expr)));
+            let wanted = wanted.or_else(|| implied(&named.expr));
+            let name = namer.name(wanted.or_else(|| Some(format!("Column{}", index + 1))));
             let column = ColumnDef {
                 name,
                 ty: expr.ty,
@@ -99,6 +100,9 @@ impl Binder<'_> {
                 "arg_max" | "arg_min" | "argmax" | "argmin" => {
                     return self.arg_extreme(scope, summary, namer, named, (name, args, span));
                 }
+                "percentiles" => {
+                    return self.percentiles(scope, summary, namer, named, args);
+                }
                 "take_any" | "any" if args.len() > 1 || is_star(args) => {
                     let prefix = if name == "any" { "any_" } else { "" };
                     for (column, expr) in self.each(scope, args, summary)? {
@@ -126,14 +130,7 @@ impl Binder<'_> {
         }
         let expr = self.over_aggregates(scope, summary, &named.expr)?;
         let wanted = named.names.first().map(|name| name.text.clone());
-        let implied = match &named.expr.kind {
-            ast::ExprKind::Call(name, args) if aggregate(name).is_some() => {
-                let args: Vec<ast::Expr> = args.iter().map(|arg| arg.expr.clone()).collect();
-                Some(of_aggregate(name, &args))
-            }
-            _ => None,
-        };
-        let name = namer.name(wanted.or(implied));
+        let name = namer.name(wanted.or_else(|| of_summary(&named.expr)));
         summary.shown.push((
             ColumnDef {
                 name,
@@ -142,6 +139,38 @@ impl Binder<'_> {
             },
             expr,
         ));
+        Some(())
+    }
+
+    /// `percentiles(x, 50, 95)`: one column per percentile.
+    fn percentiles(
+        &mut self,
+        scope: Scope<'_>,
+        summary: &mut Summary,
+        namer: &mut Namer,
+        named: &NamedExpr,
+        args: &[NamedExpr],
+    ) -> Option<()> {
+        let span = named.expr.span;
+        let Some((value, wanted)) = args.split_first().filter(|(_, wanted)| !wanted.is_empty())
+        else {
+            let message = "`percentiles` wants a column and percentiles".to_owned();
+            self.error("KS119", span, message);
+            return None;
+        };
+        for (index, percentile) in wanted.iter().enumerate() {
+            let single = NamedExpr {
+                names: named.names.get(index).cloned().into_iter().collect(),
+                expr: ast::Expr {
+                    kind: ast::ExprKind::Call(
+                        "percentile".to_owned(),
+                        vec![value.clone(), percentile.clone()],
+                    ),
+                    span,
+                },
+            };
+            self.summarize_one(scope, summary, namer, &single)?;
+        }
         Some(())
     }
 
@@ -174,6 +203,17 @@ impl Binder<'_> {
             rest.into_iter()
                 .filter(|(_, expr)| !is_star(values) || expr.kind != key.kind),
         );
+        // The old spellings put the key's name before all others.
+        if name == "argmax" || name == "argmin" {
+            let prefix = format!("{}_{}", &name[3..], columns[0].0);
+            for (index, (column, _)) in columns.iter_mut().enumerate() {
+                *column = if index == 0 {
+                    prefix.clone()
+                } else {
+                    format!("{prefix}_{column}")
+                };
+            }
+        }
         for (index, (column, value)) in columns.into_iter().enumerate() {
             let wanted = named.names.get(index).map(|name| name.text.clone());
             let name = namer.name(Some(wanted.unwrap_or(column)));

@@ -15,7 +15,7 @@ pub(super) fn to_json(raw: &str) -> Option<String> {
         out: String::with_capacity(raw.len()),
     };
     reader.value(0)?;
-    reader.rest.trim().is_empty().then_some(reader.out)
+    reader.peek().is_none().then_some(reader.out)
 }
 
 struct Reader<'s> {
@@ -26,6 +26,10 @@ struct Reader<'s> {
 impl Reader<'_> {
     fn peek(&mut self) -> Option<char> {
         self.rest = self.rest.trim_start();
+        while self.rest.starts_with("//") {
+            let end = self.rest.find('\n').unwrap_or(self.rest.len());
+            self.rest = self.rest[end..].trim_start();
+        }
         self.rest.chars().next()
     }
 

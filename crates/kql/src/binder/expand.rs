@@ -6,13 +6,27 @@ use super::Binder;
 use super::names::implied;
 use super::rel::scope;
 use super::scope::{Env, Scope, Value};
-use crate::ast::{ExpandArgs, Lambda, LetValue, NamedExpr};
-use crate::bound::{ColumnDef, ExpandColumn, Expr, ExprKind, Literal, RelNode, RelOp, Type};
+use crate::ast::{ExpandArgs, Expr, ExprKind as AstKind, Lambda, LetValue, NamedExpr};
+use crate::bound::{self, ColumnDef, ExpandColumn, ExprKind, Literal, RelNode, RelOp, Type};
 
 impl Lambda {
     /// Whether a call gives rows.
     pub(crate) fn is_tabular(&self) -> bool {
-        matches!(self.body, LetValue::Tabular(_) | LetValue::Materialize(_))
+        let is_rows =
+            |value: &LetValue| matches!(value, LetValue::Tabular(_) | LetValue::Materialize(_));
+        // `{ let T = …; T }`
+        let names_rows = match &self.body {
+            LetValue::Scalar(Expr {
+                kind: AstKind::Name(name),
+                ..
+            }) => self
+                .lets
+                .iter()
+                .any(|binding| binding.name.text == *name && is_rows(&binding.value)),
+            _ => false,
+        };
+        is_rows(&self.body)
+            || names_rows
             || self
                 .parameters
                 .iter()
@@ -101,7 +115,7 @@ impl Binder<'_> {
         defined_in: &Env,
         args: &[NamedExpr],
         span: Span,
-    ) -> Option<Expr> {
+    ) -> Option<bound::Expr> {
         let LetValue::Scalar(body) = &lambda.body else {
             self.error(
                 "KS109",
@@ -127,7 +141,7 @@ impl Binder<'_> {
             self.expr(inner, body)
         });
         self.leave();
-        result.map(|expr| Expr { span, ..expr })
+        result.map(|expr| bound::Expr { span, ..expr })
     }
 
     fn bind_parameters(

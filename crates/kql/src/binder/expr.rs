@@ -52,6 +52,10 @@ impl Binder<'_> {
                 let ty = inner.ty;
                 Some(call(name, vec![inner], ty, span))
             }
+            ast::ExprKind::Binary(name, left, right) if left.kind == ast::ExprKind::Star => {
+                let spread = super::search::any_column(name, right, scope.columns, span);
+                self.expr(scope, &spread)
+            }
             ast::ExprKind::Binary(name, left, right) => {
                 let left = self.expr(scope, left);
                 let right = self.expr(scope, right);
@@ -113,6 +117,10 @@ impl Binder<'_> {
                 });
             }
             Some(Value::Broken) => return None,
+            Some(Value::Function { lambda, env }) if lambda.parameters.is_empty() => {
+                let (lambda, env) = (lambda.clone(), env.clone());
+                return self.call_lambda_scalar(scope, &lambda, &env, &[], span);
+            }
             Some(Value::Rows(_)) => {
                 let message = format!("`{name}` is a row set, not a value");
                 let help = format!("write `toscalar({name})` for its first value");
@@ -145,6 +153,18 @@ impl Binder<'_> {
     }
 
     fn first_cell(&mut self, env: &Env, rows: &ast::Pipeline, span: Span) -> Option<Expr> {
+        // `toscalar` of a value is that value.
+        if let (ast::Source::Call(name, args), true) = (&rows.source, rows.operators.is_empty())
+            && env.get(&name.text).is_none()
+            && catalogue::scalar(&name.text).is_some()
+        {
+            let scope = Scope {
+                env,
+                columns: &[],
+                serialized: false,
+            };
+            return self.call(scope, &name.text, args, span);
+        }
         let node = self.pipeline(env, rows)?;
         let Some(first) = node.schema.first() else {
             self.error(
@@ -380,6 +400,12 @@ impl Binder<'_> {
                 }
                 Some(self.binary(operator, now, offset, span))
             }
+            "geo_info_from_ip_address" => {
+                let message = "there is no database of places here: the result is null";
+                let warning = atalaya_model::Diagnostic::warning("ATL106", span, message);
+                self.diagnostics.push(warning);
+                None
+            }
             "pack_all" if args.len() <= 1 => {
                 let skips = matches!(
                     args.first().map(|arg| &arg.expr.kind),
@@ -405,12 +431,20 @@ impl Binder<'_> {
                 Some(self.packed(scope, "bag_pack", &columns, span))
             }
             "extract" | "extract_json" | "extractjson" => self.extracted(scope, name, args, span),
+            "ingestion_time" if args.is_empty() => {
+                let is_time = |column: &crate::bound::ColumnDef| column.name == "TimeGenerated";
+                if scope.columns.iter().any(is_time) {
+                    return Some(self.name(scope, "TimeGenerated", span));
+                }
+                Some(Some(literal(Literal::Null, Type::DateTime, span)))
+            }
             "column_ifexists" | "columnifexists" if args.len() == 2 => {
-                let ast::ExprKind::String(column) = &args[0].expr.kind else {
+                let named = self.scalar(scope.env, &args[0].expr)?.kind;
+                let ExprKind::Literal(Literal::String(column)) = named else {
                     return None;
                 };
-                if scope.columns.iter().any(|known| known.name == *column) {
-                    return Some(self.name(scope, column, span));
+                if scope.columns.iter().any(|known| known.name == column) {
+                    return Some(self.name(scope, &column, span));
                 }
                 Some(self.expr(scope, &args[1].expr))
             }
@@ -572,6 +606,8 @@ fn common(types: &[Type]) -> Type {
                     Type::Long
                 }
             }
+            // What is in the dynamic value is taken as the other type.
+            (Type::Dynamic, other) | (other, Type::Dynamic) => other,
             _ => Type::Dynamic,
         };
     }

@@ -24,7 +24,10 @@ impl Binder<'_> {
                 "false" | "0" => Some(Literal::Bool(false)),
                 _ => None,
             },
-            Type::Int | Type::Long => raw.parse().ok().map(Literal::Long),
+            Type::Int | Type::Long => match raw.strip_prefix("0x").or(raw.strip_prefix("0X")) {
+                Some(hex) => i64::from_str_radix(hex, 16).ok().map(Literal::Long),
+                None => raw.parse().ok().map(Literal::Long),
+            },
             Type::Real => match raw {
                 "nan" | "NaN" => Some(Literal::Real(f64::NAN)),
                 "+inf" | "inf" => Some(Literal::Real(f64::INFINITY)),
@@ -36,7 +39,18 @@ impl Binder<'_> {
             Type::DateTime if raw == "now" || raw.is_empty() => {
                 Some(Literal::DateTime(self.options.now_ticks))
             }
-            Type::DateTime => datetime_ticks(unquoted).map(Literal::DateTime),
+            Type::DateTime => match datetime_ticks(unquoted) {
+                Some(ticks) => Some(Literal::DateTime(ticks)),
+                // Quoted text may be a placeholder that is filled in later.
+                None if raw != unquoted => {
+                    let message = format!("`{raw}` is no datetime: it stands for null");
+                    let help = "write a date as `2024-01-31 13:00:00`".to_owned();
+                    let warning = atalaya_model::Diagnostic::warning("ATL105", span, message);
+                    self.diagnostics.push(warning.with_help(help));
+                    Some(Literal::Null)
+                }
+                None => None,
+            },
             Type::Timespan => timespan(unquoted).map(Literal::Timespan),
             Type::Guid => guid(unquoted).map(Literal::Guid),
             Type::Dynamic => super::dynamic::to_json(raw).map(Literal::Dynamic),
@@ -108,6 +122,11 @@ fn fraction_ticks(digits: &str) -> Option<i64> {
 
 /// ISO 8601, with a space or `T`, with or without a zone; UTC where none is given.
 pub(crate) fn datetime_ticks(text: &str) -> Option<i64> {
+    let text = text.replace(" - ", "-");
+    let text = text.as_str();
+    if let Some(ticks) = month_first(text) {
+        return Some(ticks);
+    }
     let (date, rest) = match text.find(['T', ' ']) {
         Some(at) => (&text[..at], text[at + 1..].trim()),
         None => (text, ""),
@@ -127,6 +146,14 @@ pub(crate) fn datetime_ticks(text: &str) -> Option<i64> {
         clock_ticks(clock)?
     };
     Some(days_from_civil(year, month, day) * DAY + clock - offset)
+}
+
+/// `01/31/2024 13:00:00`
+fn month_first(text: &str) -> Option<i64> {
+    let (date, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let mut parts = date.split('/');
+    let (month, day, year) = (parts.next()?, parts.next()?, parts.next()?);
+    (year.len() == 4).then(|| datetime_ticks(&format!("{year}-{month}-{day} {rest}")))?
 }
 
 /// Splits off `Z` or `+hh:mm`; returns the clock and the offset in ticks.

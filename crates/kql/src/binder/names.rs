@@ -4,19 +4,13 @@ use crate::ast::{Expr, ExprKind};
 use crate::bound::ColumnDef;
 
 /// Functions whose result keeps the name of their first argument.
-const TRANSPARENT: [&str; 28] = [
+const TRANSPARENT: [&str; 22] = [
+    "round",
     "bin",
     "bin_at",
     "floor",
     "ceiling",
     "startofday",
-    "startofweek",
-    "startofmonth",
-    "startofyear",
-    "endofday",
-    "endofweek",
-    "endofmonth",
-    "endofyear",
     "tostring",
     "toint",
     "tolong",
@@ -52,6 +46,25 @@ pub(crate) fn implied(expr: &Expr) -> Option<String> {
     }
 }
 
+/// The name of an expression over one aggregate: `tostring(make_set(a))` is `set_a`.
+pub(crate) fn of_summary(expr: &Expr) -> Option<String> {
+    let ExprKind::Call(name, args) = &expr.kind else {
+        return None;
+    };
+    if crate::catalogue::aggregate(name).is_some() {
+        let args: Vec<Expr> = args.iter().map(|arg| arg.expr.clone()).collect();
+        return Some(of_aggregate(name, &args));
+    }
+    // `toint(Total = sum(a))`
+    if let Some(given) = args.first().and_then(|arg| arg.names.first()) {
+        return Some(given.text.clone());
+    }
+    if TRANSPARENT.contains(&name.as_str()) {
+        return of_summary(&args.first()?.expr);
+    }
+    None
+}
+
 /// The name of an aggregate's column.
 pub(crate) fn of_aggregate(name: &str, args: &[Expr]) -> String {
     let column = args.first().and_then(implied).unwrap_or_default();
@@ -61,7 +74,7 @@ pub(crate) fn of_aggregate(name: &str, args: &[Expr]) -> String {
             format!("list_{column}")
         }
         "make_bag" | "make_dictionary" => format!("bag_{column}"),
-        "arg_max" | "arg_min" | "argmax" | "argmin" | "take_any" => column,
+        "arg_max" | "arg_min" | "take_any" | "take_anyif" => column,
         "any" => format!("any_{column}"),
         "percentile" => {
             let which = args.get(1).map(|arg| match &arg.kind {

@@ -3,11 +3,14 @@
 use atalaya_model::Span;
 
 use super::Binder;
+use super::expr::{call, conversion};
+use super::literal::literal;
 use super::names::{Namer, implied};
 use super::rel::scope;
-use super::scope::Env;
+use super::scope::{Env, Scope};
 use crate::ast::{self, Name, NamedExpr};
-use crate::bound::{ColumnDef, Expr, ExprKind, RelNode, RelOp};
+use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Type};
+use crate::catalogue;
 
 impl Binder<'_> {
     pub(crate) fn project(
@@ -21,6 +24,18 @@ impl Binder<'_> {
         let (mut schema, mut exprs) = (Vec::new(), Vec::new());
         let mut is_fine = true;
         for named in list {
+            if let Some(outputs) = self.tuple(scope(env, &node), named) {
+                is_fine &= outputs.is_some();
+                for (name, expr) in outputs.into_iter().flatten() {
+                    schema.push(ColumnDef {
+                        name: namer.name(Some(name)),
+                        ty: expr.ty,
+                        range: None,
+                    });
+                    exprs.push(expr);
+                }
+                continue;
+            }
             let Some(expr) = self.expr(scope(env, &node), &named.expr) else {
                 is_fine = false;
                 continue;
@@ -48,6 +63,13 @@ impl Binder<'_> {
         let mut exprs = columns(&node);
         let mut is_fine = true;
         for named in list {
+            if let Some(outputs) = self.tuple(scope(env, &node), named) {
+                is_fine &= outputs.is_some();
+                for (name, expr) in outputs.into_iter().flatten() {
+                    put(&mut schema, &mut exprs, name, expr);
+                }
+                continue;
+            }
             // All expressions see the input, not each other (as in Kusto).
             let Some(expr) = self.expr(scope(env, &node), &named.expr) else {
                 is_fine = false;
@@ -59,24 +81,46 @@ impl Binder<'_> {
                 None if matches!(named.expr.kind, ast::ExprKind::Name(_)) => implied(&named.expr),
                 None => Some(Namer::with(&schema).name(implied(&named.expr))),
             };
-            let name = wanted.unwrap_or_default();
-            let column = ColumnDef {
-                name: name.clone(),
-                ty: expr.ty,
-                range: expr.range,
-            };
-            match schema.iter().position(|known| known.name == name) {
-                Some(index) => {
-                    schema[index] = column;
-                    exprs[index] = expr;
-                }
-                None => {
-                    schema.push(column);
-                    exprs.push(expr);
-                }
-            }
+            put(&mut schema, &mut exprs, wanted.unwrap_or_default(), expr);
         }
         is_fine.then(|| projected(node, exprs, schema, span))
+    }
+
+    /// The columns of a function with several results; nothing if it is none.
+    #[expect(
+        clippy::option_option,
+        reason = "no tuple is something else than a broken one"
+    )]
+    fn tuple(
+        &mut self,
+        scope: Scope<'_>,
+        named: &NamedExpr,
+    ) -> Option<Option<Vec<(String, Expr)>>> {
+        let ast::ExprKind::Call(function, args) = &named.expr.kind else {
+            return None;
+        };
+        let results = catalogue::tuple(function)?;
+        let Some(all) = self.expr(scope, &named.expr) else {
+            return Some(None);
+        };
+        let of = args
+            .first()
+            .and_then(|arg| implied(&arg.expr))
+            .unwrap_or_default();
+        let span = named.expr.span;
+        let column = |(index, (suffix, ty)): (usize, &(&str, Type))| {
+            let name = named.names.get(index).map(|name| name.text.clone());
+            let name = name.unwrap_or_else(|| format!("{function}_{of}_{suffix}"));
+            let at = i64::try_from(index).unwrap_or(i64::MAX);
+            let at = literal(Literal::Long(at), Type::Long, span);
+            let value = call("path", vec![all.clone(), at], Type::Dynamic, span);
+            let value = match ty {
+                Type::Dynamic => value,
+                ty => call(conversion(*ty), vec![value], *ty, span),
+            };
+            (name, value)
+        };
+        Some(Some(results.iter().enumerate().map(column).collect()))
     }
 
     pub(crate) fn project_away(
@@ -188,6 +232,25 @@ impl Binder<'_> {
         let exprs = order.iter().map(|i| all[*i].clone()).collect();
         let schema = order.iter().map(|i| node.schema[*i].clone()).collect();
         Some(projected(node, exprs, schema, span))
+    }
+}
+
+/// Puts a column in the place of the one of its name, or at the end.
+fn put(schema: &mut Vec<ColumnDef>, exprs: &mut Vec<Expr>, name: String, expr: Expr) {
+    let column = ColumnDef {
+        name,
+        ty: expr.ty,
+        range: expr.range,
+    };
+    match schema.iter().position(|known| known.name == column.name) {
+        Some(index) => {
+            schema[index] = column;
+            exprs[index] = expr;
+        }
+        None => {
+            schema.push(column);
+            exprs.push(expr);
+        }
     }
 }
 

@@ -346,6 +346,12 @@ impl Binder<'_> {
         let span = operator.span;
         let node = self.ordered_if_needed(node, operator);
         match &operator.kind {
+            OperatorKind::WhereNamed(name, predicate) => {
+                let message = format!("`{} =` names the condition and compares nothing", name.text);
+                let help = format!("write `{} == …`", name.text);
+                self.lenient("ATL107", name.span, message, help);
+                self.filter(env, node, predicate, span)
+            }
             OperatorKind::Where(predicate) => self.filter(env, node, predicate, span),
             OperatorKind::Project(list) => self.project(env, node, list, span),
             OperatorKind::ProjectAway(names) => self.project_away(node, names, span),

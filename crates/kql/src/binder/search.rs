@@ -69,17 +69,25 @@ impl Binder<'_> {
             names = known;
         }
         let mut inner = env.clone();
-        let mut inputs = Vec::new();
+        let (mut inputs, mut problems) = (Vec::new(), Vec::new());
         for name in names {
             let rows = match env.get(&name) {
                 Some(Value::Rows(rows)) => (**rows).clone(),
                 _ => table(&name, self.catalog.table(&name)?, span),
             };
             let predicate = over_columns(&args.predicate, &rows.schema, args.case_sensitive);
-            let found = self.filter(env, rows, &predicate, span)?;
+            let before = self.diagnostics.len();
+            let Some(found) = self.filter(env, rows, &predicate, span) else {
+                // A table without the column holds no such row.
+                problems = self.diagnostics.split_off(before);
+                continue;
+            };
             inner.set(&name, Value::Rows(found.into()));
             inner.set_as(&name);
             inputs.push(name);
+        }
+        if inputs.is_empty() {
+            self.diagnostics.append(&mut problems);
         }
         let union = UnionArgs {
             with_source: Some(Name {
@@ -117,6 +125,7 @@ fn named(text: String, span: Span) -> Pipeline {
 fn over_columns(expr: &Expr, schema: &[ColumnDef], case_sensitive: bool) -> Expr {
     let go = |expr: &Expr| over_columns(expr, schema, case_sensitive);
     let kind = match &expr.kind {
+        ExprKind::Star => ExprKind::Bool(true),
         ExprKind::Binary(name, left, right) if name == "and" || name == "or" => {
             ExprKind::Binary(name.clone(), Box::new(go(left)), Box::new(go(right)))
         }
@@ -128,18 +137,13 @@ fn over_columns(expr: &Expr, schema: &[ColumnDef], case_sensitive: bool) -> Expr
             ExprKind::Call(name.clone(), args.iter().map(inner).collect())
         }
         ExprKind::Binary(name, left, right) if left.kind == ExprKind::Star => {
-            let columns = schema.iter().filter(|column| column.ty == Type::String);
-            let each = columns.map(|column| {
-                let column = Box::new(at(ExprKind::Name(column.name.clone()), expr.span));
-                match (name.as_str(), term(right)) {
-                    (":", Some(text)) => holds(*column, &text, case_sensitive, expr.span),
-                    _ => at(
-                        ExprKind::Binary(name.clone(), column, right.clone()),
-                        expr.span,
-                    ),
-                }
-            });
-            return any(each, expr.span);
+            return match (name.as_str(), term(right)) {
+                (":", Some(_)) => go(right),
+                _ => any_column(name, right, schema, expr.span),
+            };
+        }
+        ExprKind::Binary(name, left, _) if name == ":" && is_missing(left, schema) => {
+            ExprKind::Bool(false)
         }
         ExprKind::Binary(name, left, right) if name == ":" => match term(right) {
             Some(text) => return holds((**left).clone(), &text, case_sensitive, expr.span),
@@ -159,8 +163,26 @@ fn over_columns(expr: &Expr, schema: &[ColumnDef], case_sensitive: bool) -> Expr
     at(kind, expr.span)
 }
 
+/// `* has "x"`: one of the columns that hold text fulfils it.
+pub(super) fn any_column(operator: &str, right: &Expr, schema: &[ColumnDef], span: Span) -> Expr {
+    let each = schema.iter().filter_map(|column| {
+        let column = Box::new(searched(column, span)?);
+        let kind = ExprKind::Binary(operator.to_owned(), column, Box::new(right.clone()));
+        Some(at(kind, span))
+    });
+    any(each, span)
+}
+
 const fn at(kind: ExprKind, span: Span) -> Expr {
     Expr { kind, span }
+}
+
+/// Whether the expression names a column that is not there.
+fn is_missing(expr: &Expr, schema: &[ColumnDef]) -> bool {
+    match &expr.kind {
+        ExprKind::Name(name) => !schema.iter().any(|column| column.name == *name),
+        _ => false,
+    }
 }
 
 /// What is looked for, if the expression is only that.

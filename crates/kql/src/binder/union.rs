@@ -1,5 +1,7 @@
 //! `union`: columns meet by name and type; what only one side has is null on the other.
 
+use std::collections::HashMap;
+
 use atalaya_model::Span;
 
 use super::Binder;
@@ -101,21 +103,31 @@ fn as_name(input: &Pipeline) -> Option<String> {
 
 /// The columns of a union: (name in the inputs, column of the result).
 fn merged(inputs: &[(String, RelNode)], is_inner: bool) -> Vec<(String, ColumnDef)> {
+    // Columns of one name stand together, where the first of them stands.
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut named: Vec<Vec<ColumnDef>> = Vec::new();
+    for column in inputs.iter().flat_map(|(_, node)| &node.schema) {
+        let place = *places.entry(&column.name).or_insert(named.len());
+        if place == named.len() {
+            named.push(Vec::new());
+        }
+        if !named[place].iter().any(|known| known.ty == column.ty) {
+            named[place].push(ColumnDef {
+                range: None,
+                ..column.clone()
+            });
+        }
+    }
+    // One name, several types: each gets its type as a suffix.
     let mut all: Vec<(String, ColumnDef)> = Vec::new();
-    for (_, node) in inputs {
-        for column in &node.schema {
-            if !all
-                .iter()
-                .any(|(name, known)| *name == column.name && known.ty == column.ty)
-            {
-                all.push((
-                    column.name.clone(),
-                    ColumnDef {
-                        range: None,
-                        ..column.clone()
-                    },
-                ));
+    for columns in named {
+        let is_alone = columns.len() == 1;
+        for mut column in columns {
+            let name = column.name.clone();
+            if !is_alone {
+                column.name = format!("{name}_{}", column.ty.name());
             }
+            all.push((name, column));
         }
     }
     if is_inner {
@@ -127,13 +139,6 @@ fn merged(inputs: &[(String, RelNode)], is_inner: bool) -> Vec<(String, ColumnDe
             })
         });
     }
-    // One name, several types: each gets its type as a suffix.
-    let names: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
-    for (name, column) in &mut all {
-        if names.iter().filter(|other| *other == name).count() > 1 {
-            column.name = format!("{name}_{}", column.ty.name());
-        }
-    }
     all
 }
 
@@ -143,11 +148,12 @@ fn align(node: RelNode, schema: &[(String, ColumnDef)], label: Option<String>) -
     if let Some(label) = label {
         exprs.push(literal(Literal::String(label), Type::String, span));
     }
+    let mut places: HashMap<(&str, Type), usize> = HashMap::new();
+    for (index, column) in node.schema.iter().enumerate() {
+        places.entry((&column.name, column.ty)).or_insert(index);
+    }
     for (name, column) in schema {
-        let index = node
-            .schema
-            .iter()
-            .position(|known| known.name == *name && known.ty == column.ty);
+        let index = places.get(&(name.as_str(), column.ty)).copied();
         let kind = match index {
             Some(index) => ExprKind::Column(index),
             None => ExprKind::Literal(Literal::Null),

@@ -7,7 +7,8 @@ use crate::ast::{Expr, ExprKind, InItem, Name, NamedExpr};
 use crate::lexer::{Kind, unit_ticks};
 
 /// String operators that are words.
-const WORD_OPERATORS: [&str; 18] = [
+const WORD_OPERATORS: [&str; 19] = [
+    "containscs",
     "has",
     "has_cs",
     "hasprefix",
@@ -135,6 +136,7 @@ impl Parser<'_> {
                 self.at += skip;
                 let right = self.additive();
                 let name = match name.as_str() {
+                    "containscs" => "contains_cs",
                     "notcontains" => "!contains",
                     "notcontains_cs" => "!contains_cs",
                     "nothas" => "!has",
@@ -478,6 +480,7 @@ impl Parser<'_> {
         let is_literal = match ty {
             "dynamic" | "datetime" | "date" | "guid" => true,
             "timespan" | "time" => true,
+            _ if raw.starts_with("0x") || raw.starts_with("0X") => true,
             _ => raw == "null" || raw.parse::<f64>().is_ok() || matches!(raw, "true" | "false"),
         };
         if !is_literal {

@@ -25,6 +25,11 @@ impl Parser<'_> {
 
     fn operator_kind(&mut self, keyword: &Name) -> Option<OperatorKind> {
         Some(match keyword.text.as_str() {
+            "where" | "filter" if self.token().kind == Kind::Name && self.is_at(1, "=") => {
+                let name = self.name()?;
+                self.at += 1;
+                OperatorKind::WhereNamed(name, self.expr())
+            }
             "where" | "filter" => OperatorKind::Where(self.expr()),
             "project" => OperatorKind::Project(self.named_exprs()),
             "project-away" => OperatorKind::ProjectAway(self.patterns()?),

@@ -5,7 +5,15 @@ use crate::ast::{Expr, ExternalArgs, Name, Pipeline, Source, UnionArgs};
 use crate::lexer::Kind;
 
 /// Functions that name a place of tables; here there is only one place.
-const REMOTE: [&str; 5] = ["workspace", "app", "resource", "cluster", "database"];
+const REMOTE: [&str; 7] = [
+    "arg",
+    "adx",
+    "workspace",
+    "app",
+    "resource",
+    "cluster",
+    "database",
+];
 /// Words that can only start a row set.
 const TABULAR_WORDS: [&str; 7] = [
     "externaldata",

@@ -10,6 +10,7 @@ const ITEMS_MAX: usize = 1_048_576;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("array_length", |a| count(a[0].as_array()?.len())),
+    Function::rows("arraylength", |a| count(a[0].as_array()?.len())),
     Function::rows("pack_array", |a| Some(Value::array(a.to_vec()))),
     Function::rows("array_concat", |a| {
         let mut out = Vec::new();

@@ -38,13 +38,13 @@ static FAMILIES: &[&[Function]] = &[
     operators::FUNCTIONS,
     parsers::FUNCTIONS,
     patterns::FUNCTIONS,
-    series::FUNCTIONS,
     strings::FUNCTIONS,
     terms::FUNCTIONS,
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
-    let all = FAMILIES.iter().flat_map(|family| family.iter());
+    let families = FAMILIES.iter().chain(series::FUNCTIONS);
+    let all = families.flat_map(|family| family.iter());
     all.map(|function| (function.name, function)).collect()
 });
 

@@ -32,6 +32,24 @@ pub(super) const FUNCTIONS: &[Function] = &[
             string(regex.replace_all(&text(args, 2)?, rewrite.as_str()))
         })
     }),
+    Function::bind("indexof_regex", |call| {
+        let patterns = Patterns::new(call, 1)?;
+        row_kernel(move |args| {
+            let regex = patterns.get(args)?;
+            let source = text(args, 0)?;
+            let start = usize::try_from(super::long(args, 2).unwrap_or(0)).ok()?;
+            let from = source
+                .char_indices()
+                .nth(start)
+                .map_or(source.len(), |(at, _)| at);
+            let which = usize::try_from(super::long(args, 4).unwrap_or(1).max(1)).ok()?;
+            let found = regex.find_iter(&source[from..]).nth(which - 1);
+            let at = found.map(|found| source[..from + found.start()].chars().count());
+            Some(Value::Long(
+                at.and_then(|at| i64::try_from(at).ok()).unwrap_or(-1),
+            ))
+        })
+    }),
     Function::bind("countof", count_of),
     Function::bind("trim", |call| trim(call, true, true)),
     Function::bind("trim_start", |call| trim(call, true, false)),

@@ -1,5 +1,0 @@
-//! To be filled.
-
-use super::Function;
-
-pub(super) const FUNCTIONS: &[Function] = &[];
