@@ -168,6 +168,8 @@ pub enum OperatorKind {
     Search(SearchArgs),
     /// `make-series`
     MakeSeries(Box<SeriesArgs>),
+    /// `evaluate plugin(…) : (a: long, …)`
+    Evaluate(Box<EvaluateArgs>),
     /// `sample`
     Sample(Expr),
     /// `sample-distinct n of …`
@@ -294,6 +296,19 @@ pub struct SearchArgs {
     pub tables: Vec<Name>,
     /// What is looked for.
     pub predicate: Expr,
+}
+
+/// Arguments of an evaluate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvaluateArgs {
+    /// The plugin.
+    pub plugin: Name,
+    /// Its arguments.
+    pub args: Vec<NamedExpr>,
+    /// Whether the declared columns come after the input's (`: (*, a: long)`).
+    pub keeps_input: bool,
+    /// Declared columns and their types.
+    pub columns: Option<Vec<(Name, Name)>>,
 }
 
 /// Arguments of a make-series.

@@ -3,6 +3,7 @@
 mod aggregate;
 mod apply;
 mod dynamic;
+mod evaluate;
 mod expand;
 mod expr;
 mod extraction;

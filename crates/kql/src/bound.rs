@@ -306,6 +306,20 @@ pub enum RelOp {
         /// How many of the input's columns the body sees, from the first on.
         width: usize,
     },
+    /// Rows whose address (the input's last column) lies in a network of the lookup, with the
+    /// columns of its narrowest one. Output: the input's columns but the last, the lookup's.
+    NetworkLookup {
+        /// Input.
+        input: Box<RelNode>,
+        /// Networks.
+        lookup: Box<RelNode>,
+        /// Column of the lookup that holds the networks.
+        network: usize,
+        /// Pairs of (input column, lookup column) that must be equal too.
+        keys: Vec<(usize, usize)>,
+        /// Rows without a network are kept.
+        keeps_unmatched: bool,
+    },
     /// Arrays over equal steps. Input: groups, the step's start, aggregates, in any order of
     /// rows. Output: groups, one array per aggregate, the array of starts.
     Series {

@@ -36,6 +36,7 @@ pub(crate) fn is_empty(
         | RelOp::Take { input, .. }
         | RelOp::Expand { input, .. }
         | RelOp::Each { input, .. }
+        | RelOp::NetworkLookup { input, .. }
         | RelOp::Serialize(input) => empty(input),
         RelOp::Series {
             input, is_nonempty, ..

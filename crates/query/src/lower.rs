@@ -12,6 +12,7 @@ mod expand;
 mod expr;
 mod join;
 mod need;
+mod networks;
 mod resolve;
 mod rows;
 mod scan;
@@ -206,6 +207,9 @@ impl<'a> Lowering<'a> {
                     rows::held(expanded, &node.schema)
                 }
                 RelOp::Each { .. } => rows::held(self.each(node).await?, &node.schema),
+                RelOp::NetworkLookup { .. } => {
+                    rows::held(self.network_lookup(node).await?, &node.schema)
+                }
                 RelOp::Series { .. } => rows::held(self.series(node).await?, &node.schema),
                 RelOp::Serialize(input) => {
                     let plan = self.node(input, need, bounds).await?;

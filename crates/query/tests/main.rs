@@ -9,6 +9,7 @@
 
 mod cases;
 mod engine;
+mod hunting;
 mod recorded;
 mod seed;
 mod support;

@@ -13,6 +13,7 @@ const OPERATORS: &[&str] = &[
     "as",
     "count",
     "distinct",
+    "evaluate",
     "extend",
     "filter",
     "getschema",
@@ -49,7 +50,6 @@ const OPERATORS: &[&str] = &[
 /// Further operators of Kusto's, so that nobody takes them for typing mistakes.
 const KUSTO_OPERATORS: &[&str] = &[
     "consume",
-    "evaluate",
     "externaldata",
     "facet",
     "find",
@@ -402,6 +402,7 @@ impl Binder<'_> {
             OperatorKind::TopHitters(count, of, by) => {
                 self.top_hitters(env, node, (count, of, by.as_ref()), span)
             }
+            OperatorKind::Evaluate(args) => self.evaluate(env, node, args, span),
             OperatorKind::Invoke(name, args) => self.invoke(env, node, name, args, span),
             OperatorKind::As(name) => {
                 env.set(&name.text, Value::Rows(node.clone().into()));

@@ -165,6 +165,7 @@ pub const SCALARS: &[Function] = &[
     f("parse_path", 1, 1, Always(Dynamic)),
     f("parse_url", 1, 1, Always(Dynamic)),
     f("parse_urlquery", 1, 1, Always(Dynamic)),
+    f("parse_xml", 1, 1, Always(Dynamic)),
     f("parsejson", 1, 1, Always(Dynamic)),
     f("pi", 0, 0, Always(Real)),
     f("pow", 2, 2, Always(Real)),

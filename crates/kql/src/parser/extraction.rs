@@ -3,7 +3,8 @@
 
 use super::{Parser, expressions};
 use crate::ast::{
-    Name, NamedExpr, Operator, OperatorKind, ParseArgs, ParseItem, ParseKvArgs, SearchArgs,
+    EvaluateArgs, Name, NamedExpr, Operator, OperatorKind, ParseArgs, ParseItem, ParseKvArgs,
+    SearchArgs,
 };
 use crate::lexer::Kind;
 
@@ -165,6 +166,37 @@ impl Parser<'_> {
             None
         };
         Some(OperatorKind::TopHitters(count, of, by))
+    }
+
+    pub(super) fn evaluate(&mut self) -> Option<OperatorKind> {
+        while self.text().starts_with("hint") {
+            self.skip_hint();
+        }
+        let plugin = self.name()?;
+        self.want("(")?;
+        let mut args = Vec::new();
+        while !self.is(")") && !self.is_end() {
+            args.push(self.argument());
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.want(")")?;
+        let (mut keeps_input, mut columns) = (false, None);
+        if self.eat(":") {
+            self.want("(")?;
+            keeps_input = self.eat("*");
+            if keeps_input {
+                self.eat(",");
+            }
+            columns = Some(self.column_list()?);
+        }
+        Some(OperatorKind::Evaluate(Box::new(EvaluateArgs {
+            plugin,
+            args,
+            keeps_input,
+            columns,
+        })))
     }
 
     pub(super) fn invoke(&mut self) -> Option<OperatorKind> {

@@ -89,6 +89,7 @@ impl Parser<'_> {
                 OperatorKind::SampleDistinct(count, self.expr())
             }
             "top-hitters" => self.top_hitters()?,
+            "evaluate" => self.evaluate()?,
             "invoke" => self.invoke()?,
             "as" => OperatorKind::As(self.name()?),
             "getschema" => OperatorKind::GetSchema,

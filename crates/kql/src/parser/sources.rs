@@ -179,7 +179,7 @@ impl Parser<'_> {
     }
 
     /// `a: long, b: string )`
-    fn column_list(&mut self) -> Option<Vec<(Name, Name)>> {
+    pub(super) fn column_list(&mut self) -> Option<Vec<(Name, Name)>> {
         let mut columns = Vec::new();
         while !self.is(")") && !self.is_end() {
             let name = self.name()?;

@@ -126,7 +126,7 @@ fn v4(text: &str) -> Option<Network> {
 }
 
 /// Address and prefix length; an IPv4 address counts as mapped (RFC 4291, 2.5.5.2).
-fn v6(text: &str) -> Option<(u128, u32)> {
+pub(crate) fn v6(text: &str) -> Option<(u128, u32)> {
     if let Some(network) = v4(text) {
         let mapped = Ipv4Addr::from(network.address).to_ipv6_mapped();
         return Some((mapped.into(), network.bits + V6_BITS - V4_BITS));
@@ -156,7 +156,7 @@ fn mask(args: &[Value], index: usize, most: u32) -> Option<u32> {
     }
 }
 
-const fn mask_v6(bits: u32) -> u128 {
+pub(crate) const fn mask_v6(bits: u32) -> u128 {
     match u128::MAX.checked_shl(V6_BITS - bits) {
         Some(mask) => mask,
         None => 0,

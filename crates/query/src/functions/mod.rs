@@ -15,6 +15,7 @@ mod patterns;
 mod series;
 mod strings;
 mod terms;
+mod xml;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -22,6 +23,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::ArrayRef;
 
 pub(crate) use conversion::to_real;
+pub(crate) use ip::{mask_v6 as network_mask, v6 as network_of};
 
 use crate::types::Type;
 use crate::value::Value;
@@ -40,6 +42,7 @@ static FAMILIES: &[&[Function]] = &[
     patterns::FUNCTIONS,
     strings::FUNCTIONS,
     terms::FUNCTIONS,
+    xml::FUNCTIONS,
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {

@@ -129,6 +129,7 @@ fn parts(op: &mut RelOp) -> (Vec<&mut RelNode>, Vec<&mut Expr>) {
         RelOp::Join { left, right, .. } => (vec![left, right], Vec::new()),
         RelOp::Union(inputs) => (inputs.iter_mut().collect(), Vec::new()),
         RelOp::Each { input, body, .. } => (vec![input, body], Vec::new()),
+        RelOp::NetworkLookup { input, lookup, .. } => (vec![input, lookup], Vec::new()),
         RelOp::Series {
             input,
             from,

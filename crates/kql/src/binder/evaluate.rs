@@ -1,0 +1,283 @@
+//! `evaluate`: the plugins whose columns are known before a row is read.
+
+use atalaya_model::Span;
+
+use super::Binder;
+use super::expr::{call, conversion};
+use super::literal::literal;
+use super::project::{columns, projected};
+use super::rel::scope;
+use super::scope::Env;
+use crate::ast::{self, EvaluateArgs, Name, NamedExpr};
+use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Type};
+
+/// Plugins that are understood.
+const PLUGINS: &str = "bag_unpack, ipv4_lookup, ipv6_lookup, pivot";
+
+impl Binder<'_> {
+    pub(crate) fn evaluate(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        args: &EvaluateArgs,
+        span: Span,
+    ) -> Option<RelNode> {
+        match (args.plugin.text.as_str(), &args.columns) {
+            ("ipv4_lookup" | "ipv6_lookup", _) => self.ip_lookup(env, node, args, span),
+            ("bag_unpack", Some(declared)) => self.bag_unpack(env, node, args, declared, span),
+            ("pivot", Some(declared)) => self.pivot(env, node, args, declared, span),
+            ("bag_unpack" | "pivot", None) => {
+                let name = &args.plugin.text;
+                let message = format!("`{name}` needs to be told its columns");
+                let help = format!("write `evaluate {name}(…) : (column: type, …)`");
+                self.error_help("KQL011", args.plugin.span, message, help);
+                None
+            }
+            (name, _) => {
+                let message = format!("the plugin `{name}` is not supported yet");
+                let help = format!("plugins are: {PLUGINS}");
+                self.error_help("KQL010", args.plugin.span, message, help);
+                None
+            }
+        }
+    }
+
+    /// `ipv4_lookup(T, address, network, …, return_unmatched = true)`
+    fn ip_lookup(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        args: &EvaluateArgs,
+        span: Span,
+    ) -> Option<RelNode> {
+        let [table, address, network, rest @ ..] = args.args.as_slice() else {
+            let message = "a lookup wants a table, an address and the table's networks".to_owned();
+            self.error("KS119", span, message);
+            return None;
+        };
+        let Some(lookup) = self.rows_of_expr(env, &table.expr) else {
+            let message = "the first argument of a lookup is a table".to_owned();
+            self.error("KS109", table.expr.span, message);
+            return None;
+        };
+        let lookup = lookup?;
+        let address = self.expr(scope(env, &node), &address.expr)?;
+        let network = self.expr(scope(env, &lookup), &network.expr)?;
+        let ExprKind::Column(network) = network.kind else {
+            let message = "the third argument of a lookup is a column of the table".to_owned();
+            self.error("KS107", network.span, message);
+            return None;
+        };
+        let (mut keys, mut keeps_unmatched) = (Vec::new(), false);
+        for arg in rest {
+            match (&arg.expr.kind, arg.names.first()) {
+                (ast::ExprKind::Bool(value), _) => keeps_unmatched = *value,
+                (ast::ExprKind::Name(name), None) => {
+                    let at =
+                        |node: &RelNode| node.schema.iter().position(|column| column.name == *name);
+                    match (at(&node), at(&lookup)) {
+                        (Some(left), Some(right)) => keys.push((left, right)),
+                        _ => {
+                            let message = format!("`{name}` is not in both tables");
+                            self.error("KS142", arg.expr.span, message);
+                            return None;
+                        }
+                    }
+                }
+                _ => {
+                    let message = "a lookup has no such argument".to_owned();
+                    self.error("KS107", arg.expr.span, message);
+                    return None;
+                }
+            }
+        }
+        let source = node.schema.clone();
+        let mut exprs = columns(&node);
+        exprs.push(address);
+        let mut below = source.clone();
+        below.push(ColumnDef {
+            name: "$address".to_owned(),
+            ty: Type::String,
+            range: None,
+        });
+        let mut schema = source;
+        let mut namer = super::names::Namer::with(&schema);
+        for column in &lookup.schema {
+            schema.push(ColumnDef {
+                name: namer.name(Some(column.name.clone())),
+                range: None,
+                ..column.clone()
+            });
+        }
+        Some(RelNode {
+            op: RelOp::NetworkLookup {
+                input: Box::new(projected(node, exprs, below, span)),
+                lookup: Box::new(lookup),
+                network,
+                keys,
+                keeps_unmatched,
+            },
+            schema,
+            span,
+            serialized: false,
+        })
+    }
+
+    /// `bag_unpack(bag, prefix) : (a: long, …)`
+    fn bag_unpack(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        args: &EvaluateArgs,
+        declared: &[(Name, Name)],
+        span: Span,
+    ) -> Option<RelNode> {
+        let bag = args
+            .args
+            .first()
+            .and_then(|arg| self.expr(scope(env, &node), &arg.expr))?;
+        let prefix = args
+            .args
+            .iter()
+            .skip(1)
+            .find_map(|arg| match &arg.expr.kind {
+                ast::ExprKind::String(text)
+                    if arg
+                        .names
+                        .first()
+                        .is_none_or(|name| name.text.contains("prefix")) =>
+                {
+                    Some(text.clone())
+                }
+                _ => None,
+            });
+        let prefix = prefix.unwrap_or_default();
+        let replaces = args
+            .args
+            .iter()
+            .any(|arg| arg.expr.kind == ast::ExprKind::String("replace_source".to_owned()));
+        let (mut exprs, mut schema) = (Vec::new(), Vec::new());
+        if args.keeps_input {
+            for (expr, column) in columns(&node).into_iter().zip(&node.schema) {
+                if expr.kind != bag.kind {
+                    exprs.push(expr);
+                    schema.push(column.clone());
+                }
+            }
+        }
+        let all = columns(&node);
+        for (name, ty) in declared {
+            let ty = self.declared_type(ty)?;
+            let known = node
+                .schema
+                .iter()
+                .position(|column| column.name == name.text);
+            let expr = match known {
+                Some(index) if !replaces => all[index].clone(),
+                _ => {
+                    let key = name.text.strip_prefix(&prefix).unwrap_or(&name.text);
+                    from_bag(&bag, key, ty, span)
+                }
+            };
+            schema.push(ColumnDef {
+                name: name.text.clone(),
+                ty: expr.ty,
+                range: None,
+            });
+            exprs.push(expr);
+        }
+        Some(projected(node, exprs, schema, span))
+    }
+
+    /// `pivot(column, aggregate) : (group: string, value: long, …)`
+    fn pivot(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        args: &EvaluateArgs,
+        declared: &[(Name, Name)],
+        span: Span,
+    ) -> Option<RelNode> {
+        let pivoted = args.args.first()?;
+        let (function, of) = match args.args.get(1).map(|arg| &arg.expr.kind) {
+            None => ("countif", None),
+            Some(ast::ExprKind::Call(name, of)) if name == "count" && of.is_empty() => {
+                ("countif", None)
+            }
+            Some(ast::ExprKind::Call(name, of)) => match (name.as_str(), of.first()) {
+                ("sum", Some(of)) => ("sumif", Some(of.clone())),
+                ("avg", Some(of)) => ("avgif", Some(of.clone())),
+                ("max", Some(of)) => ("maxif", Some(of.clone())),
+                ("min", Some(of)) => ("minif", Some(of.clone())),
+                ("dcount", Some(of)) => ("dcountif", Some(of.clone())),
+                ("take_any", Some(of)) => ("take_anyif", Some(of.clone())),
+                _ => return self.no_pivot(pivoted),
+            },
+            Some(_) => return self.no_pivot(pivoted),
+        };
+        let named = |name: &Name, kind| NamedExpr {
+            names: vec![name.clone()],
+            expr: ast::Expr { kind, span },
+        };
+        let (mut groups, mut aggregates) = (Vec::new(), Vec::new());
+        for (name, _) in declared {
+            if node.schema.iter().any(|column| column.name == name.text) {
+                groups.push(named(name, ast::ExprKind::Name(name.text.clone())));
+                continue;
+            }
+            let is_value = ast::ExprKind::Binary(
+                "==".to_owned(),
+                Box::new(as_text(&pivoted.expr)),
+                Box::new(ast::Expr {
+                    kind: ast::ExprKind::String(name.text.clone()),
+                    span,
+                }),
+            );
+            let is_value = NamedExpr {
+                names: Vec::new(),
+                expr: ast::Expr {
+                    kind: is_value,
+                    span,
+                },
+            };
+            let list = of.iter().cloned().chain([is_value]).collect();
+            aggregates.push(named(name, ast::ExprKind::Call(function.to_owned(), list)));
+        }
+        self.summarize(env, node, &aggregates, &groups, span)
+    }
+
+    fn no_pivot(&mut self, at: &NamedExpr) -> Option<RelNode> {
+        let message = "`pivot` takes count, sum, avg, min, max, dcount or take_any".to_owned();
+        self.error("KQL010", at.expr.span, message);
+        None
+    }
+
+    fn declared_type(&mut self, name: &Name) -> Option<Type> {
+        let ty = Type::parse(&name.text);
+        if ty.is_none() {
+            let message = format!("`{}` is no type", name.text);
+            self.error("KS142", name.span, message);
+        }
+        ty
+    }
+}
+
+fn from_bag(bag: &Expr, key: &str, ty: Type, span: Span) -> Expr {
+    let key = literal(Literal::String(key.to_owned()), Type::String, span);
+    let value = call("path", vec![bag.clone(), key], Type::Dynamic, span);
+    match ty {
+        Type::Dynamic => value,
+        ty => call(conversion(ty), vec![value], ty, span),
+    }
+}
+
+fn as_text(expr: &ast::Expr) -> ast::Expr {
+    let arg = NamedExpr {
+        names: Vec::new(),
+        expr: expr.clone(),
+    };
+    ast::Expr {
+        kind: ast::ExprKind::Call("tostring".to_owned(), vec![arg]),
+        span: expr.span,
+    }
+}
