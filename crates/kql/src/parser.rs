@@ -399,7 +399,10 @@ impl<'s> Parser<'s> {
     }
 
     fn error(&mut self, code: &str, message: &str, help: &str) {
-        let span = self.span();
+        self.error_at(self.span(), code, message, help);
+    }
+
+    fn error_at(&mut self, span: Span, code: &str, message: &str, help: &str) {
         self.diagnostics
             .push(Diagnostic::error(code, span, message).with_help(help));
     }

@@ -25,6 +25,10 @@ use crate::source::TableSource;
 use crate::types::{self, Type};
 use crate::value::Value;
 
+/// Stack of a thread that plans and runs queries: DataFusion walks plans recursively, and a rule of
+/// a few hundred lines makes a deep one. Only what is used becomes memory.
+const STACK_BYTES: usize = 64 << 20;
+
 /// Limits of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
@@ -137,6 +141,7 @@ impl Engine {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(config.threads.max(1))
             .thread_name("query")
+            .thread_stack_size(STACK_BYTES)
             .enable_all()
             .build()?;
         Ok(Self {

@@ -109,7 +109,8 @@ impl Binder<'_> {
                 ..column.clone()
             });
         }
-        Some(RelNode {
+        let of_input = node.schema.len();
+        let joined = RelNode {
             op: RelOp::NetworkLookup {
                 input: Box::new(projected(node, exprs, below, span)),
                 lookup: Box::new(lookup),
@@ -117,10 +118,18 @@ impl Binder<'_> {
                 keys,
                 keeps_unmatched,
             },
-            schema,
+            schema: schema.clone(),
             span,
             serialized: false,
-        })
+        };
+        if args.plugin.text == "ipv4_lookup" {
+            return Some(joined);
+        }
+        // The lookup for IPv6 puts its own columns first.
+        let mut exprs = columns(&joined);
+        exprs.rotate_left(of_input);
+        schema.rotate_left(of_input);
+        Some(projected(joined, exprs, schema, span))
     }
 
     /// `bag_unpack(bag, prefix) : (a: long, …)`

@@ -296,6 +296,11 @@ impl Binder<'_> {
             );
             return None;
         }
+        if matches!(name, "prev" | "next") && !is_fine_offset(&bound) {
+            let message = format!("`{name}` wants a constant distance of at least 1");
+            self.error("KS107", span, message);
+            return None;
+        }
         let ty = result_type(function.returns, name, &bound);
         Some(call(name, bound, ty, span))
     }
@@ -496,6 +501,20 @@ fn widened(expr: Expr) -> Expr {
     }
     let span = expr.span;
     call("tolong", vec![expr], Type::Long, span)
+}
+
+/// The distance and the default of `prev` and `next` are constants.
+fn is_fine_offset(args: &[Expr]) -> bool {
+    let is_constant = |arg: &Expr| matches!(arg.kind, ExprKind::Literal(_) | ExprKind::Call { .. });
+    match args {
+        [_, distance, rest @ ..] => match &distance.kind {
+            ExprKind::Literal(Literal::Long(distance)) => {
+                *distance >= 1 && rest.iter().all(is_constant)
+            }
+            _ => false,
+        },
+        _ => true,
+    }
 }
 
 fn value_set(rows: crate::bound::RelNode, span: Span) -> Expr {

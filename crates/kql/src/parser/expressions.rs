@@ -509,6 +509,7 @@ impl Parser<'_> {
         let is_single = (self.token().kind == Kind::Name && self.is_at(1, "="))
             || (self.is("[") && self.is_at(2, "]") && self.is_at(3, "="));
         if is_single {
+            self.check_reserved();
             names.extend(self.name());
             self.at += 1;
         } else if self.is("(") && self.is_name_tuple() {
@@ -522,6 +523,17 @@ impl Parser<'_> {
         NamedExpr {
             names,
             expr: self.expr(),
+        }
+    }
+
+    /// Words that Kusto does not take as names of columns unless they are bracketed.
+    pub(super) fn check_reserved(&mut self) {
+        const RESERVED: [&str; 6] = ["asc", "desc", "first", "from", "last", "missing"];
+        let word = self.text();
+        if self.token().kind == Kind::Name && RESERVED.contains(&word) {
+            let message = format!("`{word}` is a word of the language, not a name");
+            let help = format!("write `['{word}']`");
+            self.error("KS005", &message, &help);
         }
     }
 

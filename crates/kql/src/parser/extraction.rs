@@ -31,6 +31,7 @@ impl Parser<'_> {
                 items.push(ParseItem::Text(expressions::unquote(self.text())));
                 self.at += 1;
             } else if self.token().kind == Kind::Name || self.is("[") {
+                self.check_reserved();
                 let name = self.name()?;
                 let ty = if self.eat(":") {
                     Some(self.name()?)

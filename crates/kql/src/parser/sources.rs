@@ -1,7 +1,7 @@
 //! Where rows come from.
 
 use super::Parser;
-use crate::ast::{Expr, ExternalArgs, Name, Pipeline, Source, UnionArgs};
+use crate::ast::{Expr, ExprKind, ExternalArgs, Name, Pipeline, Source, UnionArgs};
 use crate::lexer::Kind;
 
 /// Functions that name a place of tables; here there is only one place.
@@ -199,7 +199,17 @@ impl Parser<'_> {
         self.want("[")?;
         let mut cells: Vec<Expr> = Vec::new();
         while !self.is("]") && !self.is_end() {
-            cells.push(self.expr());
+            let cell = self.expr();
+            if matches!(cell.kind, ExprKind::Binary(..)) {
+                let message = "a datatable holds literals, not calculations";
+                self.error_at(
+                    cell.span,
+                    "KS107",
+                    message,
+                    "use `extend` after the datatable",
+                );
+            }
+            cells.push(cell);
             if !self.eat(",") {
                 break;
             }

@@ -58,7 +58,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 fn compile(pattern: &str) -> Result<Regex, Refusal> {
-    RegexBuilder::new(pattern)
+    // NUL as RE2 writes it.
+    RegexBuilder::new(&pattern.replace("\\0", "\\x00"))
         .size_limit(PATTERN_BYTES_MAX)
         .build()
         .map_err(|error| format!("the regular expression does not compile: {error}"))
