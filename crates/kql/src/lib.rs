@@ -19,11 +19,13 @@ mod binder;
 pub mod bound;
 mod catalog;
 pub mod catalogue;
+mod format;
 pub mod lexer;
 mod parser;
 
 pub use binder::{BindOptions, Bound, bind};
 pub use catalog::{Catalog, LogTables, columns};
+pub use format::format;
 pub use parser::{DEPTH_MAX, Parsed, parse};
 
 pub(crate) use atalaya_yaml::nearest;

@@ -8,7 +8,7 @@ mod sources;
 
 use atalaya_model::{Diagnostic, Span};
 
-pub(crate) use expressions::timespan_ticks;
+pub(crate) use expressions::{LITERAL_TYPES, timespan_ticks};
 
 use crate::ast::{Lambda, Let, LetValue, Name, Parameter, Pipeline, Script};
 use crate::lexer::{Kind, Token, lex};

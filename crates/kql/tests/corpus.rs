@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use atalaya_kql::bound::{ColumnDef, Type};
-use atalaya_kql::{BindOptions, Catalog, bind, parse};
+use atalaya_kql::{BindOptions, Catalog, bind, format, parse};
 use atalaya_model::Level;
 use serde_json::Value;
 
@@ -65,6 +65,27 @@ fn real_security_queries_parse() {
     );
     report(reasons, "ATALAYA_PARSE_NOTES", &notes);
     assert!(share >= PARSED_SHARE_MIN, "{share}");
+}
+
+#[test]
+fn formatting_real_queries_changes_white_space_only_and_once() {
+    let Some(cases) = corpus("security_queries.jsonl") else {
+        return;
+    };
+    let solid = |text: &str| -> String { text.chars().filter(|c| !c.is_whitespace()).collect() };
+    for case in &cases {
+        let query = case["query"].as_str().unwrap_or_default();
+        let Ok(once) = format(query) else { continue };
+        assert_eq!(solid(&once), solid(query), "{}", case["id"]);
+        let tokens = |text: &str| -> Vec<String> {
+            let (tokens, _) = atalaya_kql::lexer::lex(text);
+            let tokens = tokens.iter().map(|token| token.span.slice(text).to_owned());
+            tokens.collect()
+        };
+        assert_eq!(tokens(&once), tokens(query), "{}", case["id"]);
+        let twice = format(&once).expect("it was formatted before");
+        assert_eq!(twice, once, "{}", case["id"]);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod demo;
 mod ingest;
+mod kql;
 mod log;
 mod query;
 mod rules;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Ingest(ingest::Args),
     #[command(subcommand)]
     Alerts(alerts::Command),
+    #[command(subcommand)]
+    Kql(kql::Command),
     #[command(subcommand)]
     Log(log::Command),
     #[command(subcommand)]
@@ -51,6 +54,7 @@ impl Command {
             Self::Scan(args) => scan::run(&args),
             Self::Ingest(args) => ingest::run(&args),
             Self::Alerts(command) => alerts::run(&command),
+            Self::Kql(command) => kql::run(&command),
             Self::Log(command) => log::run(&command),
             Self::Rules(command) => rules::run(&command),
             Self::Atlas(command) => atlas::run(&command),

@@ -34,7 +34,7 @@ const ARITHMETIC_OPERATORS_MAX: usize = 256;
 /// rows: nested lists would double the work with every level.
 const SECOND_LOOKS_MAX: usize = 256;
 /// Types whose literals hold raw text.
-const LITERAL_TYPES: [&str; 14] = [
+pub(crate) const LITERAL_TYPES: [&str; 14] = [
     "datetime", "date", "timespan", "time", "dynamic", "guid", "long", "int", "real", "double",
     "decimal", "bool", "boolean", "string",
 ];
@@ -528,7 +528,7 @@ impl Parser<'_> {
 
     /// Words that Kusto does not take as names of columns unless they are bracketed.
     pub(super) fn check_reserved(&mut self) {
-        const RESERVED: [&str; 6] = ["asc", "desc", "first", "from", "last", "missing"];
+        const RESERVED: [&str; 5] = ["asc", "desc", "first", "last", "missing"];
         let word = self.text();
         if self.token().kind == Kind::Name && RESERVED.contains(&word) {
             let message = format!("`{word}` is a word of the language, not a name");

@@ -32,6 +32,14 @@ impl Parser<'_> {
                 self.at += 1;
             } else if self.token().kind == Kind::Name || self.is("[") {
                 self.check_reserved();
+                if self.is_word("from") {
+                    let help = "write `['from']`";
+                    self.error(
+                        "KS005",
+                        "`from` is a word of the language, not a name",
+                        help,
+                    );
+                }
                 let name = self.name()?;
                 let ty = if self.eat(":") {
                     Some(self.name()?)
