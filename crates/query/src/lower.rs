@@ -20,6 +20,7 @@ mod series;
 mod times;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
 use atalaya_kql::bound::{self, BoundQuery, ColumnDef, RelNode, RelOp, SortKey};
@@ -85,6 +86,8 @@ pub(crate) struct Lowering<'a> {
     source: &'a dyn TableSource,
     range: Option<(i64, i64)>,
     materialized: Vec<Held>,
+    /// Projections so far.
+    steps: AtomicUsize,
 }
 
 impl<'a> Lowering<'a> {
@@ -98,6 +101,7 @@ impl<'a> Lowering<'a> {
             source,
             range,
             materialized: Vec::new(),
+            steps: AtomicUsize::new(0),
         }
     }
 
@@ -255,6 +259,7 @@ impl<'a> Lowering<'a> {
         let bounds = bounds.through_project(exprs);
         let plan = self.node(input, &below, &bounds).await?;
         let mut scope = Scope::over(plan);
+        let step = self.steps.fetch_add(1, Ordering::Relaxed);
         let mut outputs = Vec::with_capacity(exprs.len());
         for (index, expr) in exprs.iter().enumerate() {
             let lowered = if need.has(index) {
@@ -262,7 +267,7 @@ impl<'a> Lowering<'a> {
             } else {
                 null(&node.schema, index)
             };
-            outputs.push(lowered.alias(name(index)));
+            outputs.push(lowered.alias(step_name(step, index)));
         }
         let plan = LogicalPlanBuilder::from(scope.into_plan());
         if outputs.is_empty() {
@@ -271,7 +276,12 @@ impl<'a> Lowering<'a> {
                 node.span,
             ));
         }
-        Ok(plan.project(outputs)?.build()?)
+        let renamed = (0..outputs.len()).map(|index| {
+            let column = Column::from_name(step_name(step, index));
+            DfExpr::Column(column).alias(name(index))
+        });
+        let renamed: Vec<_> = renamed.collect();
+        Ok(plan.project(outputs)?.project(renamed)?.build()?)
     }
 
     async fn sort(
@@ -354,6 +364,12 @@ impl<'a> Lowering<'a> {
 /// Name of an intermediate column.
 fn name(index: usize) -> String {
     format!("c{index}")
+}
+
+/// Name of a column between the two halves of a projection. DataFusion drops a projection that
+/// reads like the one below it, and `extend x = x + 1` twice would read alike.
+fn step_name(step: usize, index: usize) -> String {
+    format!("s{step}_{index}")
 }
 
 /// An intermediate column.

@@ -41,13 +41,10 @@ impl Binder<'_> {
         let is_same = |column: &ColumnDef, index: usize| {
             source.iter().position(|known| known.name == column.name) == Some(index)
         };
-        let replaced: Vec<bool> = (0..source.len())
-            .map(|index| seen[index] != source[index])
-            .collect();
         let mut places: Vec<usize> = Vec::new();
-        for index in 0..source.len() {
+        for (index, (before, after)) in source.iter().zip(&seen).enumerate() {
             match body.schema.iter().position(|column| is_same(column, index)) {
-                Some(at) if replaced[index] => places.push(source.len() + at),
+                Some(at) if before != after => places.push(source.len() + at),
                 _ => places.push(index),
             }
         }

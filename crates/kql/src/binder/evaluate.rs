@@ -68,29 +68,7 @@ impl Binder<'_> {
             self.error("KS107", network.span, message);
             return None;
         };
-        let (mut keys, mut keeps_unmatched) = (Vec::new(), false);
-        for arg in rest {
-            match (&arg.expr.kind, arg.names.first()) {
-                (ast::ExprKind::Bool(value), _) => keeps_unmatched = *value,
-                (ast::ExprKind::Name(name), None) => {
-                    let at =
-                        |node: &RelNode| node.schema.iter().position(|column| column.name == *name);
-                    match (at(&node), at(&lookup)) {
-                        (Some(left), Some(right)) => keys.push((left, right)),
-                        _ => {
-                            let message = format!("`{name}` is not in both tables");
-                            self.error("KS142", arg.expr.span, message);
-                            return None;
-                        }
-                    }
-                }
-                _ => {
-                    let message = "a lookup has no such argument".to_owned();
-                    self.error("KS107", arg.expr.span, message);
-                    return None;
-                }
-            }
-        }
+        let (keys, keeps_unmatched) = self.lookup_options(&node, &lookup, rest)?;
         let source = node.schema.clone();
         let mut exprs = columns(&node);
         exprs.push(address);
@@ -130,6 +108,39 @@ impl Binder<'_> {
         exprs.rotate_left(of_input);
         schema.rotate_left(of_input);
         Some(projected(joined, exprs, schema, span))
+    }
+
+    /// Further keys, and whether rows without a network are kept.
+    fn lookup_options(
+        &mut self,
+        node: &RelNode,
+        lookup: &RelNode,
+        rest: &[NamedExpr],
+    ) -> Option<(Vec<(usize, usize)>, bool)> {
+        let (mut keys, mut keeps_unmatched) = (Vec::new(), false);
+        for arg in rest {
+            match (&arg.expr.kind, arg.names.first()) {
+                (ast::ExprKind::Bool(value), _) => keeps_unmatched = *value,
+                (ast::ExprKind::Name(name), None) => {
+                    let at =
+                        |node: &RelNode| node.schema.iter().position(|column| column.name == *name);
+                    match (at(node), at(lookup)) {
+                        (Some(left), Some(right)) => keys.push((left, right)),
+                        _ => {
+                            let message = format!("`{name}` is not in both tables");
+                            self.error("KS142", arg.expr.span, message);
+                            return None;
+                        }
+                    }
+                }
+                _ => {
+                    let message = "a lookup has no such argument".to_owned();
+                    self.error("KS107", arg.expr.span, message);
+                    return None;
+                }
+            }
+        }
+        Some((keys, keeps_unmatched))
     }
 
     /// `bag_unpack(bag, prefix) : (a: long, …)`

@@ -273,6 +273,9 @@ impl Binder<'_> {
         if let Some(special) = self.special_call(scope, name, args, span) {
             return special;
         }
+        if let Some(special) = self.column_call(scope, name, args, span) {
+            return special;
+        }
         let Some(function) = catalogue::scalar(name) else {
             self.unknown_function(name, span);
             return None;
@@ -375,36 +378,15 @@ impl Binder<'_> {
         }))
     }
 
-    /// Functions that are something else underneath.
-    fn special_call(
+    /// Functions over columns by name, and such that need a word of warning.
+    fn column_call(
         &mut self,
         scope: Scope<'_>,
         name: &str,
         args: &[ast::NamedExpr],
         span: Span,
     ) -> Option<Option<Expr>> {
-        let now = literal(
-            Literal::DateTime(self.options.now_ticks),
-            Type::DateTime,
-            span,
-        );
         match name {
-            "now" if args.is_empty() => Some(Some(now)),
-            "now" | "ago" if args.len() == 1 => {
-                let offset = self.expr(scope, &args[0].expr)?;
-                let operator = if name == "now" { "+" } else { "-" };
-                // Folded here, so that a time filter is a comparison with a constant.
-                if let ExprKind::Literal(Literal::Timespan(ticks)) = offset.kind {
-                    let signed = if name == "now" {
-                        ticks
-                    } else {
-                        ticks.wrapping_neg()
-                    };
-                    let at = self.options.now_ticks.wrapping_add(signed);
-                    return Some(Some(literal(Literal::DateTime(at), Type::DateTime, span)));
-                }
-                Some(self.binary(operator, now, offset, span))
-            }
             "geo_info_from_ip_address" => {
                 let message = "there is no database of places here: the result is null";
                 let warning = atalaya_model::Diagnostic::warning("ATL106", span, message);
@@ -434,6 +416,40 @@ impl Binder<'_> {
             "bag_pack_columns" if !args.is_empty() => {
                 let columns: Vec<ast::Expr> = args.iter().map(|arg| arg.expr.clone()).collect();
                 Some(self.packed(scope, "bag_pack", &columns, span))
+            }
+            _ => None,
+        }
+    }
+
+    /// Functions that are something else underneath.
+    fn special_call(
+        &mut self,
+        scope: Scope<'_>,
+        name: &str,
+        args: &[ast::NamedExpr],
+        span: Span,
+    ) -> Option<Option<Expr>> {
+        let now = literal(
+            Literal::DateTime(self.options.now_ticks),
+            Type::DateTime,
+            span,
+        );
+        match name {
+            "now" if args.is_empty() => Some(Some(now)),
+            "now" | "ago" if args.len() == 1 => {
+                let offset = self.expr(scope, &args[0].expr)?;
+                let operator = if name == "now" { "+" } else { "-" };
+                // Folded here, so that a time filter is a comparison with a constant.
+                if let ExprKind::Literal(Literal::Timespan(ticks)) = offset.kind {
+                    let signed = if name == "now" {
+                        ticks
+                    } else {
+                        ticks.wrapping_neg()
+                    };
+                    let at = self.options.now_ticks.wrapping_add(signed);
+                    return Some(Some(literal(Literal::DateTime(at), Type::DateTime, span)));
+                }
+                Some(self.binary(operator, now, offset, span))
             }
             "extract" | "extract_json" | "extractjson" => self.extracted(scope, name, args, span),
             "ingestion_time" if args.is_empty() => {

@@ -389,21 +389,6 @@ impl Binder<'_> {
             OperatorKind::Lookup(args) => self.lookup(env, node, args, span),
             OperatorKind::Union(args) => self.union(env, Some(node), args, span),
             OperatorKind::MvExpand(args) => self.mv_expand(env, node, args, span),
-            OperatorKind::Parse(args) => self.parse_with(env, node, args, span),
-            OperatorKind::ParseKv(args) => self.parse_kv(env, node, args, span),
-            OperatorKind::MvApply(args, body) => self.mv_apply(env, node, args, body, span),
-            OperatorKind::Partition(key, body) => self.partition(env, node, key, body, span),
-            OperatorKind::Search(args) => self.search_rows(env, node, args, span),
-            OperatorKind::MakeSeries(args) => self.make_series(env, node, args, span),
-            OperatorKind::Sample(count) => self.take(env, node, count, span),
-            OperatorKind::SampleDistinct(count, of) => {
-                self.sample_distinct(env, node, count, of, span)
-            }
-            OperatorKind::TopHitters(count, of, by) => {
-                self.top_hitters(env, node, (count, of, by.as_ref()), span)
-            }
-            OperatorKind::Evaluate(args) => self.evaluate(env, node, args, span),
-            OperatorKind::Invoke(name, args) => self.invoke(env, node, name, args, span),
             OperatorKind::As(name) => {
                 env.set(&name.text, Value::Rows(node.clone().into()));
                 env.set_as(&name.text);
@@ -421,10 +406,39 @@ impl Binder<'_> {
                 });
                 Some(node)
             }
+            _ => self.further_operator(env, node, operator),
+        }
+    }
+
+    /// Operators that are made of others, or run others.
+    fn further_operator(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        operator: &Operator,
+    ) -> Option<RelNode> {
+        let span = operator.span;
+        match &operator.kind {
+            OperatorKind::Parse(args) => self.parse_with(env, node, args, span),
+            OperatorKind::ParseKv(args) => self.parse_kv(env, node, args, span),
+            OperatorKind::MvApply(args, body) => self.mv_apply(env, node, args, body, span),
+            OperatorKind::Partition(key, body) => self.partition(env, node, key, body, span),
+            OperatorKind::Search(args) => self.search_rows(env, node, args, span),
+            OperatorKind::MakeSeries(args) => self.make_series(env, node, args, span),
+            OperatorKind::Sample(count) => self.take(env, node, count, span),
+            OperatorKind::SampleDistinct(count, of) => {
+                self.sample_distinct(env, node, count, of, span)
+            }
+            OperatorKind::TopHitters(count, of, by) => {
+                self.top_hitters(env, node, (count, of, by.as_ref()), span)
+            }
+            OperatorKind::Evaluate(args) => self.evaluate(env, node, args, span),
+            OperatorKind::Invoke(name, args) => self.invoke(env, node, name, args, span),
             OperatorKind::Unsupported(name) => {
                 self.unknown_operator(name);
                 None
             }
+            _ => None,
         }
     }
 

@@ -75,6 +75,15 @@ impl Parser<'_> {
                     self.named_exprs()
                 })
             }
+            "as" => OperatorKind::As(self.name()?),
+            "getschema" => OperatorKind::GetSchema,
+            "render" => self.render()?,
+            _ => return self.further_kind(keyword),
+        })
+    }
+
+    fn further_kind(&mut self, keyword: &Name) -> Option<OperatorKind> {
+        Some(match keyword.text.as_str() {
             "parse" => self.parse_with(false)?,
             "parse-where" => self.parse_with(true)?,
             "parse-kv" => self.parse_kv()?,
@@ -91,9 +100,6 @@ impl Parser<'_> {
             "top-hitters" => self.top_hitters()?,
             "evaluate" => self.evaluate()?,
             "invoke" => self.invoke()?,
-            "as" => OperatorKind::As(self.name()?),
-            "getschema" => OperatorKind::GetSchema,
-            "render" => self.render()?,
             _ => {
                 self.skip_to_operator();
                 OperatorKind::Unsupported(keyword.clone())

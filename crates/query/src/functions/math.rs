@@ -6,7 +6,7 @@ use crate::value::{Value, number};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("abs", |a| match &a[0] {
-        Value::Int(v) => Some(Value::Int(v.wrapping_abs())),
+        Value::Int(v) => Some(Value::Long(i64::from(*v).wrapping_abs())),
         Value::Long(v) => Some(Value::Long(v.wrapping_abs())),
         Value::Timespan(v) => Some(Value::Timespan(v.wrapping_abs())),
         other => other.as_f64().map(|v| Value::Real(v.abs())),

@@ -6,6 +6,7 @@ mod bags;
 mod conditional;
 mod conversion;
 mod dates;
+mod geo;
 mod hashes;
 mod ip;
 mod math;
@@ -46,7 +47,10 @@ static FAMILIES: &[&[Function]] = &[
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
-    let families = FAMILIES.iter().chain(series::FUNCTIONS);
+    let families = FAMILIES
+        .iter()
+        .chain(series::FUNCTIONS)
+        .chain(geo::FUNCTIONS);
     let all = families.flat_map(|family| family.iter());
     all.map(|function| (function.name, function)).collect()
 });

@@ -155,7 +155,10 @@ fn parse_pairs(call: &Call<'_>) -> Result<Kernel, Refusal> {
         let found = pairs.read(&text(args, 0)?);
         let found = found.into_iter();
         let found = found.map(|(key, value)| (Arc::from(key.as_str()), Value::string(value)));
-        Some(Value::bag(found.collect()))
+        // Of a repeated key the first one counts.
+        let mut seen = std::collections::HashSet::new();
+        let first = found.filter(|(key, _): &(Arc<str>, Value)| seen.insert(key.clone()));
+        Some(Value::bag(first.collect()))
     })
 }
 

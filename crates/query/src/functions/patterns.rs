@@ -165,6 +165,13 @@ pub(crate) fn convert(text: &str, ty: Type) -> Option<Value> {
 
 fn extract_all(call: &Call<'_>) -> Result<Kernel, Refusal> {
     let patterns = Patterns::new(call, 0)?;
+    if patterns
+        .constant
+        .as_ref()
+        .is_some_and(|regex| regex.captures_len() < 2)
+    {
+        return Err("the pattern has no group: write parentheses around what is wanted".to_owned());
+    }
     row_kernel(move |args| {
         let regex = patterns.get(args)?;
         let source = text(args, args.len() - 1)?;

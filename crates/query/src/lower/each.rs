@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take, take_record_batch};
@@ -49,6 +50,7 @@ impl Lowering<'_> {
                 source: self.source,
                 range: self.range,
                 materialized: self.materialized.clone(),
+                steps: AtomicUsize::new(0),
             };
             let place = child.materialized.get_mut(*slot).ok_or_else(|| {
                 LowerError::Limit("a partition has no place for its rows".to_owned())

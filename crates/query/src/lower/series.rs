@@ -98,7 +98,7 @@ impl Axis {
             });
         };
         let count = ((end - start) / width).ceil();
-        if width <= 0.0 || !(count <= POINTS_MAX) {
+        if width <= 0.0 || count.is_nan() || count > POINTS_MAX {
             let message = "a series has a positive step and at most 1,048,576 points";
             return Err(LowerError::unsupported(message, step.span));
         }

@@ -66,7 +66,8 @@ pub fn parse_real(text: &str) -> Option<f64> {
         "inf" | "+inf" | "Infinity" | "+Infinity" => Some(f64::INFINITY),
         "-inf" | "-Infinity" => Some(f64::NEG_INFINITY),
         _ if text.eq_ignore_ascii_case("nan") => Some(f64::NAN),
-        _ => text.parse().ok().filter(|value: &f64| value.is_finite()),
+        _ if text.bytes().any(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+        _ => None,
     }
 }
 
