@@ -176,6 +176,8 @@ pub enum OperatorKind {
     SampleDistinct(Expr, Expr),
     /// `top-hitters n of … by …`
     TopHitters(Expr, NamedExpr, Option<NamedExpr>),
+    /// `top-nested …, top-nested …`
+    TopNested(Vec<NestedLevel>),
     /// `invoke f(…)`
     Invoke(Name, Vec<NamedExpr>),
     /// An operator that is known but not supported, or not known at all.
@@ -309,6 +311,19 @@ pub struct EvaluateArgs {
     pub keeps_input: bool,
     /// Declared columns and their types.
     pub columns: Option<Vec<(Name, Name)>>,
+}
+
+/// One level of a top-nested.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NestedLevel {
+    /// How many; all without.
+    pub count: Option<Expr>,
+    /// Of what.
+    pub of: NamedExpr,
+    /// By which aggregate.
+    pub by: NamedExpr,
+    /// `desc`, the default.
+    pub descending: bool,
 }
 
 /// Arguments of a make-series.

@@ -17,14 +17,15 @@ mod sampling;
 mod scope;
 mod search;
 mod series;
+mod top_nested;
 mod union;
 
 use atalaya_model::{Diagnostic, Level, Span};
 
 use crate::ast::{LetValue, Script};
-use crate::bound::{BoundQuery, RelNode, Render};
+use crate::bound::{BoundQuery, ColumnDef, RelNode, Render};
 use crate::catalog::Catalog;
-use crate::parser::{Parsed, parse};
+use crate::parser::parse;
 use scope::{Env, Value};
 
 /// How to bind.
@@ -43,15 +44,44 @@ pub struct Bound {
     pub query: Option<BoundQuery>,
     /// What is wrong, and what is only suspicious.
     pub diagnostics: Vec<Diagnostic>,
+    /// Some columns follow from the data: run this, then bind again with what it gives (see
+    /// [`bind_with`]).
+    pub question: Option<Question>,
+}
+
+/// What has to be looked up in the data before a query can be bound.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// One column.
+    pub query: BoundQuery,
+    /// What is asked of its values.
+    pub kind: QuestionKind,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuestionKind {
+    /// The keys of bags and the types of their values.
+    Keys,
+    /// The distinct values, as names.
+    Values,
 }
 
 /// Parses and binds a query.
 #[must_use]
 pub fn bind(source: &str, catalog: &dyn Catalog, options: BindOptions) -> Bound {
-    bind_parsed(source, parse(source), catalog, options)
+    bind_with(source, catalog, options, &[])
 }
 
-fn bind_parsed(source: &str, parsed: Parsed, catalog: &dyn Catalog, options: BindOptions) -> Bound {
+/// Binds a query whose earlier questions have been answered, in their order.
+#[must_use]
+pub fn bind_with(
+    source: &str,
+    catalog: &dyn Catalog,
+    options: BindOptions,
+    answers: &[Vec<ColumnDef>],
+) -> Bound {
+    let parsed = parse(source);
     let mut binder = Binder {
         source,
         catalog,
@@ -60,6 +90,9 @@ fn bind_parsed(source: &str, parsed: Parsed, catalog: &dyn Catalog, options: Bin
         materialized: Vec::new(),
         render: None,
         depth: 0,
+        answers,
+        asked: 0,
+        question: None,
     };
     let query = binder.script(&parsed.script);
     let has_errors = binder.diagnostics.iter().any(|d| d.level == Level::Error);
@@ -70,6 +103,7 @@ fn bind_parsed(source: &str, parsed: Parsed, catalog: &dyn Catalog, options: Bin
     });
     Bound {
         query,
+        question: binder.question.filter(|_| !has_errors),
         diagnostics: binder.diagnostics,
     }
 }
@@ -85,6 +119,9 @@ pub(crate) struct Binder<'b> {
     pub(crate) materialized: Vec<RelNode>,
     pub(crate) render: Option<Render>,
     depth: usize,
+    answers: &'b [Vec<ColumnDef>],
+    asked: usize,
+    question: Option<Question>,
 }
 
 impl Binder<'_> {
@@ -104,6 +141,21 @@ impl Binder<'_> {
         };
         // A query may be only the name of a let-bound scalar or a scalar expression.
         self.pipeline(&env, query)
+    }
+
+    /// The answer to the next question, or the question for whoever has the data.
+    pub(crate) fn ask(&mut self, rows: RelNode, kind: QuestionKind) -> Option<Vec<ColumnDef>> {
+        let answer = self.answers.get(self.asked).cloned();
+        self.asked += 1;
+        if answer.is_none() && self.question.is_none() {
+            let query = BoundQuery {
+                materialized: self.materialized.clone(),
+                root: rows,
+                render: None,
+            };
+            self.question = Some(Question { query, kind });
+        }
+        answer
     }
 
     fn bind_let(&mut self, env: &mut Env, binding: &crate::ast::Let) {

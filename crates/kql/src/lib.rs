@@ -23,7 +23,7 @@ mod format;
 pub mod lexer;
 mod parser;
 
-pub use binder::{BindOptions, Bound, bind};
+pub use binder::{BindOptions, Bound, Question, QuestionKind, bind, bind_with};
 pub use catalog::{Catalog, LogTables, columns};
 pub use format::format;
 pub use parser::{DEPTH_MAX, Parsed, parse};

@@ -19,6 +19,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Runtime;
 
+use crate::answer;
 use crate::empty;
 use crate::lower::{self, LowerError, Lowering};
 use crate::source::TableSource;
@@ -28,6 +29,9 @@ use crate::value::Value;
 /// Stack of a thread that plans and runs queries: DataFusion walks plans recursively, and a rule of
 /// a few hundred lines makes a deep one. Only what is used becomes memory.
 const STACK_BYTES: usize = 64 << 20;
+
+/// Most plugins of one query whose columns follow from the data: each reads its input once more.
+const QUESTIONS_MAX: usize = 8;
 
 /// Limits of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +160,7 @@ impl Engine {
     /// # Errors
     /// See [`QueryError`].
     pub async fn run(&self, kql: &str, options: &QueryOptions) -> Result<QueryResult, QueryError> {
-        let (query, warnings) = self.bind(kql, options)?;
+        let (query, warnings) = self.bind(kql, options).await?;
         if options.skip_if_nothing_to_read && self.has_nothing_to_read(&query, options) {
             return Ok(QueryResult {
                 columns: result_columns(&query.root.schema),
@@ -166,6 +170,17 @@ impl Engine {
                 render: query.render,
             });
         }
+        let mut result = self.execute(query, options).await?;
+        result.warnings = warnings;
+        Ok(result)
+    }
+
+    /// Runs a bound query on the engine's threads.
+    async fn execute(
+        &self,
+        query: BoundQuery,
+        options: &QueryOptions,
+    ) -> Result<QueryResult, QueryError> {
         let Some(runtime) = &self.runtime else {
             return Err(QueryError::Failed("the engine is stopping".to_owned()));
         };
@@ -175,13 +190,11 @@ impl Engine {
             options: options.clone(),
         };
         let task = AbortOnDrop(runtime.spawn(job.run(query)));
-        let mut result = match tokio::time::timeout(options.timeout, task).await {
-            Err(_) => return Err(QueryError::TimedOut(options.timeout)),
-            Ok(Err(failure)) => return Err(QueryError::Failed(panic_text(&failure))),
-            Ok(Ok(result)) => result?,
-        };
-        result.warnings = warnings;
-        Ok(result)
+        match tokio::time::timeout(options.timeout, task).await {
+            Err(_) => Err(QueryError::TimedOut(options.timeout)),
+            Ok(Err(failure)) => Err(QueryError::Failed(panic_text(&failure))),
+            Ok(Ok(result)) => result,
+        }
     }
 
     /// Like [`run`](Self::run), for callers without a runtime.
@@ -208,7 +221,7 @@ impl Engine {
         )
     }
 
-    fn bind(
+    async fn bind(
         &self,
         kql: &str,
         options: &QueryOptions,
@@ -221,14 +234,23 @@ impl Engine {
             )));
         }
         let catalog = SourceCatalog(self.source.as_ref());
-        let bound = atalaya_kql::bind(
-            kql,
-            &catalog,
-            BindOptions {
-                now_ticks: options.now_ticks,
-                strict: options.strict,
-            },
-        );
+        let binding = BindOptions {
+            now_ticks: options.now_ticks,
+            strict: options.strict,
+        };
+        let mut answers: Vec<Vec<ColumnDef>> = Vec::new();
+        let bound = loop {
+            let bound = atalaya_kql::bind_with(kql, &catalog, binding, &answers);
+            let Some(question) = bound.question else {
+                break bound;
+            };
+            if answers.len() == QUESTIONS_MAX {
+                let reason = format!("more than {QUESTIONS_MAX} plugins ask for their columns");
+                return Err(QueryError::Failed(reason));
+            }
+            let rows = self.execute(question.query, options).await?;
+            answers.push(answer::columns(question.kind, &rows)?);
+        };
         match bound.query {
             Some(query) if !bound.diagnostics.iter().any(|d| d.level == Level::Error) => {
                 Ok((query, bound.diagnostics))

@@ -7,6 +7,7 @@
 //! Left out: the language itself (`kql`), storage (`lake`).
 
 pub mod aggregates;
+mod answer;
 mod empty;
 mod engine;
 mod files;

@@ -140,7 +140,7 @@ impl Binder<'_> {
     }
 
     /// A place for the rows of a partition, and the node that reads it.
-    fn slot(&mut self, schema: Vec<ColumnDef>, span: Span) -> (usize, RelNode) {
+    pub(crate) fn slot(&mut self, schema: Vec<ColumnDef>, span: Span) -> (usize, RelNode) {
         let slot = self.materialized.len();
         let empty = RelNode {
             op: RelOp::Values(Vec::new()),

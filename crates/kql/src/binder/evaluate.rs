@@ -3,6 +3,7 @@
 use atalaya_model::Span;
 
 use super::Binder;
+use super::QuestionKind;
 use super::expr::{call, conversion};
 use super::literal::literal;
 use super::project::{columns, projected};
@@ -26,13 +27,8 @@ impl Binder<'_> {
             ("ipv4_lookup" | "ipv6_lookup", _) => self.ip_lookup(env, node, args, span),
             ("bag_unpack", Some(declared)) => self.bag_unpack(env, node, args, declared, span),
             ("pivot", Some(declared)) => self.pivot(env, node, args, declared, span),
-            ("bag_unpack" | "pivot", None) => {
-                let name = &args.plugin.text;
-                let message = format!("`{name}` needs to be told its columns");
-                let help = format!("write `evaluate {name}(…) : (column: type, …)`");
-                self.error_help("KQL011", args.plugin.span, message, help);
-                None
-            }
+            ("bag_unpack", None) => self.bag_unpack_found(env, node, args, span),
+            ("pivot", None) => self.pivot_found(env, node, args, span),
             (name, _) => {
                 let message = format!("the plugin `{name}` is not supported yet");
                 let help = format!("plugins are: {PLUGINS}");
@@ -209,6 +205,126 @@ impl Binder<'_> {
         Some(projected(node, exprs, schema, span))
     }
 
+    /// `bag_unpack` whose columns are the keys that the bags have.
+    fn bag_unpack_found(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        args: &EvaluateArgs,
+        span: Span,
+    ) -> Option<RelNode> {
+        let bag = args
+            .args
+            .first()
+            .and_then(|arg| self.expr(scope(env, &node), &arg.expr))?;
+        let text = |name: &str| {
+            args.args
+                .iter()
+                .skip(1)
+                .find_map(|arg| match &arg.expr.kind {
+                    ast::ExprKind::String(text)
+                        if arg.names.first().is_some_and(|known| known.text == name) =>
+                    {
+                        Some(text.as_str())
+                    }
+                    _ => None,
+                })
+        };
+        let positional = args.args.get(1).and_then(|arg| match &arg.expr.kind {
+            ast::ExprKind::String(text) if arg.names.is_empty() => Some(text.as_str()),
+            _ => None,
+        });
+        let prefix = positional
+            .or_else(|| text("OutputColumnPrefix"))
+            .unwrap_or_default();
+        let conflict = text("columnsConflict").unwrap_or("error");
+        let column = ColumnDef {
+            name: "bag".to_owned(),
+            ty: bag.ty,
+            range: None,
+        };
+        let rows = projected(node.clone(), vec![bag.clone()], vec![column], span);
+        let keys = self.ask(rows, QuestionKind::Keys)?;
+        let mut exprs: Vec<Option<Expr>> = columns(&node).into_iter().map(Some).collect();
+        let mut schema = node.schema.clone();
+        let own = exprs
+            .iter()
+            .position(|expr| expr.as_ref().is_some_and(|e| e.kind == bag.kind));
+        if let Some(own) = own {
+            exprs[own] = None;
+        }
+        for key in keys {
+            let name = format!("{prefix}{}", key.name);
+            let value = from_bag(&bag, &key.name, key.ty, span);
+            let definition = ColumnDef {
+                name: name.clone(),
+                ty: key.ty,
+                range: None,
+            };
+            match schema.iter().position(|column| column.name == name) {
+                Some(index) if Some(index) == own || conflict == "replace_source" => {
+                    schema[index] = definition;
+                    exprs[index] = Some(value);
+                }
+                Some(_) if conflict == "keep_source" => {}
+                Some(_) => {
+                    let message = format!("there is a column `{name}` already");
+                    let help = "say columnsConflict='replace_source' or 'keep_source'".to_owned();
+                    self.error_help("KS107", span, message, help);
+                    return None;
+                }
+                None => {
+                    schema.push(definition);
+                    exprs.push(Some(value));
+                }
+            }
+        }
+        let kept = exprs.into_iter().zip(schema);
+        let kept = kept.filter_map(|(expr, column)| Some((expr?, column)));
+        let (exprs, schema) = kept.unzip();
+        Some(projected(node, exprs, schema, span))
+    }
+
+    /// `pivot` whose columns are the values that the column has.
+    fn pivot_found(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        args: &EvaluateArgs,
+        span: Span,
+    ) -> Option<RelNode> {
+        let pivoted = args.args.first()?;
+        let value = self.expr(scope(env, &node), &as_text(&pivoted.expr))?;
+        let column = ColumnDef {
+            name: "value".to_owned(),
+            ty: Type::String,
+            range: None,
+        };
+        let rows = projected(node.clone(), vec![value], vec![column], span);
+        let values = self.ask(rows, QuestionKind::Values)?;
+        let mut used = Vec::new();
+        names_in(&pivoted.expr, &mut used);
+        if let Some(aggregate) = args.args.get(1) {
+            names_in(&aggregate.expr, &mut used);
+        }
+        let chosen = args.args.get(2..).unwrap_or_default();
+        let mut groups: Vec<String> = Vec::new();
+        chosen
+            .iter()
+            .for_each(|arg| names_in(&arg.expr, &mut groups));
+        if chosen.is_empty() {
+            let all = node.schema.iter().map(|column| column.name.clone());
+            groups = all.filter(|name| !used.contains(name)).collect();
+        }
+        let name = |text: String| Name { text, span };
+        let declared: Vec<(Name, Name)> = groups
+            .into_iter()
+            .chain(values.into_iter().map(|value| value.name))
+            .map(|text| (name(text), name("dynamic".to_owned())))
+            .collect();
+        self.pivot(env, node, args, &declared, span)
+    }
+
     /// `pivot(column, aggregate) : (group: string, value: long, …)`
     fn pivot(
         &mut self,
@@ -279,6 +395,16 @@ impl Binder<'_> {
             self.error("KS142", name.span, message);
         }
         ty
+    }
+}
+
+/// Names of columns in an expression.
+fn names_in(expr: &ast::Expr, names: &mut Vec<String>) {
+    match &expr.kind {
+        ast::ExprKind::Name(name) => names.push(name.clone()),
+        ast::ExprKind::Call(_, args) => args.iter().for_each(|arg| names_in(&arg.expr, names)),
+        ast::ExprKind::Member(base, _) => names_in(base, names),
+        _ => {}
     }
 }
 

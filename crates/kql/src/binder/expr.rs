@@ -393,6 +393,16 @@ impl Binder<'_> {
                 self.diagnostics.push(warning);
                 None
             }
+            "column_names_of" => {
+                let [arg] = args else { return None };
+                let rows = self.rows_of_expr(scope.env, &arg.expr)?;
+                Some(rows.map(|rows| {
+                    let names = rows.schema.iter().map(|column| {
+                        literal(Literal::String(column.name.clone()), Type::String, span)
+                    });
+                    call("pack_array", names.collect(), Type::Dynamic, span)
+                }))
+            }
             "pack_all" if args.len() <= 1 => {
                 let skips = matches!(
                     args.first().map(|arg| &arg.expr.kind),

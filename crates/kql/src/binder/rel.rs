@@ -44,6 +44,7 @@ const OPERATORS: &[&str] = &[
     "take",
     "top",
     "top-hitters",
+    "top-nested",
     "union",
     "where",
 ];
@@ -59,7 +60,6 @@ const KUSTO_OPERATORS: &[&str] = &[
     "make-graph",
     "reduce",
     "scan",
-    "top-nested",
 ];
 
 impl Binder<'_> {
@@ -433,6 +433,7 @@ impl Binder<'_> {
                 self.top_hitters(env, node, (count, of, by.as_ref()), span)
             }
             OperatorKind::Evaluate(args) => self.evaluate(env, node, args, span),
+            OperatorKind::TopNested(levels) => self.top_nested(env, node, levels, span),
             OperatorKind::Invoke(name, args) => self.invoke(env, node, name, args, span),
             OperatorKind::Unsupported(name) => {
                 self.unknown_operator(name);

@@ -3,8 +3,8 @@
 
 use super::{Parser, expressions};
 use crate::ast::{
-    EvaluateArgs, Name, NamedExpr, Operator, OperatorKind, ParseArgs, ParseItem, ParseKvArgs,
-    SearchArgs,
+    EvaluateArgs, Name, NamedExpr, NestedLevel, Operator, OperatorKind, ParseArgs, ParseItem,
+    ParseKvArgs, SearchArgs,
 };
 use crate::lexer::Kind;
 
@@ -163,6 +163,40 @@ impl Parser<'_> {
         self.depth -= 1;
         self.want(")")?;
         Some(operators)
+    }
+
+    pub(super) fn top_nested(&mut self) -> Option<OperatorKind> {
+        let mut levels = Vec::new();
+        loop {
+            let count = if self.is_word("of") {
+                None
+            } else {
+                Some(self.additive())
+            };
+            self.want_word("of")?;
+            let of = self.named_exprs_one().pop()?;
+            if self.is_word("with") {
+                let help = "leave `with others` out";
+                self.error("KQL010", "`with others` is not supported yet", help);
+                return None;
+            }
+            self.want_word("by")?;
+            let by = self.named_exprs_one().pop()?;
+            let descending = !self.eat_word("asc");
+            if descending {
+                self.eat_word("desc");
+            }
+            levels.push(NestedLevel {
+                count,
+                of,
+                by,
+                descending,
+            });
+            if !(self.is(",") && self.is_word_at(1, "top-nested")) {
+                return Some(OperatorKind::TopNested(levels));
+            }
+            self.at += 2;
+        }
     }
 
     pub(super) fn top_hitters(&mut self) -> Option<OperatorKind> {

@@ -98,6 +98,7 @@ impl Parser<'_> {
                 OperatorKind::SampleDistinct(count, self.expr())
             }
             "top-hitters" => self.top_hitters()?,
+            "top-nested" => self.top_nested()?,
             "evaluate" => self.evaluate()?,
             "invoke" => self.invoke()?,
             _ => {
