@@ -378,8 +378,10 @@ impl<'s> Parser<'s> {
         None
     }
 
+    /// Something is missing: the place is right behind what comes before.
     fn expected(&mut self, what: &str) {
-        let span = self.span();
+        let end = self.previous_end();
+        let span = Span::new(end, self.span().start.clamp(end, end + 1));
         let found = if self.is_end() {
             "the end".to_owned()
         } else {

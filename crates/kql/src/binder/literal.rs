@@ -151,9 +151,10 @@ pub(crate) fn datetime_ticks(text: &str) -> Option<i64> {
 /// `01/31/2024 13:00:00`
 fn month_first(text: &str) -> Option<i64> {
     let (date, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let mut parts = date.split('/');
+    let mut parts = date.split(['/', '-']);
     let (month, day, year) = (parts.next()?, parts.next()?, parts.next()?);
-    (year.len() == 4).then(|| datetime_ticks(&format!("{year}-{month}-{day} {rest}")))?
+    (year.len() == 4 && month.len() <= 2)
+        .then(|| datetime_ticks(&format!("{year}-{month}-{day} {rest}")))?
 }
 
 /// Splits off `Z` or `+hh:mm`; returns the clock and the offset in ticks.

@@ -91,7 +91,7 @@ impl Binder<'_> {
         clippy::option_option,
         reason = "no tuple is something else than a broken one"
     )]
-    fn tuple(
+    pub(crate) fn tuple(
         &mut self,
         scope: Scope<'_>,
         named: &NamedExpr,
@@ -99,6 +99,9 @@ impl Binder<'_> {
         let ast::ExprKind::Call(function, args) = &named.expr.kind else {
             return None;
         };
+        if matches!(function.as_str(), "array_sort_asc" | "array_sort_desc") {
+            return self.sorted_arrays(scope, named, args);
+        }
         let results = catalogue::tuple(function)?;
         let Some(all) = self.expr(scope, &named.expr) else {
             return Some(None);
@@ -121,6 +124,40 @@ impl Binder<'_> {
             (name, value)
         };
         Some(Some(results.iter().enumerate().map(column).collect()))
+    }
+
+    /// Several arrays sorted by the first: a column each.
+    #[expect(
+        clippy::option_option,
+        reason = "no tuple is something else than a broken one"
+    )]
+    fn sorted_arrays(
+        &mut self,
+        scope: Scope<'_>,
+        named: &NamedExpr,
+        args: &[NamedExpr],
+    ) -> Option<Option<Vec<(String, Expr)>>> {
+        let is_flag = |arg: &NamedExpr| matches!(arg.expr.kind, ast::ExprKind::Bool(_));
+        let arrays: Vec<&NamedExpr> = args.iter().filter(|arg| !is_flag(arg)).collect();
+        if arrays.len() < 2 {
+            return None;
+        }
+        let Some(all) = self.expr(scope, &named.expr) else {
+            return Some(None);
+        };
+        let span = named.expr.span;
+        let column = |(index, array): (usize, &&NamedExpr)| {
+            let name = named.names.get(index).map(|name| name.text.clone());
+            let of = || implied(&array.expr).unwrap_or_default();
+            let name = name.unwrap_or_else(|| format!("{}_sorted", of()));
+            let at = i64::try_from(index).unwrap_or(i64::MAX);
+            let at = literal(Literal::Long(at), Type::Long, span);
+            (
+                name,
+                call("path", vec![all.clone(), at], Type::Dynamic, span),
+            )
+        };
+        Some(Some(arrays.iter().enumerate().map(column).collect()))
     }
 
     pub(crate) fn project_away(

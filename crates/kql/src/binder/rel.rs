@@ -294,6 +294,22 @@ impl Binder<'_> {
     fn print(&mut self, env: &Env, values: &[ast::NamedExpr], span: Span) -> Option<RelNode> {
         let (mut row, mut schema) = (Vec::new(), Vec::new());
         for (index, value) in values.iter().enumerate() {
+            let nothing = Scope {
+                env,
+                columns: &[],
+                serialized: false,
+            };
+            if let Some(outputs) = self.tuple(nothing, value) {
+                for (name, expr) in outputs? {
+                    schema.push(ColumnDef {
+                        name,
+                        ty: expr.ty,
+                        range: None,
+                    });
+                    row.push(expr);
+                }
+                continue;
+            }
             let expr = self.scalar(env, &value.expr)?;
             let name = value
                 .names

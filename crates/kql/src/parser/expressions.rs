@@ -28,6 +28,18 @@ const WORD_OPERATORS: [&str; 19] = [
     "nothas",
     "nothas_cs",
 ];
+/// Words that are names only in brackets.
+const KEYWORDS: [&str; 9] = [
+    "and",
+    "by",
+    "extend",
+    "join",
+    "or",
+    "project",
+    "summarize",
+    "union",
+    "where",
+];
 /// Most arithmetic operators of one query.
 const ARITHMETIC_OPERATORS_MAX: usize = 256;
 /// How often a query may make the parser read an item of an `in` list twice, as a value and as
@@ -188,6 +200,7 @@ impl Parser<'_> {
             if !self.eat(",") {
                 break;
             }
+            self.check_after_comma();
         }
         let span = Span::new(value.span.start, self.span().end);
         if self.want(")").is_none() {
@@ -396,6 +409,10 @@ impl Parser<'_> {
     fn name_or_call(&mut self) -> Expr {
         let (text, span) = (self.text().to_owned(), self.span());
         if !self.is_at(1, "(") {
+            if KEYWORDS.contains(&text.as_str()) || WORD_OPERATORS.contains(&text.as_str()) {
+                self.expected("an expression");
+                return self.broken();
+            }
             self.at += 1;
             let kind = match text.as_str() {
                 "true" | "True" | "TRUE" => ExprKind::Bool(true),
@@ -408,6 +425,10 @@ impl Parser<'_> {
             && let Some(literal) = self.typed_literal(&text)
         {
             return literal;
+        }
+        if matches!(text.as_str(), "and" | "or") {
+            self.expected("an expression");
+            return self.broken();
         }
         self.at += 2;
         if text == "toscalar" && self.token().kind == Kind::String {
@@ -429,6 +450,7 @@ impl Parser<'_> {
             if !self.eat(",") {
                 break;
             }
+            self.check_after_comma();
         }
         let span = Span::new(span.start, self.span().end);
         let _ = self.want(")");
@@ -523,6 +545,13 @@ impl Parser<'_> {
         NamedExpr {
             names,
             expr: self.expr(),
+        }
+    }
+
+    /// A list does not end with a comma.
+    fn check_after_comma(&mut self) {
+        if self.is(")") {
+            self.expected("an expression");
         }
     }
 

@@ -25,6 +25,7 @@ impl Parser<'_> {
         self.want_word("with")?;
         let mut items = Vec::new();
         loop {
+            self.check_order(&items);
             if self.eat("*") {
                 items.push(ParseItem::Star);
             } else if self.token().kind == Kind::String {
@@ -62,6 +63,24 @@ impl Parser<'_> {
             expr,
             items,
         })))
+    }
+
+    /// Text and columns take turns: what lies between two columns would be a guess.
+    fn check_order(&mut self, items: &[ParseItem]) {
+        let is_text = self.token().kind == Kind::String;
+        let is_column = self.token().kind == Kind::Name || self.is("[");
+        let problem = match items.last() {
+            Some(ParseItem::Star) if is_column => ("KS102", "a text must follow `*`"),
+            Some(ParseItem::Column(..)) if is_column => {
+                ("KS101", "a text must stand between two columns")
+            }
+            Some(ParseItem::Text(_)) if is_text && items.len() == 1 => {
+                ("KS101", "a column must follow a text")
+            }
+            _ => return,
+        };
+        let help = "write e.g. `* \"id=\" id \" \" *`";
+        self.error(problem.0, problem.1, help);
     }
 
     pub(super) fn parse_kv(&mut self) -> Option<OperatorKind> {

@@ -74,7 +74,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::rows("bag_zip", |a| {
         let keys = a[0].as_array()?;
-        let values = a[1].as_array()?;
+        let values = a[1].as_array().unwrap_or_default();
         let pairs = keys.iter().enumerate().filter_map(|(i, key)| {
             let Value::String(key) = key else {
                 return None;

@@ -72,7 +72,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         string(spelled(address & mask_v6(bits)))
     }),
     Function::rows("parse_ipv6_mask", |a| {
-        let (address, bits) = v6(&text(a, 0)?)?;
+        let source = text(a, 0)?;
+        let (address, bits) = v6(&source)?;
+        // The prefix of an IPv4 address inside of an IPv6 one is one of IPv4.
+        let bits = if source.contains('.') && bits <= V4_BITS {
+            bits + V6_BITS - V4_BITS
+        } else {
+            bits
+        };
         string(spelled(address & mask_v6(bits.min(mask(a, 1, V6_BITS)?))))
     }),
     Function::rows("ipv6_compare", |a| compare_v6(a).map(Value::Long)),

@@ -172,6 +172,18 @@ impl Pairs {
                 .collect();
         }
         let mut out: Vec<(String, String)> = Vec::new();
+        let joined;
+        let source = if self
+            .pair
+            .as_ref()
+            .is_some_and(|pair| pair.trim().is_empty())
+        {
+            // Blanks part the pairs, but not a key from its value.
+            joined = self.joined(source);
+            &joined
+        } else {
+            source
+        };
         for pair in self.split(source) {
             match pair.split_once(self.key.as_str()) {
                 Some((key, value)) => {
@@ -189,6 +201,17 @@ impl Pairs {
             }
         }
         out
+    }
+
+    /// Without blanks around the delimiter of keys and values.
+    fn joined(&self, source: &str) -> String {
+        let parts: Vec<&str> = source.split(self.key.as_str()).collect();
+        let last = parts.len() - 1;
+        let trimmed = parts.iter().enumerate().map(|(at, part)| {
+            let part = if at > 0 { part.trim_start() } else { part };
+            if at < last { part.trim_end() } else { part }
+        });
+        trimmed.collect::<Vec<_>>().join(&self.key)
     }
 
     /// Pairs, delimiters inside of quotes left alone.
@@ -307,8 +330,6 @@ fn parse_path(source: &str) -> Value {
     };
     let root = if path.get(1..2) == Some(":") {
         path.get(..3).unwrap_or(path)
-    } else if path.starts_with('/') {
-        "/"
     } else {
         ""
     };

@@ -187,6 +187,7 @@ pub fn parse(text: &str) -> Option<i64> {
     }
     parse_iso(text)
         .or_else(|| parse_slashes(text))
+        .or_else(|| parse_slashes(&text.replacen('-', "/", 2)))
         .or_else(|| parse_rfc822(text))
 }
 
