@@ -178,6 +178,8 @@ pub enum OperatorKind {
     TopHitters(Expr, NamedExpr, Option<NamedExpr>),
     /// `top-nested …, top-nested …`
     TopNested(Vec<NestedLevel>),
+    /// `scan … with (…)`
+    Scan(Box<ScanArgs>),
     /// `invoke f(…)`
     Invoke(Name, Vec<NamedExpr>),
     /// An operator that is known but not supported, or not known at all.
@@ -311,6 +313,30 @@ pub struct EvaluateArgs {
     pub keeps_input: bool,
     /// Declared columns and their types.
     pub columns: Option<Vec<(Name, Name)>>,
+}
+
+/// Arguments of a scan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScanArgs {
+    /// `with_match_id=`.
+    pub match_id: Option<Name>,
+    /// `declare (…)`: name, type, default.
+    pub declared: Vec<(Name, Name, Option<Expr>)>,
+    /// Steps.
+    pub steps: Vec<ScanStep>,
+}
+
+/// One step of a scan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScanStep {
+    /// Its name.
+    pub name: Name,
+    /// `output=`: `all`, `last` or `none`.
+    pub output: Option<Name>,
+    /// Which rows match.
+    pub condition: Expr,
+    /// Values of declared columns.
+    pub assigns: Vec<(Name, Expr)>,
 }
 
 /// One level of a top-nested.

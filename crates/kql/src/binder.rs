@@ -14,6 +14,7 @@ mod project;
 mod range;
 mod rel;
 mod sampling;
+mod scan;
 mod scope;
 mod search;
 mod series;

@@ -206,6 +206,28 @@ pub struct ExpandColumn {
     pub ty: Type,
 }
 
+/// Which rows of a step are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanOutput {
+    /// All.
+    All,
+    /// The last of each match.
+    Last,
+    /// None.
+    Nothing,
+}
+
+/// A step of a scan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScanStep {
+    /// Which rows belong to it.
+    pub condition: Expr,
+    /// Declared columns (by number) and their new values.
+    pub assigns: Vec<(usize, Expr)>,
+    /// What is shown.
+    pub output: ScanOutput,
+}
+
 /// A relational operator.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RelOp {
@@ -319,6 +341,19 @@ pub enum RelOp {
         keys: Vec<(usize, usize)>,
         /// Rows without a network are kept.
         keeps_unmatched: bool,
+    },
+    /// A state machine over rows in order. Output: the input's columns, the declared ones, then
+    /// the number of the match if it has a name.
+    Scan {
+        /// Input.
+        input: Box<RelNode>,
+        /// Values that declared columns have before anything is assigned.
+        defaults: Vec<Expr>,
+        /// Steps. Their expressions see the input's columns, then for every step the input's
+        /// columns and the declared ones as the step's last row left them.
+        steps: Vec<ScanStep>,
+        /// Name the match: the last column of the schema.
+        with_match_id: bool,
     },
     /// Arrays over equal steps. Input: groups, the step's start, aggregates, in any order of
     /// rows. Output: groups, one array per aggregate, the array of starts.

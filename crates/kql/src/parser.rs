@@ -3,6 +3,7 @@
 pub(crate) mod expressions;
 mod extraction;
 mod operators;
+mod scan;
 mod series;
 mod sources;
 

@@ -37,6 +37,7 @@ pub(crate) fn is_empty(
         | RelOp::Expand { input, .. }
         | RelOp::Each { input, .. }
         | RelOp::NetworkLookup { input, .. }
+        | RelOp::Scan { input, .. }
         | RelOp::Serialize(input) => empty(input),
         RelOp::Series {
             input, is_nonempty, ..

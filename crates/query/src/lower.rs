@@ -8,6 +8,7 @@
 
 mod aggregate;
 mod each;
+mod evaluate;
 mod expand;
 mod expr;
 mod join;
@@ -17,6 +18,7 @@ mod resolve;
 mod rows;
 mod scan;
 mod series;
+mod states;
 mod times;
 
 use std::sync::Arc;
@@ -214,6 +216,7 @@ impl<'a> Lowering<'a> {
                 RelOp::NetworkLookup { .. } => {
                     rows::held(self.network_lookup(node).await?, &node.schema)
                 }
+                RelOp::Scan { .. } => rows::held(self.states(node).await?, &node.schema),
                 RelOp::Series { .. } => rows::held(self.series(node).await?, &node.schema),
                 RelOp::Serialize(input) => {
                     let plan = self.node(input, need, bounds).await?;

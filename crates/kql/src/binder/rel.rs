@@ -37,6 +37,7 @@ const OPERATORS: &[&str] = &[
     "render",
     "sample",
     "sample-distinct",
+    "scan",
     "search",
     "serialize",
     "sort",
@@ -59,7 +60,6 @@ const KUSTO_OPERATORS: &[&str] = &[
     "macro-expand",
     "make-graph",
     "reduce",
-    "scan",
 ];
 
 impl Binder<'_> {
@@ -450,6 +450,7 @@ impl Binder<'_> {
             }
             OperatorKind::Evaluate(args) => self.evaluate(env, node, args, span),
             OperatorKind::TopNested(levels) => self.top_nested(env, node, levels, span),
+            OperatorKind::Scan(args) => self.scan(env, node, args, span),
             OperatorKind::Invoke(name, args) => self.invoke(env, node, name, args, span),
             OperatorKind::Unsupported(name) => {
                 self.unknown_operator(name);

@@ -99,6 +99,7 @@ impl Parser<'_> {
             }
             "top-hitters" => self.top_hitters()?,
             "top-nested" => self.top_nested()?,
+            "scan" => self.scan()?,
             "evaluate" => self.evaluate()?,
             "invoke" => self.invoke()?,
             _ => {

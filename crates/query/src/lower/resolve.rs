@@ -129,6 +129,18 @@ fn parts(op: &mut RelOp) -> (Vec<&mut RelNode>, Vec<&mut Expr>) {
         RelOp::Join { left, right, .. } => (vec![left, right], Vec::new()),
         RelOp::Union(inputs) => (inputs.iter_mut().collect(), Vec::new()),
         RelOp::Each { input, body, .. } => (vec![input, body], Vec::new()),
+        RelOp::Scan {
+            input,
+            defaults,
+            steps,
+            ..
+        } => {
+            let of_steps = steps.iter_mut().flat_map(|step| {
+                let assigned = step.assigns.iter_mut().map(|(_, value)| value);
+                std::iter::once(&mut step.condition).chain(assigned)
+            });
+            (vec![input], defaults.iter_mut().chain(of_steps).collect())
+        }
         RelOp::NetworkLookup { input, lookup, .. } => (vec![input, lookup], Vec::new()),
         RelOp::Series {
             input,
