@@ -17,6 +17,9 @@ use crate::lexer::{Kind, Token, lex};
 /// Deepest nesting of parentheses, brackets and unary operators.
 pub const DEPTH_MAX: usize = 128;
 
+/// Most operators of one query: each makes the plan one level deeper.
+const OPERATORS_MAX: usize = 1_000;
+
 /// A text and its tree.
 #[derive(Clone, Debug)]
 pub struct Parsed {
@@ -36,6 +39,7 @@ pub fn parse(source: &str) -> Parsed {
         at: 0,
         depth: 0,
         arithmetic_operators: 0,
+        operators: 0,
         second_looks: 0,
         in_search: false,
         diagnostics,
@@ -53,6 +57,7 @@ pub(crate) struct Parser<'s> {
     at: usize,
     depth: usize,
     arithmetic_operators: usize,
+    operators: usize,
     second_looks: usize,
     /// Inside of `search`, where a colon is an operator.
     in_search: bool,
@@ -138,6 +143,15 @@ impl<'s> Parser<'s> {
     }
 
     fn let_value(&mut self) -> Option<LetValue> {
+        if !self.enter() {
+            return None;
+        }
+        let value = self.let_value_within();
+        self.depth -= 1;
+        value
+    }
+
+    fn let_value_within(&mut self) -> Option<LetValue> {
         if self.is_word("view") && self.is_at(1, "(") {
             self.at += 1;
         }
@@ -250,6 +264,13 @@ impl<'s> Parser<'s> {
         let source = source?;
         let mut operators = Vec::new();
         while self.eat("|") {
+            if self.operators == OPERATORS_MAX {
+                let help = "split the query with let statements and materialize()";
+                self.error("KQL002", "too many operators", help);
+                self.at = self.tokens.len().saturating_sub(1);
+                return None;
+            }
+            self.operators += 1;
             match self.operator() {
                 Some(operator) => operators.push(operator),
                 None => self.skip_to_operator(),

@@ -56,7 +56,8 @@ impl Binder<'_> {
             Type::Dynamic => super::dynamic::to_json(raw).map(Literal::Dynamic),
         };
         if value.is_none() {
-            let message = format!("`{raw}` is no {}", ty.name());
+            let short: String = raw.chars().take(60).collect();
+            let message = format!("`{short}` is no {}", ty.name());
             self.error("KS113", span, message);
         }
         value.map(|value| literal(value, ty, span))

@@ -251,11 +251,21 @@ fn quoted(text: &str) -> String {
 
 /// At least one of them; of none, false.
 fn any(each: impl Iterator<Item = Expr>, span: Span) -> Expr {
-    each.reduce(|left, right| {
-        at(
-            ExprKind::Binary("or".to_owned(), Box::new(left), Box::new(right)),
-            span,
-        )
-    })
-    .unwrap_or(at(ExprKind::Bool(false), span))
+    let mut level: Vec<Expr> = each.collect();
+    // A tree as deep as the logarithm: `union *` has thousands of columns.
+    while level.len() > 1 {
+        let mut pairs = level.into_iter();
+        let mut next = Vec::new();
+        while let Some(left) = pairs.next() {
+            next.push(match pairs.next() {
+                None => left,
+                Some(right) => {
+                    let (left, right) = (Box::new(left), Box::new(right));
+                    at(ExprKind::Binary("or".to_owned(), left, right), span)
+                }
+            });
+        }
+        level = next;
+    }
+    level.pop().unwrap_or(at(ExprKind::Bool(false), span))
 }

@@ -2,7 +2,7 @@
 
 use atalaya_model::Span;
 
-use super::Parser;
+use super::{DEPTH_MAX, Parser};
 use crate::ast::{Expr, ExprKind, InItem, Name, NamedExpr};
 use crate::lexer::{Kind, unit_ticks};
 
@@ -301,7 +301,15 @@ impl Parser<'_> {
 
     fn postfix(&mut self) -> Expr {
         let mut expr = self.primary();
+        let mut links = 0;
         loop {
+            if links == DEPTH_MAX {
+                let help = "split the path with `extend`";
+                self.error("KQL002", "a path of too many steps", help);
+                self.at = self.tokens.len().saturating_sub(1);
+                return expr;
+            }
+            links += 1;
             if self.is(".") && !self.is_at(1, ".") {
                 self.at += 1;
                 // `a.[0]` and `a.['b c']` are indexing.

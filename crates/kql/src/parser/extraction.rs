@@ -8,6 +8,10 @@ use crate::ast::{
 };
 use crate::lexer::Kind;
 
+/// Operators inside of operators take more stack than parentheses: how many levels more they
+/// count for.
+const BODY_WEIGHT: usize = 7;
+
 impl Parser<'_> {
     pub(super) fn parse_with(&mut self, drops: bool) -> Option<OperatorKind> {
         let (mut kind, mut flags) = (None, None);
@@ -169,6 +173,7 @@ impl Parser<'_> {
         if !self.enter() {
             return None;
         }
+        self.depth += BODY_WEIGHT;
         let mut operators = Vec::new();
         loop {
             match self.operator() {
@@ -179,7 +184,7 @@ impl Parser<'_> {
                 break;
             }
         }
-        self.depth -= 1;
+        self.depth -= 1 + BODY_WEIGHT;
         self.want(")")?;
         Some(operators)
     }
