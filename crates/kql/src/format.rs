@@ -212,11 +212,14 @@ fn is_spaced(left: &Piece<'_>, right: &Piece<'_>, pieces: &[Piece<'_>], at: usiz
     }
     let punct = |piece: &Piece<'_>, text: &str| piece.kind == Kind::Punct && piece.text == text;
     let any = |piece: &Piece<'_>, texts: &[&str]| texts.iter().any(|text| punct(piece, text));
-    if any(right, &[",", ";", ")", "]"]) || any(left, &["(", "[", "!"]) || punct(left, ".") {
+    if any(right, &[",", ";", ")", "]"]) || any(left, &["(", "["]) {
         return false;
     }
-    if punct(right, ".") {
-        return false;
+    // A path; but `1 .5` and `. .` would become something else.
+    let is_step = |piece: &Piece<'_>| piece.kind == Kind::Name || any(piece, &["]", ")", "["]);
+    if punct(left, ".") || punct(right, ".") {
+        let other = if punct(left, ".") { right } else { left };
+        return right.is_apart && !is_step(other);
     }
     // `kind=inner`
     let is_option = |name: usize| {
@@ -228,11 +231,11 @@ fn is_spaced(left: &Piece<'_>, right: &Piece<'_>, pieces: &[Piece<'_>], at: usiz
         return false;
     }
     if punct(left, "=") && at >= 2 && is_option(at - 2) {
-        return false;
+        return right.is_apart && right.kind == Kind::Punct;
     }
     // These may be one thing with their neighbours (`Src*`, `-1`, `f(`, `a[0]`, `in~`, `a:long`).
     let close = ["*", "-", "+", "(", "[", "~", ":", "!", "@", "?"];
-    if any(right, &close) || any(left, &["*", "-", "+", "~", ":", "@", "?"]) {
+    if any(right, &close) || any(left, &["*", "-", "+", "~", ":", "@", "?", "!"]) {
         return right.is_apart;
     }
     true
