@@ -26,7 +26,7 @@ fn nesting_and_length_are_bounded() {
         format!("AuditLog {}", "| mv-apply d on (".repeat(10_000)),
         format!("AuditLog {}", "| partition by UserId (".repeat(10_000)),
         format!("AuditLog | parse UserId with {}", "'a' b ".repeat(50_000)),
-        format!("{}", "let f = (x: (*)) { ".repeat(10_000)),
+        "let f = (x: (*)) { ".repeat(10_000),
         format!("print dynamic({}", "[".repeat(100_000)),
         format!("search {}", "not(".repeat(10_000)),
         "print $x, $".to_owned(),
