@@ -13,6 +13,9 @@ const RINGS_MAX: i64 = 142;
 /// How many levels below a cell its children may lie: seven times as many with each.
 const CHILD_LEVELS_MAX: u8 = 5;
 
+/// The order in which Kusto names the six around a cell, by their place in that of H3.
+const NEIGHBOURS: [usize; 6] = [0, 2, 1, 5, 4, 3];
+
 pub(in crate::functions) const FUNCTIONS: &[Function] = &[
     Function::rows("geo_point_to_h3cell", |a| {
         let level = match a.get(2) {
@@ -53,6 +56,16 @@ pub(in crate::functions) const FUNCTIONS: &[Function] = &[
         };
         let below = u8::from(level).checked_sub(u8::from(cell.resolution()))?;
         (below <= CHILD_LEVELS_MAX).then(|| names(cell.children(level)))
+    }),
+    Function::rows("geo_h3cell_neighbors", |a| {
+        let around: Vec<_> = cell(a)?.edges().map(|edge| edge.destination()).collect();
+        let order: &[usize] = match around.len() {
+            6 => &NEIGHBOURS,
+            _ => &[0, 1, 2, 3, 4],
+        };
+        Some(names(
+            order.iter().filter_map(|at| around.get(*at).copied()),
+        ))
     }),
     Function::rows("geo_h3cell_rings", |a| {
         let cell = cell(a)?;

@@ -1,9 +1,16 @@
 //! Places on the earth. Longitude comes first, in degrees; distances are metres on a sphere.
 
+mod covering;
 mod geohash;
 mod h3;
+mod lines;
+mod overlay;
+mod polygons;
 mod s2;
+mod shape;
 mod sphere;
+mod vector;
+mod wkt;
 
 use std::sync::Arc;
 
@@ -11,10 +18,14 @@ use super::Function;
 use crate::value::Value;
 
 pub(super) static FUNCTIONS: &[&[Function]] = &[
+    covering::FUNCTIONS,
     geohash::FUNCTIONS,
     h3::FUNCTIONS,
+    lines::FUNCTIONS,
+    polygons::FUNCTIONS,
     s2::FUNCTIONS,
     sphere::FUNCTIONS,
+    wkt::FUNCTIONS,
 ];
 
 /// A point in degrees.

@@ -13,6 +13,9 @@ use crate::value::Value;
 const LEVEL_USUAL: i64 = 11;
 const LEVEL_MAX: i64 = 30;
 
+/// The order in which Kusto names them, by their place in that of S2.
+const NEIGHBOURS: [usize; 8] = [7, 5, 4, 2, 6, 1, 3, 0];
+
 pub(in crate::functions) const FUNCTIONS: &[Function] = &[
     Function::rows("geo_point_to_s2cell", |a| {
         let level = match a.get(2) {
@@ -29,6 +32,18 @@ pub(in crate::functions) const FUNCTIONS: &[Function] = &[
             )
         });
         string(token.unwrap_or_default())
+    }),
+    Function::rows("geo_s2cell_neighbors", |a| {
+        let cell = cell(a)?;
+        let around = cell.all_neighbors(cell.level());
+        let mut names: Vec<Value> = around
+            .iter()
+            .map(|cell| Value::string(cell.to_token()))
+            .collect();
+        if names.len() == NEIGHBOURS.len() {
+            names = NEIGHBOURS.iter().map(|at| names[*at].clone()).collect();
+        }
+        Some(Value::array(names))
     }),
     Function::rows("geo_s2cell_to_central_point", |a| {
         Some(point(place(&Point::from(cell(a)?))))

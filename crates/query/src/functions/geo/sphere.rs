@@ -5,7 +5,7 @@ use crate::functions::Function;
 use crate::value::Value;
 
 /// Mean radius of the earth, metres (as S2 has it).
-const RADIUS: f64 = 6_371_010.0;
+pub(super) const RADIUS: f64 = 6_371_010.0;
 
 pub(in crate::functions) const FUNCTIONS: &[Function] = &[
     Function::rows("geo_distance_2points", |a| {
@@ -46,7 +46,7 @@ fn distance(from: Place, to: Place) -> f64 {
 }
 
 /// From north, clockwise, radians.
-fn azimuth(from: Place, to: Place) -> f64 {
+pub(super) fn azimuth(from: Place, to: Place) -> f64 {
     let (from_lat, to_lat) = (from.latitude.to_radians(), to.latitude.to_radians());
     let across = (to.longitude - from.longitude).to_radians();
     let east = across.sin() * to_lat.cos();
