@@ -45,6 +45,8 @@ pub enum LetValue {
 /// A let-bound function.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lambda {
+    /// Whether a union's wildcard finds it (`view () { … }`).
+    pub is_view: bool,
     /// Parameters.
     pub parameters: Vec<Parameter>,
     /// Let statements of the body.

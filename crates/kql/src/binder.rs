@@ -7,9 +7,11 @@ mod evaluate;
 mod expand;
 mod expr;
 mod extraction;
+mod foreign;
 mod join;
 mod literal;
 mod names;
+mod plugins;
 mod project;
 mod range;
 mod rel;
@@ -84,7 +86,8 @@ pub fn bind_with(
 ) -> Bound {
     let parsed = parse(source);
     let mut binder = Binder {
-        source,
+        source: source.to_owned(),
+        foreign: Vec::new(),
         catalog,
         options,
         diagnostics: parsed.diagnostics,
@@ -96,6 +99,7 @@ pub fn bind_with(
         question: None,
     };
     let query = binder.script(&parsed.script);
+    binder.home();
     let has_errors = binder.diagnostics.iter().any(|d| d.level == Level::Error);
     let query = query.filter(|_| !has_errors).map(|root| BoundQuery {
         materialized: binder.materialized,
@@ -113,7 +117,9 @@ pub fn bind_with(
 const INLINE_DEPTH_MAX: usize = 64;
 
 pub(crate) struct Binder<'b> {
-    pub(crate) source: &'b str,
+    /// The query, and behind it the stored functions and plugins that it mentions.
+    pub(crate) source: String,
+    foreign: Vec<foreign::Foreign>,
     pub(crate) catalog: &'b dyn Catalog,
     pub(crate) options: BindOptions,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -128,12 +134,14 @@ pub(crate) struct Binder<'b> {
 impl Binder<'_> {
     fn script(&mut self, script: &Script) -> Option<RelNode> {
         let mut env = Env::default();
+        let text = self.source.clone();
+        self.stored_functions(&mut env, &text, None);
         for binding in &script.lets {
             self.bind_let(&mut env, binding);
         }
         let Some(query) = &script.query else {
             if self.diagnostics.is_empty() {
-                let end = Span::new(self.source.len(), self.source.len());
+                let end = Span::new(text.len(), text.len());
                 let diagnostic = Diagnostic::error("KQL005", end, "there is no query")
                     .with_help("write a table, or an expression after the let statements");
                 self.diagnostics.push(diagnostic);

@@ -152,11 +152,11 @@ impl<'s> Parser<'s> {
     }
 
     fn let_value_within(&mut self) -> Option<LetValue> {
-        if self.is_word("view") && self.is_at(1, "(") {
-            self.at += 1;
-        }
+        let is_view = self.is_word("view") && self.is_at(1, "(");
+        self.at += usize::from(is_view);
         if self.is_lambda() {
-            return Some(LetValue::Function(Box::new(self.lambda()?)));
+            let lambda = self.lambda()?;
+            return Some(LetValue::Function(Box::new(Lambda { is_view, ..lambda })));
         }
         if self.is_word("materialize") && self.is_at(1, "(") {
             let start = self.at;
@@ -226,6 +226,7 @@ impl<'s> Parser<'s> {
         while self.eat(";") {}
         self.want("}")?;
         Some(Lambda {
+            is_view: false,
             parameters,
             lets,
             body,

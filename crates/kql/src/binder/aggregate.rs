@@ -61,7 +61,7 @@ impl Binder<'_> {
             let expr = self.expr(scope(env, &node), &named.expr)?;
             if expr.ty == Type::Dynamic {
                 let message = "rows cannot be grouped by a dynamic value".to_owned();
-                let help = format!("write `tostring({})`", named.expr.span.slice(self.source));
+                let help = format!("write `tostring({})`", named.expr.span.slice(&self.source));
                 self.error_help("KS116", expr.span, message, help);
                 return None;
             }
@@ -101,7 +101,10 @@ impl Binder<'_> {
                     return self.arg_extreme(scope, summary, namer, named, (name, args, span));
                 }
                 "percentiles" => {
-                    return self.percentiles(scope, summary, namer, named, args);
+                    return self.percentiles(scope, summary, namer, named, ("percentile", args));
+                }
+                "percentilesw" => {
+                    return self.percentiles(scope, summary, namer, named, ("percentilew", args));
                 }
                 "take_any" | "any" if args.len() > 1 || is_star(args) => {
                     let prefix = if name == "any" { "any_" } else { "" };
@@ -142,30 +145,32 @@ impl Binder<'_> {
         Some(())
     }
 
-    /// `percentiles(x, 50, 95)`: one column per percentile.
+    /// `percentiles(x, 50, 95)` and `percentilesw(x, weight, 50, 95)`: a column per percentile.
     fn percentiles(
         &mut self,
         scope: Scope<'_>,
         summary: &mut Summary,
         namer: &mut Namer,
         named: &NamedExpr,
-        args: &[NamedExpr],
+        (single, args): (&str, &[NamedExpr]),
     ) -> Option<()> {
         let span = named.expr.span;
-        let Some((value, wanted)) = args.split_first().filter(|(_, wanted)| !wanted.is_empty())
+        let fixed = 1 + usize::from(single == "percentilew");
+        let Some((values, wanted)) = args
+            .split_at_checked(fixed)
+            .filter(|(_, wanted)| !wanted.is_empty())
         else {
-            let message = "`percentiles` wants a column and percentiles".to_owned();
+            let message = "percentiles want a column and percentiles".to_owned();
             self.error("KS119", span, message);
             return None;
         };
         for (index, percentile) in wanted.iter().enumerate() {
+            let mut args = values.to_vec();
+            args.push(percentile.clone());
             let single = NamedExpr {
                 names: named.names.get(index).cloned().into_iter().collect(),
                 expr: ast::Expr {
-                    kind: ast::ExprKind::Call(
-                        "percentile".to_owned(),
-                        vec![value.clone(), percentile.clone()],
-                    ),
+                    kind: ast::ExprKind::Call(single.to_owned(), args),
                     span,
                 },
             };
@@ -293,7 +298,7 @@ impl Binder<'_> {
                 expr,
             );
             if bound.is_none() && self.diagnostics.last().is_some_and(|d| d.code == "KS142") {
-                let text = expr.span.slice(self.source);
+                let text = expr.span.slice(&self.source);
                 if let Some(last) = self.diagnostics.last_mut() {
                     last.help = Some(format!(
                         "in `summarize` a column stands in an aggregate or after `by`, e.g. `take_any({text})`"
@@ -385,7 +390,7 @@ impl Binder<'_> {
                 function.name,
                 args[0].ty.name()
             );
-            let help = format!("write `toreal({})`", args[0].span.slice(self.source));
+            let help = format!("write `toreal({})`", args[0].span.slice(&self.source));
             self.error_help("KS106", args[0].span, message, help);
             return None;
         }

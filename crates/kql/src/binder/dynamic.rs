@@ -1,5 +1,7 @@
 //! The text inside of `dynamic(…)` as JSON: strings in either quotes, typed literals inside.
 
+use super::literal::{datetime_text, datetime_ticks};
+
 /// Deepest nesting.
 const DEPTH_MAX: usize = 128;
 /// Types whose literals may stand inside.
@@ -148,6 +150,9 @@ impl Reader<'_> {
             let (text, rest) = self.rest.split_once(')')?;
             let text = text.trim().trim_matches(['"', '\'']);
             self.rest = rest;
+            let date = matches!(ty, "datetime" | "date").then(|| datetime_ticks(text));
+            let date = date.flatten().map(datetime_text);
+            let text = date.as_deref().unwrap_or(text);
             self.out.push('"');
             text.chars().for_each(|c| self.character(c));
             self.out.push('"');
@@ -172,6 +177,10 @@ mod tests {
             ("'it\\'s \"x\"'", r#""it's \"x\"""#),
             ("[dynamic({'a':1}), long(2)]", r#"[{"a":1},2]"#),
             ("@'C:\\x'", r#""C:\\x""#),
+            (
+                "[datetime(2024-02-29 12:00)]",
+                r#"["2024-02-29T12:00:00.0000000Z"]"#,
+            ),
         ] {
             assert_eq!(to_json(raw).as_deref(), Some(json), "{raw}");
         }

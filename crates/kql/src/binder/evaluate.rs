@@ -6,6 +6,7 @@ use super::Binder;
 use super::QuestionKind;
 use super::expr::{call, conversion};
 use super::literal::literal;
+use super::plugins;
 use super::project::{columns, projected};
 use super::rel::scope;
 use super::scope::Env;
@@ -13,7 +14,7 @@ use crate::ast::{self, EvaluateArgs, Name, NamedExpr};
 use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Type};
 
 /// Plugins that are understood.
-const PLUGINS: &str = "bag_unpack, ipv4_lookup, ipv6_lookup, pivot";
+const PLUGINS: [&str; 4] = ["bag_unpack", "ipv4_lookup", "ipv6_lookup", "pivot"];
 
 impl Binder<'_> {
     pub(crate) fn evaluate(
@@ -30,8 +31,13 @@ impl Binder<'_> {
             ("bag_unpack", None) => self.bag_unpack_found(env, node, args, span),
             ("pivot", None) => self.pivot_found(env, node, args, span),
             (name, _) => {
+                if plugins::names().any(|known| known == name) {
+                    return self.written_plugin(env, node, args, span)?;
+                }
                 let message = format!("the plugin `{name}` is not supported yet");
-                let help = format!("plugins are: {PLUGINS}");
+                let mut known: Vec<_> = PLUGINS.into_iter().chain(plugins::names()).collect();
+                known.sort_unstable();
+                let help = format!("plugins are: {}", known.join(", "));
                 self.error_help("KQL010", args.plugin.span, message, help);
                 None
             }

@@ -48,7 +48,7 @@ impl Binder<'_> {
             let expr = self.expr(scope(env, &node), &named.expr)?;
             if expr.ty != Type::Dynamic {
                 let message = format!("`mv-expand` wants a dynamic value, not {}", expr.ty.name());
-                let help = format!("write `parse_json({})`", expr.span.slice(self.source));
+                let help = format!("write `parse_json({})`", expr.span.slice(&self.source));
                 self.error_help("KS106", expr.span, message, help);
                 return None;
             }

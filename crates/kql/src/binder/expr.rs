@@ -92,7 +92,7 @@ impl Binder<'_> {
     }
 
     fn comma_in_between(&mut self, comma: Span, parts: [&ast::Expr; 3], name: &str) {
-        let [value, low, high] = parts.map(|part| part.span.slice(self.source));
+        let [value, low, high] = parts.map(|part| part.span.slice(&self.source));
         let message = "`between` wants `..`, not a comma; Kusto says: KS005 Expected: ..";
         let help = format!("write `{value} {name} ({low} .. {high})`");
         self.lenient("ATL101", comma, message.to_owned(), help);
@@ -145,7 +145,10 @@ impl Binder<'_> {
     fn path(&mut self, base: Expr, step: Expr, span: Span) -> Option<Expr> {
         if base.ty != Type::Dynamic {
             let message = format!("a {} has no members", base.ty.name());
-            let help = format!("write `parse_json({})` first", base.span.slice(self.source));
+            let help = format!(
+                "write `parse_json({})` first",
+                base.span.slice(&self.source)
+            );
             self.error_help("KS106", span, message, help);
             return None;
         }
@@ -243,7 +246,7 @@ impl Binder<'_> {
                 for side in [&left, &right] {
                     if !matches!(side.ty, Type::String | Type::Dynamic) {
                         let message = format!("`{name}` wants strings, not {}", side.ty.name());
-                        let help = format!("write `tostring({})`", side.span.slice(self.source));
+                        let help = format!("write `tostring({})`", side.span.slice(&self.source));
                         self.error_help("KS106", side.span, message, help);
                         return None;
                     }

@@ -26,7 +26,7 @@ impl Binder<'_> {
         }
         if source.ty != Type::String {
             let message = format!("`parse` wants a string, not {}", source.ty.name());
-            let help = format!("write `tostring({})`", source.span.slice(self.source));
+            let help = format!("write `tostring({})`", source.span.slice(&self.source));
             self.error_help("KS106", source.span, message, help);
             return None;
         }

@@ -199,6 +199,34 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + doe - 306
 }
 
+/// `2024-01-31T13:00:00.0000000Z`
+pub(super) fn datetime_text(ticks: i64) -> String {
+    // Civil from days (H. Hinnant, "chrono-compatible low-level date algorithms").
+    let days = ticks.div_euclid(DAY) + days_of_year_one();
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let rest = ticks.rem_euclid(DAY);
+    let (seconds, fraction) = (rest / SECOND, rest % SECOND);
+    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:07}Z")
+}
+
+/// Days from 0000-03-01, where the calendar of [`datetime_text`] starts, to 0001-01-01.
+const fn days_of_year_one() -> i64 {
+    306
+}
+
 fn guid(text: &str) -> Option<String> {
     let hex: String = text.chars().filter(char::is_ascii_hexdigit).collect();
     let is_guid = hex.len() == 32

@@ -76,15 +76,16 @@ pub(crate) fn of_aggregate(name: &str, args: &[Expr]) -> String {
         "make_bag" | "make_dictionary" => format!("bag_{column}"),
         "arg_max" | "arg_min" | "take_any" | "take_anyif" => column,
         "any" => format!("any_{column}"),
-        "percentile" => {
-            let which = args.get(1).map(|arg| match &arg.kind {
+        "percentile" | "percentilew" => {
+            let which = args.last().map(|arg| match &arg.kind {
                 ExprKind::Long(value) => value.to_string(),
                 ExprKind::Real(value) => value.to_string().replace('.', "_"),
                 _ => String::new(),
             });
             format!("percentile_{column}_{}", which.unwrap_or_default())
         }
-        "covariance" | "covariancep" => {
+        "percentiles_array" | "percentilesw_array" => format!("percentiles_{column}"),
+        "covariance" | "covarianceif" | "covariancep" | "covariancepif" => {
             let second = args.get(1).and_then(implied).unwrap_or_default();
             format!("{name}_{column}_{second}")
         }

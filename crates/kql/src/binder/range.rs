@@ -90,7 +90,7 @@ impl Binder<'_> {
         } else {
             (left, l)
         };
-        let what = side.span.slice(self.source);
+        let what = side.span.slice(&self.source);
         let message = format!(
             "this condition can never hold: `{what}` lies between {} and {}",
             known.0, known.1

@@ -489,7 +489,7 @@ impl Binder<'_> {
             .schema
             .iter()
             .position(|column| column.name == "TimeGenerated");
-        let text = operator.span.slice(self.source);
+        let text = operator.span.slice(&self.source);
         let short: String = text.chars().take(60).collect();
         let order = if time.is_some() {
             "sort by TimeGenerated asc"
@@ -577,7 +577,7 @@ impl Binder<'_> {
             let expr = self.expr(scope(env, &node), &arg.expr)?;
             if expr.ty == Type::Dynamic {
                 let message = "rows cannot be sorted by a dynamic value".to_owned();
-                let help = format!("write `tostring({})`", expr.span.slice(self.source));
+                let help = format!("write `tostring({})`", expr.span.slice(&self.source));
                 self.error_help("KS116", expr.span, message, help);
                 return None;
             }

@@ -7,7 +7,7 @@ use atalaya_model::Span;
 use super::Binder;
 use super::literal::literal;
 use super::project::{covers, projected};
-use super::scope::Env;
+use super::scope::{Env, Value};
 use crate::ast::{OperatorKind, Pipeline, Source, UnionArgs};
 use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Type};
 
@@ -29,6 +29,7 @@ impl Binder<'_> {
                 let is_known =
                     env.get(&name.text).is_some() || self.catalog.table(&name.text).is_some();
                 if !is_known && name.text.contains('*') {
+                    self.views(env, &name.text, &mut inputs, name.span)?;
                     self.wildcard(&name.text, &mut inputs, name.span);
                     continue;
                 }
@@ -71,6 +72,28 @@ impl Binder<'_> {
             span,
             serialized: false,
         })
+    }
+
+    /// Let-bound views whose names a pattern covers.
+    fn views(
+        &mut self,
+        env: &Env,
+        pattern: &str,
+        inputs: &mut Vec<(String, RelNode)>,
+        span: Span,
+    ) -> Option<()> {
+        let mut names: Vec<&str> = env.names().filter(|name| covers(pattern, name)).collect();
+        names.sort_unstable();
+        for name in names {
+            if let Some(Value::Function { lambda, env: inner }) = env.get(name).cloned()
+                && lambda.is_view
+                && lambda.parameters.is_empty()
+            {
+                let rows = self.call_lambda_rows(env, &lambda, &inner, &[], span)?;
+                inputs.push((name.to_owned(), rows));
+            }
+        }
+        Some(())
     }
 
     fn wildcard(&mut self, pattern: &str, inputs: &mut Vec<(String, RelNode)>, span: Span) {

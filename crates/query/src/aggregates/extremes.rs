@@ -110,6 +110,9 @@ impl State for Argument {
             None => true,
             Some((best, _)) if best.is_null() => !key.is_null(),
             Some(_) if key.is_null() => false,
+            // What is no number beats all numbers, in both directions.
+            Some((best, _)) if is_nan(key) => !is_nan(best),
+            Some((best, _)) if is_nan(best) => false,
             Some((best, _)) => key.sort_order(best) == self.wanted,
         };
         if better {

@@ -3,6 +3,7 @@
 
 mod arrays;
 mod bags;
+mod compressed;
 mod conditional;
 mod conversion;
 mod dates;
@@ -16,7 +17,9 @@ mod patterns;
 mod series;
 mod strings;
 mod terms;
+mod units;
 mod xml;
+mod zones;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -32,6 +35,7 @@ use crate::value::Value;
 static FAMILIES: &[&[Function]] = &[
     arrays::FUNCTIONS,
     bags::FUNCTIONS,
+    compressed::FUNCTIONS,
     conditional::FUNCTIONS,
     conversion::FUNCTIONS,
     dates::FUNCTIONS,
@@ -43,7 +47,9 @@ static FAMILIES: &[&[Function]] = &[
     patterns::FUNCTIONS,
     strings::FUNCTIONS,
     terms::FUNCTIONS,
+    units::FUNCTIONS,
     xml::FUNCTIONS,
+    zones::FUNCTIONS,
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
