@@ -94,6 +94,8 @@ pub enum Source {
     Range(Name, Box<[Expr; 3]>),
     /// `externaldata (a: long, …) [ "url", … ] with (…)`
     External(ExternalArgs),
+    /// `find …`
+    Find(Box<FindArgs>),
     /// `search …` at the start.
     Search(SearchArgs),
     /// `union …` at the start.
@@ -243,6 +245,21 @@ pub struct ExpandArgs {
     pub columns: Vec<(NamedExpr, Option<Name>)>,
     /// `limit`.
     pub limit: Option<Expr>,
+}
+
+/// Arguments of a find.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FindArgs {
+    /// `withsource=`.
+    pub with_source: Option<Name>,
+    /// `in (…)`; all tables if there are none.
+    pub tables: Vec<Name>,
+    /// `where`.
+    pub predicate: Expr,
+    /// `project`: columns, some with a type.
+    pub project: Option<Vec<(Name, Option<Name>)>>,
+    /// Whether `pack(*)` is projected.
+    pub packs: bool,
 }
 
 /// Arguments of an externaldata.

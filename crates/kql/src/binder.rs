@@ -7,6 +7,7 @@ mod evaluate;
 mod expand;
 mod expr;
 mod extraction;
+mod find;
 mod foreign;
 mod join;
 mod literal;
@@ -29,6 +30,7 @@ use crate::ast::{LetValue, Script};
 use crate::bound::{BoundQuery, ColumnDef, RelNode, Render};
 use crate::catalog::Catalog;
 use crate::parser::parse;
+pub use foreign::check_stored_function;
 use scope::{Env, Value};
 
 /// How to bind.

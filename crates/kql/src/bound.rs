@@ -234,7 +234,14 @@ pub enum RelOp {
     /// A table of the catalogue; its schema is the catalogue's.
     Table(String),
     /// `externaldata`: rows of files at these addresses.
-    External(Vec<String>),
+    External {
+        /// Where the data lie.
+        urls: Vec<String>,
+        /// `format=`.
+        format: Option<String>,
+        /// `ignoreFirstRecord=true`.
+        skips_first: bool,
+    },
     /// Constant rows.
     Values(Vec<Vec<Expr>>),
     /// `range x from a to b step c`; one column.

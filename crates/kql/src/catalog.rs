@@ -4,13 +4,16 @@ use atalaya_tables::ColumnType;
 
 use crate::bound::{ColumnDef, Type};
 
+/// What the names of tables start with that are watchlists: a watchlist's alias follows.
+pub const WATCHLIST: &str = "_Watchlist/";
+
 /// The tables of an engine.
 pub trait Catalog {
     /// The columns of a table of that exact name.
     fn table(&self, name: &str) -> Option<Vec<ColumnDef>>;
     /// Names of all tables, for wildcards and for suggestions.
     fn table_names(&self) -> Vec<String>;
-    /// Value of a watchlist or stored function: KQL source of a let body, if there is one.
+    /// The text of a stored function: a query, or `(parameters) { body }`.
     fn stored_function(&self, _name: &str) -> Option<String> {
         None
     }

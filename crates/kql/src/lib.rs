@@ -23,8 +23,10 @@ mod format;
 pub mod lexer;
 mod parser;
 
-pub use binder::{BindOptions, Bound, Question, QuestionKind, bind, bind_with};
-pub use catalog::{Catalog, LogTables, columns};
+pub use binder::{
+    BindOptions, Bound, Question, QuestionKind, bind, bind_with, check_stored_function,
+};
+pub use catalog::{Catalog, LogTables, WATCHLIST, columns};
 pub use format::format;
 pub use parser::{DEPTH_MAX, Parsed, parse};
 

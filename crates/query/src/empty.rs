@@ -19,7 +19,7 @@ pub(crate) fn is_empty(
     match &node.op {
         RelOp::Table(name) => is_table_empty(name, source, range),
         RelOp::Values(rows) => rows.is_empty(),
-        RelOp::Range { .. } | RelOp::External(_) => false,
+        RelOp::Range { .. } | RelOp::External { .. } => false,
         // A row set may only refer to those before it.
         RelOp::Materialized(index) => materialized.get(*index).is_some_and(|node| {
             is_empty(

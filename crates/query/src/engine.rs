@@ -21,6 +21,7 @@ use tokio::runtime::Runtime;
 
 use crate::answer;
 use crate::empty;
+use crate::library::{Library, WithLibrary};
 use crate::lower::{self, LowerError, Lowering};
 use crate::source::TableSource;
 use crate::types::{self, Type};
@@ -34,7 +35,7 @@ const STACK_BYTES: usize = 64 << 20;
 const QUESTIONS_MAX: usize = 8;
 
 /// Limits of the engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct EngineConfig {
     /// Threads that queries run on.
     pub threads: usize,
@@ -42,6 +43,8 @@ pub struct EngineConfig {
     pub memory_bytes_max: usize,
     /// Longest text of a query, bytes.
     pub query_bytes_max: usize,
+    /// Stored functions, watchlists and external data.
+    pub library: Arc<Library>,
 }
 
 impl Default for EngineConfig {
@@ -50,6 +53,7 @@ impl Default for EngineConfig {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             memory_bytes_max: 1 << 30,
             query_bytes_max: 1 << 20,
+            library: Arc::default(),
         }
     }
 }
@@ -148,6 +152,10 @@ impl Engine {
             .thread_stack_size(STACK_BYTES)
             .enable_all()
             .build()?;
+        let source = Arc::new(WithLibrary {
+            source,
+            library: Arc::clone(&config.library),
+        });
         Ok(Self {
             config,
             source,
@@ -233,7 +241,10 @@ impl Engine {
                 self.config.query_bytes_max
             )));
         }
-        let catalog = SourceCatalog(self.source.as_ref());
+        let catalog = SourceCatalog {
+            source: self.source.as_ref(),
+            library: &self.config.library,
+        };
         let binding = BindOptions {
             now_ticks: options.now_ticks,
             strict: options.strict,
@@ -305,15 +316,22 @@ impl<T> Future for AbortOnDrop<T> {
     }
 }
 
-struct SourceCatalog<'a>(&'a dyn TableSource);
+struct SourceCatalog<'a> {
+    source: &'a dyn TableSource,
+    library: &'a Library,
+}
 
 impl Catalog for SourceCatalog<'_> {
     fn table(&self, name: &str) -> Option<Vec<ColumnDef>> {
-        self.0.columns(name)
+        self.source.columns(name)
     }
 
     fn table_names(&self) -> Vec<String> {
-        self.0.names()
+        self.source.names()
+    }
+
+    fn stored_function(&self, name: &str) -> Option<String> {
+        self.library.function(name).map(str::to_owned)
     }
 }
 

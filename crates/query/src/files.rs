@@ -4,6 +4,7 @@
 //! the name of a log table gets that table's column types, so that the built-in queries run on
 //! exports; other columns get the narrowest type that all their values fit.
 
+mod external;
 mod infer;
 mod read;
 
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use atalaya_kql::bound::{ColumnDef, Type as BoundType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+pub(crate) use external::read_external;
 
 use crate::source::{SourceError, StoredFile, StoredTable, TableSource};
 
@@ -119,6 +122,17 @@ impl FileTables {
                 });
             }
         };
+        self.tables.insert(name.to_owned(), table);
+        Ok(())
+    }
+
+    /// Adds a CSV file as a watchlist: all columns are text, and `SearchKey` is the first one
+    /// unless the file has its own.
+    ///
+    /// # Errors
+    /// See [`FileTableError`].
+    pub(crate) fn add_watchlist(&mut self, name: &str, path: &Path) -> Result<(), FileTableError> {
+        let table = read::watchlist(&open_text(path)?, path)?;
         self.tables.insert(name.to_owned(), table);
         Ok(())
     }

@@ -12,6 +12,7 @@ mod empty;
 mod engine;
 mod files;
 pub mod functions;
+mod library;
 mod lower;
 mod source;
 pub mod types;
@@ -23,4 +24,5 @@ pub mod write;
 
 pub use engine::{Engine, EngineConfig, QueryError, QueryOptions, QueryResult, ResultColumn};
 pub use files::{FileTableError, FileTables};
+pub use library::{ExternalData, Library, LibraryError};
 pub use source::{SourceError, StoredFile, StoredTable, TableSource};

@@ -11,11 +11,12 @@ mod each;
 mod evaluate;
 mod expand;
 mod expr;
+mod external;
 mod join;
 mod need;
 mod networks;
 mod resolve;
-mod rows;
+pub(crate) mod rows;
 mod scan;
 mod series;
 mod states;
@@ -173,10 +174,7 @@ impl<'a> Lowering<'a> {
         async move {
             match &node.op {
                 RelOp::Table(name) => self.table(name, &node.schema, need, bounds),
-                RelOp::External(_) => {
-                    let message = "`externaldata` is refused: no address is allowed";
-                    Err(LowerError::unsupported(message, node.span))
-                }
+                RelOp::External { .. } => rows::held(self.external(node)?, &node.schema),
                 RelOp::Values(rows) => rows::values(rows, &node.schema),
                 RelOp::Range { from, to, step } => rows::range(from, to, step, node),
                 RelOp::Materialized(index) => {

@@ -23,6 +23,11 @@ pub trait TableSource: Send + Sync {
     /// # Errors
     /// When the table cannot be read.
     fn snapshot(&self, name: &str) -> Result<StoredTable, SourceError>;
+
+    /// The file that holds the data behind an address, if `externaldata` may read it.
+    fn external(&self, _url: &str) -> Option<PathBuf> {
+        None
+    }
 }
 
 /// Why a table cannot be read.

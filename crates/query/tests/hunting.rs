@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use atalaya_kql::bound::{ColumnDef, Type};
-use atalaya_query::{Engine, EngineConfig, QueryError, SourceError, StoredTable, TableSource};
+use atalaya_query::{
+    Engine, EngineConfig, ExternalData, Library, QueryError, SourceError, StoredTable, TableSource,
+};
 use serde_json::Value;
 
 use crate::support::options;
@@ -30,7 +32,18 @@ fn real_security_queries_run_on_empty_tables() {
         (name.clone(), columns(&name, &table["columns"]))
     });
     let source = EmptyTables(tables.collect());
-    let engine = Engine::new(EngineConfig::default(), Arc::new(source)).expect("an engine");
+    // What lies outside is as empty as the tables.
+    let outside = tempfile::NamedTempFile::new().expect("a file");
+    let library =
+        Library::default().with_external_data(["http", "https"].map(|url| ExternalData {
+            url: url.to_owned(),
+            path: outside.path().to_owned(),
+        }));
+    let config = EngineConfig {
+        library: Arc::new(library),
+        ..EngineConfig::default()
+    };
+    let engine = Engine::new(config, Arc::new(source)).expect("an engine");
     let every = match std::env::var_os("ATALAYA_HUNTING_ALL") {
         Some(_) => 1,
         None => EVERY,

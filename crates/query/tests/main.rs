@@ -11,6 +11,7 @@
 mod cases;
 mod engine;
 mod hunting;
+mod library;
 mod recorded;
 mod seed;
 mod support;

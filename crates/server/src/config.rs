@@ -159,7 +159,7 @@ impl Default for LakeSection {
 }
 
 /// Limits of queries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuerySection {
     /// Threads that queries run on; 0 means one per core.
@@ -170,6 +170,22 @@ pub struct QuerySection {
     pub rows_max: usize,
     /// Time of one query, milliseconds.
     pub timeout_ms: u64,
+    /// Folder of stored functions (`functions/NAME.kql`) and watchlists
+    /// (`watchlists/ALIAS.csv`).
+    pub library: Option<PathBuf>,
+    /// What `externaldata` may read, by the start of its address: `{url: https://…/, path: FILE
+    /// or FOLDER}`. Nothing is fetched; other addresses are refused.
+    pub external_data: Vec<ExternalSource>,
+}
+
+/// An address that `externaldata` may name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalSource {
+    /// What the address starts with.
+    pub url: String,
+    /// A file, or the folder that the rest of the address is a path in.
+    pub path: PathBuf,
 }
 
 impl Default for QuerySection {
@@ -179,6 +195,8 @@ impl Default for QuerySection {
             memory_bytes_max: 1 << 30,
             rows_max: 500_000,
             timeout_ms: 240_000,
+            library: None,
+            external_data: Vec::new(),
         }
     }
 }

@@ -13,7 +13,7 @@ use atalaya_inspect::Inspector;
 use atalaya_lake::Lake;
 use atalaya_model::{Diagnostic, SourceFile, Timestamp};
 use atalaya_policy::Policy;
-use atalaya_query::{Engine, QueryOptions, TableSource};
+use atalaya_query::{Engine, ExternalData, Library, QueryOptions, TableSource};
 use atalaya_store::SqliteStore;
 
 use crate::adapters::LakeTables;
@@ -163,12 +163,34 @@ pub fn tables_to_look_at(config: &Config) -> Result<Arc<dyn TableSource>, OpenEr
     Ok(Arc::new(LakeTables(lake)))
 }
 
+/// Stored functions, watchlists and external data.
+///
+/// # Errors
+/// If the library holds something that is none of these.
+pub fn library(config: &Config) -> Result<Library, OpenError> {
+    let library = match &config.query.library {
+        None => Library::default(),
+        Some(folder) => Library::open(folder).map_err(|error| {
+            OpenError::world(format!("reading the library {}", folder.display()), error)
+        })?,
+    };
+    let allowed = config.query.external_data.iter();
+    Ok(
+        library.with_external_data(allowed.map(|known| ExternalData {
+            url: known.url.clone(),
+            path: known.path.clone(),
+        })),
+    )
+}
+
 /// A query engine.
 ///
 /// # Errors
 /// If the system gives no threads.
 pub fn engine(config: &Config, tables: Arc<dyn TableSource>) -> Result<Engine, OpenError> {
-    Engine::new(config.engine_config(), tables)
+    let mut engine = config.engine_config();
+    engine.library = Arc::new(library(config)?);
+    Engine::new(engine, tables)
         .map_err(|error| OpenError::world("starting the query engine", error))
 }
 

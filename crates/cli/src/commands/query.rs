@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use atalaya_model::Timestamp;
 use atalaya_query::{FileTables, QueryError, TableSource};
+use atalaya_server::config::ExternalSource;
 use atalaya_server::open;
 
 use super::common::{self, Place};
@@ -25,6 +26,12 @@ pub(crate) struct Args {
     /// Use a file (CSV, JSON lines, Parquet) as a table; may be repeated.
     #[arg(long = "table", value_name = "NAME=FILE", value_parser = parse_table)]
     tables: Vec<(String, PathBuf)>,
+    /// Folder of stored functions (functions/NAME.kql) and watchlists (watchlists/ALIAS.csv).
+    #[arg(long, value_name = "DIR")]
+    library: Option<PathBuf>,
+    /// Let externaldata read a file for addresses that start so; may be repeated.
+    #[arg(long = "external", value_name = "URL=FILE", value_parser = parse_external)]
+    external: Vec<(String, PathBuf)>,
     /// Output format; a table on a terminal, NDJSON in a pipe.
     #[arg(long)]
     format: Option<Format>,
@@ -50,9 +57,25 @@ fn parse_table(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
+fn parse_external(text: &str) -> Result<(String, PathBuf), String> {
+    // An address may hold `=`, a path rarely does.
+    match text.rsplit_once('=') {
+        Some((url, file)) if url.contains("://") && !file.is_empty() => {
+            Ok((url.to_owned(), PathBuf::from(file)))
+        }
+        _ => Err("write URL=FILE, e.g. https://feeds.example/=feeds".to_owned()),
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let (name, kql) = text(args)?;
-    let config = args.place.load()?;
+    let mut config = args.place.load()?;
+    if let Some(library) = &args.library {
+        config.query.library = Some(library.clone());
+    }
+    let allowed = args.external.iter().cloned();
+    let allowed = allowed.map(|(url, path)| ExternalSource { url, path });
+    config.query.external_data.extend(allowed);
     let mut tables = if config.data_dir.is_dir() || args.tables.is_empty() {
         open::require_data(&config)?;
         FileTables::before(open::tables_to_look_at(&config)?)

@@ -122,6 +122,24 @@ impl Binder<'_> {
     }
 }
 
+/// What is wrong with the text of a stored function, if anything is.
+#[must_use]
+pub fn check_stored_function(name: &str, text: &str) -> Option<String> {
+    let is_name = !name.is_empty()
+        && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !name.starts_with(|c: char| c.is_ascii_digit());
+    if !is_name {
+        return Some(format!("`{name}` cannot be the name of a function"));
+    }
+    let parsed = parse(&as_let(name, text));
+    let problem = parsed.diagnostics.into_iter().next();
+    problem.map(|problem| problem.message).or_else(|| {
+        let first = parsed.script.lets.first().map(|first| &first.value);
+        let is_function = matches!(first, Some(LetValue::Function(_)));
+        (!is_function).then(|| "this is no function and no query".to_owned())
+    })
+}
+
 /// A stored function as a let statement. Its file holds a query, or `(parameters) { body }`, or
 /// the `.create function` command or let statement that made it.
 fn as_let(name: &str, stored: &str) -> String {

@@ -5,6 +5,7 @@ use atalaya_model::Span;
 use super::Binder;
 use super::scope::{Env, Scope, Value};
 use crate::ast::{self, Operator, OperatorKind, Pipeline, SortArg, Source};
+use crate::bound::JoinKind;
 use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Render, SortKey, Type};
 use crate::catalogue::WINDOWS;
 
@@ -113,6 +114,7 @@ impl Binder<'_> {
                 Some(Value::Function { lambda, env: inner }) if lambda.is_tabular() => {
                     Some(self.call_lambda_rows(env, &lambda, &inner, args, expr.span))
                 }
+                None if name == "_GetWatchlist" => Some(self.watchlist(env, args, expr.span)),
                 _ => None,
             },
             _ => None,
@@ -127,6 +129,7 @@ impl Binder<'_> {
                     self.call_lambda_rows(env, &lambda, &inner, args, span)
                 }
                 _ if name.text == "table" => self.table_function(env, args, span),
+                _ if name.text == "_GetWatchlist" => self.watchlist(env, args, span),
                 _ => {
                     let message = format!("the function `{}` is not known", name.text);
                     self.error("KS211", name.span, message);
@@ -143,6 +146,7 @@ impl Binder<'_> {
             Source::Range(name, bounds) => self.range_source(env, name, bounds, span),
             Source::Union(args) => self.union(env, None, args, span),
             Source::External(args) => self.external(env, args, span),
+            Source::Find(args) => self.find(env, args, span),
             Source::Search(args) => self.search_tables(env, args, span),
         }
     }
@@ -201,6 +205,24 @@ impl Binder<'_> {
             return self.named_source(env, &ast::Name { text, span });
         }
         self.error("KS107", span, "`table` wants a name in quotes".to_owned());
+        None
+    }
+
+    /// `_GetWatchlist('alias')`
+    fn watchlist(&mut self, env: &Env, args: &[ast::NamedExpr], span: Span) -> Option<RelNode> {
+        let alias = args.first().and_then(|arg| self.scalar(env, &arg.expr));
+        let Some(ExprKind::Literal(Literal::String(alias))) = alias.map(|alias| alias.kind) else {
+            let message = "`_GetWatchlist` wants an alias in quotes".to_owned();
+            self.error("KS107", span, message);
+            return None;
+        };
+        let name = format!("{}{alias}", crate::catalog::WATCHLIST);
+        if let Some(schema) = self.catalog.table(&name) {
+            return Some(table(&name, schema, span));
+        }
+        let message = format!("there is no watchlist `{alias}`");
+        let help = format!("put it into the library as `watchlists/{alias}.csv`");
+        self.error_help("KS142", span, message, help);
         None
     }
 
@@ -272,6 +294,11 @@ impl Binder<'_> {
                 range: None,
             });
         }
+        let property = |wanted: &str| {
+            let mut known = args.properties.iter();
+            let found = known.find(|(name, _)| name.text.eq_ignore_ascii_case(wanted));
+            found.map(|(_, value)| value)
+        };
         let mut urls = Vec::new();
         for url in &args.urls {
             match self.scalar(env, url)?.kind {
@@ -284,7 +311,17 @@ impl Binder<'_> {
             }
         }
         Some(RelNode {
-            op: RelOp::External(urls),
+            op: RelOp::External {
+                urls,
+                format: property("format").map(|value| match &value.kind {
+                    ast::ExprKind::String(text) | ast::ExprKind::Name(text) => text.clone(),
+                    _ => String::new(),
+                }),
+                skips_first: property("ignorefirstrecord").is_some_and(|value| {
+                    matches!(&value.kind, ast::ExprKind::Bool(true))
+                        || matches!(&value.kind, ast::ExprKind::String(text) if text == "true")
+                }),
+            },
             schema,
             span,
             serialized: false,
@@ -552,17 +589,7 @@ impl Binder<'_> {
             self.error("KS106", predicate.span, message);
             return None;
         }
-        let (schema, serialized) = (node.schema.clone(), node.serialized);
-        let op = RelOp::Filter {
-            input: Box::new(node),
-            predicate,
-        };
-        Some(RelNode {
-            op,
-            schema,
-            span,
-            serialized,
-        })
+        Some(filtered(node, predicate, span))
     }
 
     pub(crate) fn sort(
@@ -681,6 +708,45 @@ pub(crate) fn scope<'s>(env: &'s Env, node: &'s RelNode) -> Scope<'s> {
         env,
         columns: &node.schema,
         serialized: node.serialized,
+    }
+}
+
+/// Rows that meet a condition. One on the left side of an `innerunique` join holds before the
+/// join picks a row for each key, as in Kusto.
+fn filtered(node: RelNode, predicate: Expr, span: Span) -> RelNode {
+    let (schema, serialized) = (node.schema.clone(), node.serialized);
+    let op = match node.op {
+        RelOp::Join {
+            left,
+            right,
+            kind: JoinKind::InnerUnique,
+            keys,
+        } if reads_only(&predicate, left.schema.len()) => RelOp::Join {
+            left: Box::new(filtered(*left, predicate, span)),
+            right,
+            kind: JoinKind::InnerUnique,
+            keys,
+        },
+        _ => RelOp::Filter {
+            input: Box::new(node),
+            predicate,
+        },
+    };
+    RelNode {
+        op,
+        schema,
+        span,
+        serialized,
+    }
+}
+
+/// Whether an expression reads only the first so many columns.
+fn reads_only(expr: &Expr, columns: usize) -> bool {
+    match &expr.kind {
+        ExprKind::Column(index) => *index < columns,
+        ExprKind::Call { args, .. } => args.iter().all(|arg| reads_only(arg, columns)),
+        ExprKind::Literal(_) | ExprKind::ToScalar(_) => true,
+        ExprKind::ValueSet(_) => false,
     }
 }
 

@@ -3,8 +3,8 @@
 
 use super::{Parser, expressions};
 use crate::ast::{
-    EvaluateArgs, Name, NamedExpr, NestedLevel, Operator, OperatorKind, ParseArgs, ParseItem,
-    ParseKvArgs, SearchArgs,
+    EvaluateArgs, FindArgs, Name, NamedExpr, NestedLevel, Operator, OperatorKind, ParseArgs,
+    ParseItem, ParseKvArgs, SearchArgs,
 };
 use crate::lexer::Kind;
 
@@ -145,6 +145,65 @@ impl Parser<'_> {
             case_sensitive,
             tables,
             predicate,
+        })
+    }
+
+    /// `find withsource = T in (A, B*) where x == 1 project a, b: long, pack(*)`
+    pub(super) fn find_args(&mut self) -> Option<FindArgs> {
+        let mut with_source = None;
+        while self.token().kind == Kind::Name && self.is_at(1, "=") {
+            let option = self.name()?;
+            self.at += 1;
+            let value = self.name()?;
+            if option.text == "withsource" {
+                with_source = Some(value);
+            }
+        }
+        let mut tables = Vec::new();
+        if self.eat_word("in") {
+            self.want("(")?;
+            while !self.is(")") && !self.is_end() {
+                tables.push(self.pattern()?);
+                if !self.eat(",") {
+                    break;
+                }
+            }
+            self.want(")")?;
+        }
+        let has_where = self.eat_word("where");
+        let outer = std::mem::replace(&mut self.in_search, !has_where);
+        let predicate = self.expr();
+        self.in_search = outer;
+        let (mut project, mut packs) = (None, false);
+        if !self.eat_word("project-smart") && self.eat_word("project") {
+            let mut columns = Vec::new();
+            loop {
+                if self.is_word("pack") && self.is_at(1, "(") {
+                    self.at += 2;
+                    self.want("*")?;
+                    self.want(")")?;
+                    packs = true;
+                } else {
+                    let name = self.name()?;
+                    let ty = if self.eat(":") {
+                        Some(self.name()?)
+                    } else {
+                        None
+                    };
+                    columns.push((name, ty));
+                }
+                if !self.eat(",") {
+                    break;
+                }
+            }
+            project = Some(columns);
+        }
+        Some(FindArgs {
+            with_source,
+            tables,
+            predicate,
+            project,
+            packs,
         })
     }
 

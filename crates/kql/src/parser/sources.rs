@@ -15,7 +15,8 @@ const REMOTE: [&str; 7] = [
     "database",
 ];
 /// Words that can only start a row set.
-const TABULAR_WORDS: [&str; 7] = [
+const TABULAR_WORDS: [&str; 8] = [
+    "find",
     "externaldata",
     "search",
     "datatable",
@@ -106,6 +107,10 @@ impl Parser<'_> {
                     self.at += 1;
                     return Some(Source::Search(self.search_args()?));
                 }
+                "find" if !self.is_at(1, "|") && !self.is_at(1, "(") => {
+                    self.at += 1;
+                    return Some(Source::Find(Box::new(self.find_args()?)));
+                }
                 "materialize" if self.is_at(1, "(") => {
                     self.at += 2;
                     let inner = self.pipeline()?;
@@ -138,9 +143,10 @@ impl Parser<'_> {
     fn external(&mut self) -> Option<ExternalArgs> {
         self.at += 2;
         let columns = self.column_list()?;
+        let mut properties = Vec::new();
         if self.eat_word("with") {
             // The properties may stand before the addresses too.
-            self.properties()?;
+            properties = self.properties()?;
         }
         self.want("[")?;
         let mut urls = Vec::new();
@@ -151,11 +157,9 @@ impl Parser<'_> {
             }
         }
         self.want("]")?;
-        let properties = if self.eat_word("with") {
-            self.properties()?
-        } else {
-            Vec::new()
-        };
+        if self.eat_word("with") {
+            properties.extend(self.properties()?);
+        }
         Some(ExternalArgs {
             columns,
             urls,

@@ -14,6 +14,8 @@ use crate::source::StoredTable;
 use crate::types::{self, Type};
 use crate::value::{Value, datetime, json as json_value, number, timespan};
 
+/// The column that watchlists are joined by.
+const SEARCH_KEY: &str = "SearchKey";
 /// Most columns of a file.
 const COLUMNS_MAX: usize = 2_000;
 
@@ -135,7 +137,63 @@ pub(super) fn csv(
     Ok(table(columns, known))
 }
 
-fn cell(text: &str) -> Value {
+/// CSV whose columns are all text.
+pub(super) fn watchlist(bytes: &[u8], path: &Path) -> Result<FileTable, FileTableError> {
+    let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
+    let header = reader.headers().map_err(|_| FileTableError::Malformed {
+        path: path.to_owned(),
+        line: 1,
+        reason: "the header cannot be read".to_owned(),
+    })?;
+    let text = |name: &str| ColumnDef {
+        name: name.trim_start_matches('\u{feff}').to_owned(),
+        ty: atalaya_kql::bound::Type::String,
+        range: None,
+    };
+    let mut columns: Vec<ColumnDef> = header.iter().map(text).collect();
+    let key = columns.first().map(|first| first.name.clone());
+    let has_key = columns.iter().any(|column| column.name == SEARCH_KEY);
+    columns.retain(|column| !column.name.is_empty());
+    let mut table = csv(bytes, Some(columns), path)?;
+    if let Some(key) = key.filter(|_| !has_key) {
+        repeat(&mut table, &key, SEARCH_KEY);
+    }
+    Ok(table)
+}
+
+/// Gives a column a second name.
+fn repeat(table: &mut FileTable, from: &str, to: &str) {
+    let Some(def) = table.columns.iter().find(|def| def.name == from).cloned() else {
+        return;
+    };
+    table.columns.push(ColumnDef {
+        name: to.to_owned(),
+        ..def
+    });
+    let mut fields: Vec<Field> = Vec::new();
+    for field in table.stored.schema.fields() {
+        fields.push(field.as_ref().clone());
+    }
+    fields.extend(
+        table
+            .stored
+            .schema
+            .field_with_name(from)
+            .cloned()
+            .map(|field| field.with_name(to)),
+    );
+    let schema = Arc::new(Schema::new(fields));
+    for batch in &mut table.stored.batches {
+        let mut columns = batch.columns().to_vec();
+        columns.extend(batch.column_by_name(from).cloned());
+        if let Ok(wider) = RecordBatch::try_new(Arc::clone(&schema), columns) {
+            *batch = wider;
+        }
+    }
+    table.stored.schema = schema;
+}
+
+pub(super) fn cell(text: &str) -> Value {
     let whole = || text.parse::<i64>().ok().map(Value::Long);
     let real = || text.parse::<f64>().ok().map(Value::Real);
     match text {
@@ -195,7 +253,7 @@ fn table(mut columns: Columns, known: Option<Vec<ColumnDef>>) -> FileTable {
 }
 
 /// A value as the column's type.
-fn fit(value: &mut Value, ty: Type) {
+pub(super) fn fit(value: &mut Value, ty: Type) {
     let fitted = match (ty, &*value) {
         (Type::DateTime, Value::String(text)) => {
             datetime::parse(text).map_or(Value::Null, Value::DateTime)

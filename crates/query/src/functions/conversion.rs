@@ -51,8 +51,7 @@ pub(crate) fn to_long(value: &Value) -> Option<i64> {
     match value {
         Value::Bool(v) => Some(i64::from(*v)),
         Value::Real(v) if v.is_nan() => None,
-        // Out of range is the nearest `long`, but 2^63 itself wraps.
-        Value::Real(v) if *v == -(i64::MIN as f64) => Some(i64::MIN),
+        // Out of range is the nearest `long`.
         Value::Real(v) => Some(*v as i64),
         Value::String(text) => number::parse_long(text),
         other => other.as_i64(),

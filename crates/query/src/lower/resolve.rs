@@ -108,7 +108,9 @@ fn literal(value: &Value) -> Literal {
 /// Inputs and expressions of an operator.
 fn parts(op: &mut RelOp) -> (Vec<&mut RelNode>, Vec<&mut Expr>) {
     match op {
-        RelOp::Table(_) | RelOp::Materialized(_) | RelOp::External(_) => (Vec::new(), Vec::new()),
+        RelOp::Table(_) | RelOp::Materialized(_) | RelOp::External { .. } => {
+            (Vec::new(), Vec::new())
+        }
         RelOp::Values(rows) => (Vec::new(), rows.iter_mut().flatten().collect()),
         RelOp::Range { from, to, step } => (Vec::new(), vec![from, to, step]),
         RelOp::Filter { input, predicate } => (vec![input], vec![predicate]),

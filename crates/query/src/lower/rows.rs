@@ -17,7 +17,7 @@ use crate::value::Value;
 const RANGE_ROWS_MAX: usize = 10_000_000;
 
 /// Columns of a held result.
-pub(super) fn schema_of(columns: &[ColumnDef]) -> SchemaRef {
+pub(crate) fn schema_of(columns: &[ColumnDef]) -> SchemaRef {
     Arc::new(Schema::new(
         columns
             .iter()

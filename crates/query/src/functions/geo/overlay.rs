@@ -69,6 +69,7 @@ fn of_rings(rings: Rings) -> Area {
 }
 
 pub(super) fn combine(left: &Area, right: &Area, rule: Rule) -> Option<Rings> {
+    let (left, right) = (&left.joined(left), &right.joined(left));
     let plane = Plane::under(left.corners().chain(right.corners()))?;
     let (mine, theirs) = (plane.contours(left)?, plane.contours(right)?);
     let mut options = OverlayOptions::<f64, i64>::default();

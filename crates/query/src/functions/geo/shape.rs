@@ -141,6 +141,26 @@ impl Area {
         rings.flat_map(Ring::edges)
     }
 
+    /// The same area, its corners on those of another where they are no further than a rounding.
+    pub(super) fn joined(&self, other: &Self) -> Self {
+        let theirs: Vec<Vector> = other.corners().collect();
+        let ring = |ring: &Ring| Ring {
+            corners: ring
+                .corners
+                .iter()
+                .map(|at| theirs.iter().find(|known| known.is_at(*at)).unwrap_or(at))
+                .copied()
+                .collect(),
+        };
+        let polygon = |polygon: &Polygon| Polygon {
+            outer: ring(&polygon.outer),
+            holes: polygon.holes.iter().map(ring).collect(),
+        };
+        Self {
+            polygons: self.polygons.iter().map(polygon).collect(),
+        }
+    }
+
     pub(super) fn corners(&self) -> impl Iterator<Item = Vector> + '_ {
         self.edges().map(|edge| edge.from)
     }
