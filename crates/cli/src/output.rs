@@ -78,6 +78,11 @@ pub(crate) fn diagnostics(name: &str, text: &str, diagnostics: &[Diagnostic]) {
     }
 }
 
+/// Says why something did not run, where something else can still be tried.
+pub(crate) fn failure(failure: &crate::exit::Failure) {
+    note(&failure.to_string());
+}
+
 /// A table for people.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();

@@ -158,6 +158,8 @@ pub enum OperatorKind {
     As(Name),
     /// `getschema`
     GetSchema,
+    /// `consume`
+    Consume,
     /// `render kind with (…)`
     Render(Name, Vec<(Name, String)>),
     /// `parse`, `parse-where`

@@ -1,12 +1,14 @@
 //! Functions that a query may call: names, number of arguments, type of the result.
 
 mod aggregates;
+mod operators;
 mod scalars;
 mod tuples;
 
 use crate::bound::Type;
 
 pub use aggregates::AGGREGATES;
+pub use operators::{OPERATORS, operator};
 pub use scalars::SCALARS;
 pub use tuples::{TUPLES, tuple};
 

@@ -14,6 +14,7 @@
 //! hold. Where real Kusto refuses but the meaning is clear, a query runs with a warning
 //! ([`BindOptions::strict`] refuses it). Left out: execution (`query`), storage, IO.
 
+mod assist;
 pub mod ast;
 mod binder;
 pub mod bound;
@@ -23,6 +24,7 @@ mod format;
 pub mod lexer;
 mod parser;
 
+pub use assist::{Completion, CompletionKind, Hover, complete, hover};
 pub use binder::{
     BindOptions, Bound, Question, QuestionKind, bind, bind_with, check_stored_function,
 };

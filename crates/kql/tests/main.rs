@@ -9,6 +9,7 @@
     reason = "helpers of tests are tests; clippy's exemption covers only the test functions"
 )]
 
+mod assist;
 mod cases;
 mod corpus;
 mod robust;

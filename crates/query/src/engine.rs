@@ -4,6 +4,7 @@
 //! that a heavy one can neither starve the callers' runtime nor take the memory of another.
 //! Nothing is spilled to disk: rows of the log would end up outside of the log.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +19,12 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 
 use crate::answer;
 use crate::empty;
 use crate::library::{Library, WithLibrary};
-use crate::lower::{self, LowerError, Lowering};
+use crate::lower::{self, LowerError, Lowering, Step, Trace};
 use crate::source::TableSource;
 use crate::types::{self, Type};
 use crate::value::Value;
@@ -45,6 +47,12 @@ pub struct EngineConfig {
     pub query_bytes_max: usize,
     /// Stored functions, watchlists and external data.
     pub library: Arc<Library>,
+    /// Queries that run at the same time; others wait their turn.
+    pub queries_max: usize,
+    /// Where sorts and groups that outgrow the memory go; nowhere: they fail.
+    pub spill_dir: Option<PathBuf>,
+    /// Disk that one query may spill to, bytes.
+    pub spill_bytes_max: u64,
 }
 
 impl Default for EngineConfig {
@@ -54,6 +62,9 @@ impl Default for EngineConfig {
             memory_bytes_max: 1 << 30,
             query_bytes_max: 1 << 20,
             library: Arc::default(),
+            queries_max: 8,
+            spill_dir: None,
+            spill_bytes_max: 10 << 30,
         }
     }
 }
@@ -136,6 +147,8 @@ pub enum QueryError {
 pub struct Engine {
     config: EngineConfig,
     source: Arc<dyn TableSource>,
+    /// One permit for each query that may run.
+    turns: Arc<Semaphore>,
     /// Only empty while it is being dropped.
     runtime: Option<Runtime>,
 }
@@ -157,6 +170,7 @@ impl Engine {
             library: Arc::clone(&config.library),
         });
         Ok(Self {
+            turns: Arc::new(Semaphore::new(config.queries_max.max(1))),
             config,
             source,
             runtime: Some(runtime),
@@ -178,9 +192,31 @@ impl Engine {
                 render: query.render,
             });
         }
-        let mut result = self.execute(query, options).await?;
+        let mut result = self.execute(query, options, None).await?;
         result.warnings = warnings;
         Ok(result)
+    }
+
+    /// Runs a query and says how: the plans that were executed, with rows, time and what was
+    /// pruned at each operator.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn explain_blocking(
+        &self,
+        kql: &str,
+        options: &QueryOptions,
+    ) -> Result<Vec<Step>, QueryError> {
+        let Some(runtime) = &self.runtime else {
+            return Err(QueryError::Failed("the engine is stopping".to_owned()));
+        };
+        runtime.block_on(async {
+            let trace = Arc::new(Trace::default());
+            let (query, _) = self.bind(kql, options).await?;
+            let noted = Some(Arc::clone(&trace));
+            self.execute(query, options, noted).await?;
+            Ok(trace.take())
+        })
     }
 
     /// Runs a bound query on the engine's threads.
@@ -188,6 +224,7 @@ impl Engine {
         &self,
         query: BoundQuery,
         options: &QueryOptions,
+        trace: Option<Arc<Trace>>,
     ) -> Result<QueryResult, QueryError> {
         let Some(runtime) = &self.runtime else {
             return Err(QueryError::Failed("the engine is stopping".to_owned()));
@@ -196,8 +233,14 @@ impl Engine {
             config: self.config.clone(),
             source: Arc::clone(&self.source),
             options: options.clone(),
+            trace,
         };
-        let task = AbortOnDrop(runtime.spawn(job.run(query)));
+        let turns = Arc::clone(&self.turns);
+        let task = async {
+            // Fair: first come, first served.
+            let _turn = turns.acquire_owned().await;
+            AbortOnDrop(runtime.spawn(job.run(query))).await
+        };
         match tokio::time::timeout(options.timeout, task).await {
             Err(_) => Err(QueryError::TimedOut(options.timeout)),
             Ok(Err(failure)) => Err(QueryError::Failed(panic_text(&failure))),
@@ -259,7 +302,7 @@ impl Engine {
                 let reason = format!("more than {QUESTIONS_MAX} plugins ask for their columns");
                 return Err(QueryError::Failed(reason));
             }
-            let rows = self.execute(question.query, options).await?;
+            let rows = self.execute(question.query, options, None).await?;
             answers.push(answer::columns(question.kind, &rows)?);
         };
         match bound.query {
@@ -285,6 +328,14 @@ impl std::fmt::Debug for Engine {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
+}
+
+/// Makes a folder that only its owner can look into; whether it is there.
+fn is_private_folder(folder: &Path) -> bool {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    folder.is_dir() || builder.create(folder).is_ok()
 }
 
 fn panic_text(failure: &tokio::task::JoinError) -> String {
@@ -339,6 +390,7 @@ struct Job {
     config: EngineConfig,
     source: Arc<dyn TableSource>,
     options: QueryOptions,
+    trace: Option<Arc<Trace>>,
 }
 
 impl Job {
@@ -347,6 +399,10 @@ impl Job {
         let columns = result_columns(&query.root.schema);
         let render = query.render.clone();
         let lowering = Lowering::new(&context, self.source.as_ref(), self.options.range);
+        let lowering = match &self.trace {
+            Some(trace) => lowering.traced(trace),
+            None => lowering,
+        };
         let one_more = self.options.rows_max.saturating_add(1);
         let batches = lowering
             .execute(query, one_more)
@@ -374,9 +430,7 @@ impl Job {
             .with_memory_pool(Arc::new(GreedyMemoryPool::new(
                 self.config.memory_bytes_max,
             )))
-            .with_disk_manager_builder(
-                DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled),
-            )
+            .with_disk_manager_builder(self.disk())
             .build_arc()?;
         let mut config = SessionConfig::new()
             .with_target_partitions(self.config.threads.max(1))
@@ -391,6 +445,18 @@ impl Job {
             .with_default_features()
             .build();
         Ok(SessionContext::new_with_state(state))
+    }
+
+    fn disk(&self) -> DiskManagerBuilder {
+        let mode = match &self.config.spill_dir {
+            Some(folder) if is_private_folder(folder) => {
+                DiskManagerMode::Directories(vec![folder.clone()])
+            }
+            _ => DiskManagerMode::Disabled,
+        };
+        DiskManagerBuilder::default()
+            .with_mode(mode)
+            .with_max_temp_directory_size(self.config.spill_bytes_max)
     }
 
     fn failed(&self, error: &DataFusionError) -> QueryError {

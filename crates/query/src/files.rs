@@ -21,6 +21,8 @@ pub(crate) use external::read_external;
 
 use crate::source::{SourceError, StoredFile, StoredTable, TableSource};
 
+/// Most files of one pattern.
+const FILES_MAX: usize = 10_000;
 /// Largest CSV or JSON file, bytes.
 pub(crate) const TEXT_FILE_BYTES_MAX: u64 = 1 << 30;
 
@@ -38,6 +40,24 @@ pub enum FileTableError {
     /// Its name says nothing about its format.
     #[error("{path}: the format is not known; name it .csv, .jsonl, .ndjson, .json or .parquet")]
     UnknownFormat {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A pattern names no file.
+    #[error("{path}: there is no such file")]
+    NoFile {
+        /// The pattern.
+        path: PathBuf,
+    },
+    /// A pattern names too many files.
+    #[error("{path}: more than {FILES_MAX} files; narrow the pattern")]
+    TooMany {
+        /// The pattern.
+        path: PathBuf,
+    },
+    /// A file of several has other columns than those before it.
+    #[error("{path}: its columns are not those of the other files; make it a table of its own")]
+    OtherColumns {
         /// Which file.
         path: PathBuf,
     },
@@ -106,24 +126,59 @@ impl FileTables {
     /// # Errors
     /// See [`FileTableError`].
     pub fn add(&mut self, name: &str, path: &Path) -> Result<(), FileTableError> {
+        let pattern = path.to_string_lossy();
+        if pattern.contains(['*', '?', '[']) && !path.exists() {
+            let table = Self::of_pattern(name, &pattern, path)?;
+            self.tables.insert(name.to_owned(), table);
+            return Ok(());
+        }
+        let table = Self::read(name, path)?;
+        self.tables.insert(name.to_owned(), table);
+        Ok(())
+    }
+
+    /// All files that a pattern names, one after the other, by their names.
+    fn of_pattern(name: &str, pattern: &str, path: &Path) -> Result<FileTable, FileTableError> {
+        let nothing = || FileTableError::NoFile {
+            path: path.to_owned(),
+        };
+        let found = glob::glob(pattern).map_err(|_| nothing())?;
+        let files: Vec<PathBuf> = found.flatten().take(FILES_MAX + 1).collect();
+        if files.len() > FILES_MAX {
+            return Err(FileTableError::TooMany {
+                path: path.to_owned(),
+            });
+        }
+        let mut all: Option<FileTable> = None;
+        for file in files {
+            let next = Self::read(name, &file)?;
+            match &mut all {
+                None => all = Some(next),
+                Some(all) if all.columns == next.columns => {
+                    all.stored.files.extend(next.stored.files);
+                    all.stored.batches.extend(next.stored.batches);
+                }
+                Some(_) => return Err(FileTableError::OtherColumns { path: file }),
+            }
+        }
+        all.ok_or_else(nothing)
+    }
+
+    fn read(name: &str, path: &Path) -> Result<FileTable, FileTableError> {
         let extension = path
             .extension()
             .and_then(|e| e.to_str())
             .unwrap_or_default()
             .to_ascii_lowercase();
         let known = atalaya_tables::find(name).map(atalaya_kql::columns);
-        let table = match extension.as_str() {
-            "parquet" => parquet_table(path)?,
-            "csv" => read::csv(&open_text(path)?, known, path)?,
-            "jsonl" | "ndjson" | "json" => read::json(&open_text(path)?, known, path)?,
-            _ => {
-                return Err(FileTableError::UnknownFormat {
-                    path: path.to_owned(),
-                });
-            }
-        };
-        self.tables.insert(name.to_owned(), table);
-        Ok(())
+        match extension.as_str() {
+            "parquet" => parquet_table(path),
+            "csv" => read::csv(&open_text(path)?, known, path),
+            "jsonl" | "ndjson" | "json" => read::json(&open_text(path)?, known, path),
+            _ => Err(FileTableError::UnknownFormat {
+                path: path.to_owned(),
+            }),
+        }
     }
 
     /// Adds a CSV file as a watchlist: all columns are text, and `SearchKey` is the first one

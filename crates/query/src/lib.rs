@@ -25,4 +25,5 @@ pub mod write;
 pub use engine::{Engine, EngineConfig, QueryError, QueryOptions, QueryResult, ResultColumn};
 pub use files::{FileTableError, FileTables};
 pub use library::{ExternalData, Library, LibraryError};
+pub use lower::Step;
 pub use source::{SourceError, StoredFile, StoredTable, TableSource};

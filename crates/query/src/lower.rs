@@ -21,6 +21,7 @@ mod scan;
 mod series;
 mod states;
 mod times;
+mod trace;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +32,7 @@ use atalaya_model::{Diagnostic, Span};
 use datafusion::common::{Column, DataFusionError};
 use datafusion::logical_expr::expr_rewriter::normalize_sorts;
 use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, LogicalPlanBuilder, Sort, SortExpr};
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
@@ -75,6 +77,9 @@ impl LowerError {
     }
 }
 
+pub use trace::Step;
+pub(crate) use trace::Trace;
+
 type Lowered<T> = Result<T, LowerError>;
 
 /// Rows that are already there, in order.
@@ -91,6 +96,8 @@ pub(crate) struct Lowering<'a> {
     materialized: Vec<Held>,
     /// Projections so far.
     steps: AtomicUsize,
+    /// Where executed plans are noted.
+    trace: Option<&'a Trace>,
 }
 
 impl<'a> Lowering<'a> {
@@ -105,7 +112,14 @@ impl<'a> Lowering<'a> {
             range,
             materialized: Vec::new(),
             steps: AtomicUsize::new(0),
+            trace: None,
         }
+    }
+
+    /// Notes what is executed.
+    pub(crate) fn traced(mut self, trace: &'a Trace) -> Self {
+        self.trace = Some(trace);
+        self
     }
 
     /// Runs the query; at most `rows_max` rows.
@@ -142,8 +156,11 @@ impl<'a> Lowering<'a> {
     }
 
     async fn collect(&self, plan: LogicalPlan, rows_max: usize) -> Lowered<Vec<RecordBatch>> {
+        let started = std::time::Instant::now();
         let frame = self.context.execute_logical_plan(plan).await?;
-        let mut stream = frame.execute_stream().await?;
+        let tasks = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await?;
+        let mut stream = execute_stream(Arc::clone(&plan), tasks)?;
         let reservation = datafusion::execution::memory_pool::MemoryConsumer::new("held rows")
             .register(&self.context.runtime_env().memory_pool);
         let mut batches = Vec::new();
@@ -160,6 +177,9 @@ impl<'a> Lowering<'a> {
             if batch.num_rows() > 0 {
                 batches.push(batch);
             }
+        }
+        if let Some(trace) = self.trace {
+            trace.add(plan.as_ref(), rows, started);
         }
         Ok(batches)
     }

@@ -170,6 +170,11 @@ pub struct QuerySection {
     pub rows_max: usize,
     /// Time of one query, milliseconds.
     pub timeout_ms: u64,
+    /// Queries that run at the same time; others wait their turn.
+    pub queries_max: usize,
+    /// Disk below the data directory that one query may use when it outgrows its memory, bytes; 0
+    /// means none. What is spilled is deleted when the query ends.
+    pub spill_bytes_max: u64,
     /// Folder of stored functions (`functions/NAME.kql`) and watchlists
     /// (`watchlists/ALIAS.csv`).
     pub library: Option<PathBuf>,
@@ -195,6 +200,8 @@ impl Default for QuerySection {
             memory_bytes_max: 1 << 30,
             rows_max: 500_000,
             timeout_ms: 240_000,
+            queries_max: 8,
+            spill_bytes_max: 10 << 30,
             library: None,
             external_data: Vec::new(),
         }
@@ -354,6 +361,12 @@ impl Config {
         }
     }
 
+    /// Where queries that outgrow their memory go.
+    pub(crate) fn spill_dir(&self) -> Option<PathBuf> {
+        let spills = self.query.spill_bytes_max > 0 && self.data_dir.is_dir();
+        spills.then(|| self.data_dir.join("spill"))
+    }
+
     pub(crate) fn engine_config(&self) -> EngineConfig {
         let defaults = EngineConfig::default();
         let threads = if self.query.threads == 0 {
@@ -364,6 +377,9 @@ impl Config {
         EngineConfig {
             threads,
             memory_bytes_max: self.query.memory_bytes_max,
+            queries_max: self.query.queries_max,
+            spill_dir: self.spill_dir(),
+            spill_bytes_max: self.query.spill_bytes_max,
             ..defaults
         }
     }

@@ -53,6 +53,10 @@ impl Node {
         let rules = open::rules(&config)?;
         let (journal, lake, follower) = open_log(&config).await?;
         let store = Arc::new(open::store(&config)?);
+        // What a crash left behind of earlier queries.
+        if let Some(folder) = config.spill_dir() {
+            let _ = std::fs::remove_dir_all(folder);
+        }
         let engine = Arc::new(open::engine(&config, Arc::new(LakeTables(lake.clone())))?);
         let ports = Ports {
             engine: Arc::new(RuleEngine(Arc::clone(&engine))),

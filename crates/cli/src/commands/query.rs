@@ -1,12 +1,14 @@
 //! `atalaya query`: KQL over the log tables and over files.
 
-use std::io::Read as _;
+mod interactive;
+
+use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_model::Timestamp;
-use atalaya_query::{FileTables, QueryError, TableSource};
+use atalaya_query::{Engine, FileTables, QueryError, QueryOptions, TableSource};
 use atalaya_server::config::ExternalSource;
 use atalaya_server::open;
 
@@ -17,13 +19,14 @@ use crate::output::{self, Format};
 /// Run a KQL query over the log tables, or over files
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The query; `-` reads it from standard input.
-    #[arg(required_unless_present = "file")]
+    /// The query; `-` reads it from standard input. Without one, queries are typed one after the
+    /// other.
     kql: Option<String>,
     /// Read the query from a file.
     #[arg(long, short = 'f', value_name = "FILE", conflicts_with = "kql")]
     file: Option<PathBuf>,
-    /// Use a file (CSV, JSON lines, Parquet) as a table; may be repeated.
+    /// Use a file (CSV, JSON lines, Parquet), or files by a pattern (`logs/*.parquet`), as a
+    /// table; may be repeated.
     #[arg(long = "table", value_name = "NAME=FILE", value_parser = parse_table)]
     tables: Vec<(String, PathBuf)>,
     /// Folder of stored functions (functions/NAME.kql) and watchlists (watchlists/ALIAS.csv).
@@ -67,7 +70,17 @@ fn parse_external(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
-pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+/// A query, and what it runs on.
+pub(crate) struct Prepared {
+    pub(crate) engine: Engine,
+    pub(crate) tables: Arc<dyn TableSource>,
+    pub(crate) options: QueryOptions,
+    /// The name that diagnostics show.
+    pub(crate) name: String,
+    pub(crate) kql: String,
+}
+
+pub(crate) fn prepare(args: &Args) -> Result<Prepared, Failure> {
     let (name, kql) = text(args)?;
     let mut config = args.place.load()?;
     if let Some(library) = &args.library {
@@ -87,27 +100,53 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             .add(table, path)
             .map_err(|error| Failure::BadInput(format!("error: --table {table}: {error}")))?;
     }
-    let engine = open::engine(&config, Arc::new(tables) as Arc<dyn TableSource>)?;
+    let tables: Arc<dyn TableSource> = Arc::new(tables);
+    let engine = open::engine(&config, Arc::clone(&tables))?;
     let mut options = open::query_options(&config, Timestamp::now())?;
     options.strict = args.strict;
     options.rows_max = args.rows_max.unwrap_or(options.rows_max);
     options.timeout = args.timeout.map_or(options.timeout, Duration::from_secs);
-    let result = match engine.run_blocking(&kql, &options) {
-        Ok(result) => result,
-        Err(QueryError::Invalid(problems)) => {
-            return Err(Failure::diagnostics(&name, &kql, &problems));
-        }
-        Err(error) => return Err(Failure::CouldNotRun(format!("error: {error}"))),
-    };
-    output::diagnostics(&name, &kql, &result.warnings);
+    Ok(Prepared {
+        engine,
+        tables,
+        options,
+        name,
+        kql,
+    })
+}
+
+/// Why a query gave no result, for whoever wrote it.
+pub(crate) fn failure(name: &str, kql: &str, error: QueryError) -> Failure {
+    match error {
+        QueryError::Invalid(problems) => Failure::diagnostics(name, kql, &problems),
+        error => Failure::CouldNotRun(error.to_string()),
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let prepared = prepare(args)?;
+    if args.is_interactive() {
+        return interactive::run(&prepared, args.format);
+    }
+    let result = prepared
+        .engine
+        .run_blocking(&prepared.kql, &prepared.options)
+        .map_err(|error| failure(&prepared.name, &prepared.kql, error))?;
+    output::diagnostics(&prepared.name, &prepared.kql, &result.warnings);
     if result.truncated {
         output::note(&format!(
             "note: there are more rows; the first {} are shown",
-            options.rows_max
+            prepared.options.rows_max
         ));
     }
     print(&result, Format::or_default(args.format))?;
     Ok(Exit::Fine)
+}
+
+impl Args {
+    fn is_interactive(&self) -> bool {
+        self.kql.is_none() && self.file.is_none() && std::io::stdin().is_terminal()
+    }
 }
 
 fn print(result: &atalaya_query::QueryResult, format: Format) -> Result<(), Failure> {
@@ -128,13 +167,14 @@ fn text(args: &Args) -> Result<(String, String), Failure> {
         return Ok((path.display().to_string(), common::read(path)?));
     }
     match args.kql.as_deref() {
-        Some("-") => {
+        None if args.is_interactive() => Ok(("<query>".to_owned(), String::new())),
+        Some("-") | None => {
             let mut kql = String::new();
             std::io::stdin()
                 .read_to_string(&mut kql)
                 .map_err(|error| Failure::BadInput(format!("error: standard input: {error}")))?;
             Ok(("<stdin>".to_owned(), kql))
         }
-        kql => Ok(("<query>".to_owned(), kql.unwrap_or_default().to_owned())),
+        Some(kql) => Ok(("<query>".to_owned(), kql.to_owned())),
     }
 }

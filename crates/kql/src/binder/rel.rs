@@ -7,52 +7,10 @@ use super::scope::{Env, Scope, Value};
 use crate::ast::{self, Operator, OperatorKind, Pipeline, SortArg, Source};
 use crate::bound::JoinKind;
 use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Render, SortKey, Type};
-use crate::catalogue::WINDOWS;
+use crate::catalogue::{OPERATORS, WINDOWS};
 
-/// Operators that are understood.
-const OPERATORS: &[&str] = &[
-    "as",
-    "count",
-    "distinct",
-    "evaluate",
-    "extend",
-    "filter",
-    "getschema",
-    "invoke",
-    "join",
-    "limit",
-    "lookup",
-    "make-series",
-    "mv-apply",
-    "mv-expand",
-    "order",
-    "parse",
-    "parse-kv",
-    "parse-where",
-    "partition",
-    "project",
-    "project-away",
-    "project-keep",
-    "project-rename",
-    "project-reorder",
-    "render",
-    "sample",
-    "sample-distinct",
-    "scan",
-    "search",
-    "serialize",
-    "sort",
-    "summarize",
-    "take",
-    "top",
-    "top-hitters",
-    "top-nested",
-    "union",
-    "where",
-];
 /// Further operators of Kusto's, so that nobody takes them for typing mistakes.
 const KUSTO_OPERATORS: &[&str] = &[
-    "consume",
     "externaldata",
     "facet",
     "find",
@@ -447,6 +405,19 @@ impl Binder<'_> {
                 env.set_as(&name.text);
                 Some(node)
             }
+            OperatorKind::Consume => {
+                let schema = node.schema.clone();
+                let op = RelOp::Take {
+                    input: Box::new(node),
+                    count: 0,
+                };
+                Some(RelNode {
+                    op,
+                    schema,
+                    span,
+                    serialized: true,
+                })
+            }
             OperatorKind::GetSchema => Some(Self::get_schema(&node, span)),
             OperatorKind::Render(kind, properties) => {
                 let properties = properties
@@ -499,14 +470,18 @@ impl Binder<'_> {
 
     /// An operator that Kusto has and this engine has not, or one that nobody has.
     fn unknown_operator(&mut self, name: &ast::Name) {
-        let here = || format!("operators are: {}", OPERATORS.join(", "));
+        let known = || OPERATORS.iter().map(|(name, _)| *name);
+        let here = || {
+            let known: Vec<_> = known().collect();
+            format!("operators are: {}", known.join(", "))
+        };
         let (message, help) = if KUSTO_OPERATORS.contains(&name.text.as_str()) {
             (
                 format!("the operator `{}` is not supported yet", name.text),
                 here(),
             )
         } else {
-            let help = crate::nearest(&name.text, OPERATORS.iter().copied())
+            let help = crate::nearest(&name.text, known())
                 .map_or_else(here, |near| format!("did you mean `{near}`?"));
             (format!("there is no operator `{}`", name.text), help)
         };

@@ -77,6 +77,12 @@ impl Parser<'_> {
             }
             "as" => OperatorKind::As(self.name()?),
             "getschema" => OperatorKind::GetSchema,
+            "consume" => {
+                if self.is_word("decodeblocks") && self.is_at(1, "=") {
+                    self.at += 3;
+                }
+                OperatorKind::Consume
+            }
             "render" => self.render()?,
             _ => return self.further_kind(keyword),
         })

@@ -57,9 +57,60 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("regex_quote", |a| string(quote(&text(a, 0)?))),
 ];
 
+/// RE2 takes a brace that starts no repetition for what it is; here it needs a backslash.
+fn braces(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    let mut in_class = false;
+    while let Some(c) = rest.chars().next() {
+        let mut taken = c.len_utf8();
+        match c {
+            '\\' => {
+                let mut escaped = rest.chars().skip(1);
+                let letter = escaped.next();
+                taken += letter.map_or(0, char::len_utf8);
+                // `\p{…}`, `\x{…}`
+                let has_braces = matches!(letter, Some('p' | 'P' | 'x' | 'u' | 'U'));
+                if has_braces && escaped.next() == Some('{') {
+                    taken = rest.find('}').map_or(taken, |end| end + 1);
+                }
+                out.push_str(&rest[..taken]);
+            }
+            '[' => {
+                in_class = true;
+                out.push(c);
+            }
+            ']' => {
+                in_class = false;
+                out.push(c);
+            }
+            '{' if !in_class => match repetition(rest) {
+                Some(length) => {
+                    taken = length;
+                    out.push_str(&rest[..taken]);
+                }
+                None => out.push_str("\\{"),
+            },
+            '}' if !in_class => out.push_str("\\}"),
+            _ => out.push(c),
+        }
+        rest = &rest[taken..];
+    }
+    out
+}
+
+/// The length of `{1}`, `{1,}` or `{1,3}`.
+fn repetition(text: &str) -> Option<usize> {
+    let end = text.find('}')?;
+    let inner = &text[1..end];
+    let (low, high) = inner.split_once(',').unwrap_or((inner, ""));
+    let is_count = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    (!low.is_empty() && is_count(low) && is_count(high)).then_some(end + 1)
+}
+
 fn compile(pattern: &str) -> Result<Regex, Refusal> {
     // NUL as RE2 writes it.
-    RegexBuilder::new(&pattern.replace("\\0", "\\x00"))
+    RegexBuilder::new(&braces(&pattern.replace("\\0", "\\x00")))
         .size_limit(PATTERN_BYTES_MAX)
         .build()
         .map_err(|error| format!("the regular expression does not compile: {error}"))

@@ -51,6 +51,7 @@ impl Lowering<'_> {
                 range: self.range,
                 materialized: self.materialized.clone(),
                 steps: AtomicUsize::new(0),
+                trace: None,
             };
             let place = child.materialized.get_mut(*slot).ok_or_else(|| {
                 LowerError::Limit("a partition has no place for its rows".to_owned())

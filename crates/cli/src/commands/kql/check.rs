@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use atalaya_kql::bound::{ColumnDef, Type};
 use atalaya_kql::{BindOptions, Catalog, LogTables};
-use atalaya_model::{Diagnostic, Level, SourceFile, Timestamp};
-use atalaya_query::value::datetime;
+use atalaya_model::{Diagnostic, Level, SourceFile};
 use serde_json::{Value, json};
 
 use crate::commands::kql::read;
@@ -56,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Some(schemas) => schemas,
     };
     let options = BindOptions {
-        now_ticks: datetime::from_unix_micros(Timestamp::now().0).unwrap_or_default(),
+        now_ticks: super::now_ticks(),
         strict: args.strict,
     };
     let mut exit = Exit::Fine;
@@ -144,10 +143,10 @@ fn queries(path: &Path) -> Result<Vec<Query>, Failure> {
 }
 
 /// Tables of a schema file.
-struct Schemas(BTreeMap<String, Vec<ColumnDef>>);
+pub(super) struct Schemas(BTreeMap<String, Vec<ColumnDef>>);
 
 impl Schemas {
-    fn read(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let mut tables = BTreeMap::new();
         for (index, line) in read(path)?.lines().enumerate() {
