@@ -219,9 +219,11 @@ fn in_operator(
             detail: column.ty.name().to_owned(),
         })
         .collect();
-    let aggregates = aggregates_here(before, tokens)
-        .then_some(AGGREGATES)
-        .unwrap_or_default();
+    let aggregates = if aggregates_here(before, tokens) {
+        AGGREGATES
+    } else {
+        Default::default()
+    };
     all.extend(aggregates.iter().chain(SCALARS).map(|function| Completion {
         label: function.name.to_owned(),
         kind: CompletionKind::Function,
@@ -263,13 +265,11 @@ fn columns_before(
     for token in tokens.iter().rev() {
         match text(token) {
             ")" | "]" | "}" => depth += 1,
-            "(" | "[" | "{" if depth == 0 => {
-                if pipe.is_some() {
-                    start = token.span.end;
-                    break;
-                }
+            "(" | "[" | "{" if depth == 0 && pipe.is_some() => {
+                start = token.span.end;
+                break;
             }
-            "(" | "[" | "{" => depth -= 1,
+            "(" | "[" | "{" => depth = depth.saturating_sub(1),
             "|" if depth == 0 && pipe.is_none() => pipe = Some(token.span.start),
             ";" if depth == 0 => {
                 start = token.span.end;
@@ -281,10 +281,10 @@ fn columns_before(
     let Some(pipe) = pipe else {
         return Vec::new();
     };
-    let ends = tokens
+    let mut ends = tokens
         .iter()
         .filter(|token| token.span.end <= start && text(token) == ";");
-    let lets = &source[..ends.last().map_or(0, |token| token.span.end)];
+    let lets = &source[..ends.next_back().map_or(0, |token| token.span.end)];
     let mut rows = &source[start..pipe];
     let words = lex(rows).0;
     let is_let = words

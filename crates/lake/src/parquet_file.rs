@@ -44,6 +44,9 @@ const SEARCHED_COLUMNS: [&str; 12] = [
     "DetectedPattern",
 ];
 
+/// Columns of text that people search for words: their terms are indexed by row group.
+const TEXT_COLUMNS: [&str; 3] = ["PromptText", "CommandLine", "HttpUserAgent"];
+
 /// Writes `batches` under `table_dir`, one file per UTC day of `TimeGenerated`, each sorted.
 /// `stem` makes the names unique. Rows without a time are put at 1970-01-01.
 pub(crate) fn write(
@@ -113,9 +116,20 @@ pub(crate) fn write_file(path: &Path, rows: &RecordBatch, day: i32) -> Result<Da
     let properties = properties(rows);
     let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties))
         .map_err(LakeError::parquet("writing", path))?;
-    writer
-        .write(rows)
-        .map_err(LakeError::parquet("writing", path))?;
+    let texts = TEXT_COLUMNS
+        .into_iter()
+        .filter(|name| has_values(rows, name));
+    let mut terms = atalaya_terms::index::Builder::new(texts);
+    for start in (0..rows.num_rows()).step_by(ROW_GROUP_ROWS) {
+        let group = rows.slice(start, ROW_GROUP_ROWS.min(rows.num_rows() - start));
+        terms.add_row_group(&group);
+        writer
+            .write(&group)
+            .map_err(LakeError::parquet("writing", path))?;
+    }
+    terms
+        .finish(&mut writer)
+        .map_err(LakeError::io("writing", path))?;
     let file = writer
         .into_inner()
         .map_err(LakeError::parquet("writing", path))?;
@@ -160,10 +174,7 @@ fn properties(rows: &RecordBatch) -> WriterProperties {
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_created_by("atalaya".to_owned());
     for name in SEARCHED_COLUMNS {
-        let used = rows
-            .column_by_name(name)
-            .is_some_and(|column: &ArrayRef| column.null_count() < column.len());
-        if used {
+        if has_values(rows, name) {
             let path = ColumnPath::from(name);
             builder = builder
                 .set_column_bloom_filter_enabled(path.clone(), true)
@@ -171,6 +182,11 @@ fn properties(rows: &RecordBatch) -> WriterProperties {
         }
     }
     builder.build()
+}
+
+fn has_values(rows: &RecordBatch, name: &str) -> bool {
+    let column = rows.column_by_name(name);
+    column.is_some_and(|column: &ArrayRef| column.null_count() < column.len())
 }
 
 /// An empty batch list is not an error for callers that only sometimes have rows.

@@ -22,6 +22,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("atalaya-policy", 1, &[]),
     ("atalaya-kql", 1, &[]),
     ("atalaya-sigma", 1, &[]),
+    ("atalaya-terms", 1, &[]),
     ("atalaya-journal", 2, &[]),
     ("atalaya-lake", 2, &["atalaya-journal"]),
     ("atalaya-query", 2, &[]),

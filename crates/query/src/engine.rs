@@ -13,6 +13,7 @@ use atalaya_kql::bound::{BoundQuery, ColumnDef, Render};
 use atalaya_kql::{BindOptions, Catalog};
 use atalaya_model::{Diagnostic, Level};
 use datafusion::common::DataFusionError;
+use datafusion::execution::cache::cache_manager::{CacheManager, CacheManagerConfig};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -24,7 +25,7 @@ use tokio::sync::Semaphore;
 use crate::answer;
 use crate::empty;
 use crate::library::{Library, WithLibrary};
-use crate::lower::{self, LowerError, Lowering, Step, Trace};
+use crate::lower::{self, LowerError, Lowering, Step, TermIndexes, Trace};
 use crate::source::TableSource;
 use crate::types::{self, Type};
 use crate::value::Value;
@@ -147,6 +148,7 @@ pub enum QueryError {
 pub struct Engine {
     config: EngineConfig,
     source: Arc<dyn TableSource>,
+    shared: Arc<Shared>,
     /// One permit for each query that may run.
     turns: Arc<Semaphore>,
     /// Only empty while it is being dropped.
@@ -169,7 +171,13 @@ impl Engine {
             source,
             library: Arc::clone(&config.library),
         });
+        let caches = CacheManager::try_new(&CacheManagerConfig::default());
+        let shared = Arc::new(Shared {
+            caches: caches.map_err(std::io::Error::other)?,
+            indexes: TermIndexes::default(),
+        });
         Ok(Self {
+            shared,
             turns: Arc::new(Semaphore::new(config.queries_max.max(1))),
             config,
             source,
@@ -234,6 +242,7 @@ impl Engine {
             source: Arc::clone(&self.source),
             options: options.clone(),
             trace,
+            shared: Arc::clone(&self.shared),
         };
         let turns = Arc::clone(&self.turns);
         let task = async {
@@ -391,6 +400,14 @@ struct Job {
     source: Arc<dyn TableSource>,
     options: QueryOptions,
     trace: Option<Arc<Trace>>,
+    shared: Arc<Shared>,
+}
+
+/// What queries of one engine share.
+struct Shared {
+    /// Footers of Parquet files, as DataFusion keeps them.
+    caches: Arc<CacheManager>,
+    indexes: TermIndexes,
 }
 
 impl Job {
@@ -398,7 +415,12 @@ impl Job {
         let context = self.context().map_err(|e| self.failed(&e))?;
         let columns = result_columns(&query.root.schema);
         let render = query.render.clone();
-        let lowering = Lowering::new(&context, self.source.as_ref(), self.options.range);
+        let lowering = Lowering::new(
+            &context,
+            self.source.as_ref(),
+            self.options.range,
+            &self.shared.indexes,
+        );
         let lowering = match &self.trace {
             Some(trace) => lowering.traced(trace),
             None => lowering,
@@ -426,12 +448,13 @@ impl Job {
     }
 
     fn context(&self) -> Result<SessionContext, DataFusionError> {
-        let runtime = RuntimeEnvBuilder::new()
+        let mut runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(GreedyMemoryPool::new(
                 self.config.memory_bytes_max,
             )))
             .with_disk_manager_builder(self.disk())
-            .build_arc()?;
+            .build()?;
+        runtime.cache_manager = Arc::clone(&self.shared.caches);
         let mut config = SessionConfig::new()
             .with_target_partitions(self.config.threads.max(1))
             // What has an order lies in one partition; it must stay there.
@@ -441,7 +464,7 @@ impl Job {
         config.options_mut().sql_parser.enable_ident_normalization = false;
         let state = SessionStateBuilder::new()
             .with_config(config)
-            .with_runtime_env(runtime)
+            .with_runtime_env(Arc::new(runtime))
             .with_default_features()
             .build();
         Ok(SessionContext::new_with_state(state))

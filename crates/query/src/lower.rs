@@ -20,6 +20,7 @@ pub(crate) mod rows;
 mod scan;
 mod series;
 mod states;
+mod terms;
 mod times;
 mod trace;
 
@@ -77,6 +78,7 @@ impl LowerError {
     }
 }
 
+pub(crate) use terms::TermIndexes;
 pub use trace::Step;
 pub(crate) use trace::Trace;
 
@@ -96,6 +98,7 @@ pub(crate) struct Lowering<'a> {
     materialized: Vec<Held>,
     /// Projections so far.
     steps: AtomicUsize,
+    indexes: &'a TermIndexes,
     /// Where executed plans are noted.
     trace: Option<&'a Trace>,
 }
@@ -105,6 +108,7 @@ impl<'a> Lowering<'a> {
         context: &'a SessionContext,
         source: &'a dyn TableSource,
         range: Option<(i64, i64)>,
+        indexes: &'a TermIndexes,
     ) -> Self {
         Self {
             context,
@@ -112,6 +116,7 @@ impl<'a> Lowering<'a> {
             range,
             materialized: Vec::new(),
             steps: AtomicUsize::new(0),
+            indexes,
             trace: None,
         }
     }

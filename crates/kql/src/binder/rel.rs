@@ -4,7 +4,7 @@ use atalaya_model::Span;
 
 use super::Binder;
 use super::scope::{Env, Scope, Value};
-use crate::ast::{self, Operator, OperatorKind, Pipeline, SortArg, Source};
+use crate::ast::{self, NamedExpr, Operator, OperatorKind, Pipeline, SortArg, Source};
 use crate::bound::JoinKind;
 use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Render, SortKey, Type};
 use crate::catalogue::{OPERATORS, WINDOWS};
@@ -370,21 +370,7 @@ impl Binder<'_> {
             OperatorKind::ProjectRename(list) => self.project_rename(node, list, span),
             OperatorKind::ProjectReorder(names) => self.project_reorder(node, names, span),
             OperatorKind::Extend(list) => self.extend(env, node, list, span),
-            OperatorKind::Serialize(list) => {
-                let schema = node.schema.clone();
-                let op = RelOp::Serialize(Box::new(node));
-                let node = RelNode {
-                    op,
-                    schema,
-                    span,
-                    serialized: true,
-                };
-                if list.is_empty() {
-                    Some(node)
-                } else {
-                    self.extend(env, node, list, span)
-                }
-            }
+            OperatorKind::Serialize(list) => self.serialize(env, node, list, span),
             OperatorKind::Summarize(aggregates, groups) => {
                 self.summarize(env, node, aggregates, groups, span)
             }
@@ -405,19 +391,7 @@ impl Binder<'_> {
                 env.set_as(&name.text);
                 Some(node)
             }
-            OperatorKind::Consume => {
-                let schema = node.schema.clone();
-                let op = RelOp::Take {
-                    input: Box::new(node),
-                    count: 0,
-                };
-                Some(RelNode {
-                    op,
-                    schema,
-                    span,
-                    serialized: true,
-                })
-            }
+            OperatorKind::Consume => Some(Self::consume(node, span)),
             OperatorKind::GetSchema => Some(Self::get_schema(&node, span)),
             OperatorKind::Render(kind, properties) => {
                 let properties = properties
@@ -431,6 +405,43 @@ impl Binder<'_> {
                 Some(node)
             }
             _ => self.further_operator(env, node, operator),
+        }
+    }
+
+    fn serialize(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        list: &[NamedExpr],
+        span: Span,
+    ) -> Option<RelNode> {
+        let schema = node.schema.clone();
+        let op = RelOp::Serialize(Box::new(node));
+        let node = RelNode {
+            op,
+            schema,
+            span,
+            serialized: true,
+        };
+        if list.is_empty() {
+            Some(node)
+        } else {
+            self.extend(env, node, list, span)
+        }
+    }
+
+    /// Runs its input and answers no row.
+    fn consume(node: RelNode, span: Span) -> RelNode {
+        let schema = node.schema.clone();
+        let op = RelOp::Take {
+            input: Box::new(node),
+            count: 0,
+        };
+        RelNode {
+            op,
+            schema,
+            span,
+            serialized: true,
         }
     }
 

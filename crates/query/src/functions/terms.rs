@@ -85,18 +85,7 @@ pub(super) fn fold(text: &str, case_sensitive: bool) -> String {
     if case_sensitive {
         return text.to_owned();
     }
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    text.chars()
-        .map(|c| {
-            let mut lower = c.to_lowercase();
-            match (lower.next(), lower.next()) {
-                (Some(only), None) => only,
-                _ => c,
-            }
-        })
-        .collect()
+    atalaya_terms::fold(text).into_owned()
 }
 
 struct Haystack(String);

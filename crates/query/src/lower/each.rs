@@ -51,6 +51,7 @@ impl Lowering<'_> {
                 range: self.range,
                 materialized: self.materialized.clone(),
                 steps: AtomicUsize::new(0),
+                indexes: self.indexes,
                 trace: None,
             };
             let place = child.materialized.get_mut(*slot).ok_or_else(|| {

@@ -11,6 +11,9 @@ use datafusion::common::{Column, DataFusionError, ScalarValue, ToDFSchema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::object_store::ObjectStoreUrl;
+use datafusion::datasource::physical_plan::parquet::{
+    CachedParquetFileReaderFactory, ParquetAccessPlan,
+};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::{TableProvider, TableType, provider_as_source};
@@ -23,7 +26,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::need::Need;
-use super::times::Bounds;
+use super::terms::TermIndexes;
+use super::times::{Bounds, Probe};
 use super::{LowerError, Lowered, Lowering, name, null, type_of};
 use crate::functions::{self, Arg};
 use crate::source::{StoredFile, StoredTable};
@@ -50,10 +54,14 @@ impl Lowering<'_> {
         }
         let (first, last) = time.map_or((i64::MIN, i64::MAX), |time| bounds.of(time));
         let schema = Arc::clone(&stored.schema);
-        let provider = StoredProvider::new(stored, first, last);
+        let texts = texts(&schema, columns, bounds);
+        let provider = StoredProvider::new(stored, (first, last), &texts, self.indexes);
         let source = provider_as_source(Arc::new(provider));
         let mut plan = LogicalPlanBuilder::scan(table, source, None)?;
-        for filter in time_filters(&schema, first, last) {
+        let equal = texts
+            .iter()
+            .filter_map(|(field, probe)| equals(field, probe));
+        for filter in time_filters(&schema, first, last).into_iter().chain(equal) {
             plan = plan.filter(filter)?;
         }
         let mut outputs = Vec::with_capacity(columns.len());
@@ -71,6 +79,45 @@ impl Lowering<'_> {
 
 fn stored_column(name: &str) -> DfExpr {
     DfExpr::Column(Column::from_name(name))
+}
+
+/// What stored columns of text must be or hold.
+fn texts<'s>(
+    schema: &'s SchemaRef,
+    columns: &[ColumnDef],
+    bounds: Bounds,
+) -> Vec<(&'s Field, Probe)> {
+    let stored = |(column, probe): (usize, Probe)| {
+        let column = columns.get(column)?;
+        let field = schema.field_with_name(&column.name).ok()?;
+        let is_text = matches!(
+            field.data_type(),
+            DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8
+        );
+        is_text.then_some((field, probe))
+    };
+    bounds.probes.into_iter().filter_map(stored).collect()
+}
+
+/// An equality in terms of the stored column, which statistics and bloom filters know about.
+fn equals(field: &Field, probe: &Probe) -> Option<DfExpr> {
+    let Probe::Equals(texts) = probe else {
+        return None;
+    };
+    let literal = |text: &String| {
+        let text = Some(text.clone());
+        let value = match field.data_type() {
+            DataType::Utf8View => ScalarValue::Utf8View(text),
+            DataType::LargeUtf8 => ScalarValue::LargeUtf8(text),
+            _ => ScalarValue::Utf8(text),
+        };
+        DfExpr::Literal(value, None)
+    };
+    let column = stored_column(field.name());
+    Some(match texts.as_slice() {
+        [text] => column.eq(literal(text)),
+        texts => column.in_list(texts.iter().map(literal).collect(), false),
+    })
 }
 
 /// Filters in terms of the stored timestamp, which Parquet's statistics know about.
@@ -148,20 +195,39 @@ fn ticks(stored: DfExpr, stored_type: &DataType) -> DfExpr {
 #[derive(Debug)]
 struct StoredProvider {
     schema: SchemaRef,
-    files: Vec<StoredFile>,
+    /// Files, and which of their row groups to read if not all.
+    files: Vec<(StoredFile, Option<ParquetAccessPlan>)>,
     batches: Vec<RecordBatch>,
 }
 
 impl StoredProvider {
-    fn new(stored: StoredTable, first: i64, last: i64) -> Self {
-        let files = stored
-            .files
-            .into_iter()
-            .filter(|file| {
-                file.times
-                    .is_none_or(|(min, max)| max >= first && min <= last)
-            })
-            .collect();
+    fn new(
+        stored: StoredTable,
+        (first, last): (i64, i64),
+        texts: &[(&Field, Probe)],
+        indexes: &TermIndexes,
+    ) -> Self {
+        let terms = texts.iter().filter_map(|(field, probe)| match probe {
+            Probe::Terms(terms) => Some((field.name().clone(), terms.clone())),
+            Probe::Equals(_) => None,
+        });
+        let terms: Vec<_> = terms.collect();
+        let is_wanted = |file: &StoredFile| {
+            file.times
+                .is_none_or(|(min, max)| max >= first && min <= last)
+        };
+        let plan = |file: StoredFile| {
+            let plan = (!terms.is_empty())
+                .then(|| indexes.plan(&file.path, file.size_bytes, &terms))
+                .flatten();
+            (file, plan)
+        };
+        let files = stored.files.into_iter().filter(is_wanted).map(plan);
+        let is_read = |(_, plan): &(StoredFile, Option<ParquetAccessPlan>)| {
+            plan.as_ref()
+                .is_none_or(|plan| !plan.row_group_indexes().is_empty())
+        };
+        let files = files.filter(is_read).collect();
         Self {
             schema: stored.schema,
             files,
@@ -176,8 +242,13 @@ impl StoredProvider {
         filters: &[DfExpr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        let environment = state.runtime_env();
+        let store = environment.object_store(ObjectStoreUrl::local_filesystem())?;
+        let footers = environment.cache_manager.get_file_metadata_cache();
+        let reader = CachedParquetFileReaderFactory::new(store, footers);
         let mut source = ParquetSource::new(Arc::clone(&self.schema))
-            .with_table_parquet_options(state.table_options().parquet.clone());
+            .with_table_parquet_options(state.table_options().parquet.clone())
+            .with_parquet_file_reader_factory(Arc::new(reader));
         if let Some(filter) = conjunction(filters.to_vec()) {
             let schema = Arc::clone(&self.schema).to_dfschema()?;
             source = source.with_predicate(state.create_physical_expr(filter, &schema)?);
@@ -185,9 +256,13 @@ impl StoredProvider {
         let partitions = state.config().target_partitions().max(1);
         let mut groups = vec![Vec::new(); partitions.min(self.files.len())];
         let count = groups.len();
-        for (index, file) in self.files.iter().enumerate() {
+        for (index, (file, plan)) in self.files.iter().enumerate() {
             let path = file.path.to_string_lossy().into_owned();
-            groups[index % count].push(PartitionedFile::new(path, file.size_bytes));
+            let mut file = PartitionedFile::new(path, file.size_bytes);
+            if let Some(plan) = plan {
+                file = file.with_extension(plan.clone());
+            }
+            groups[index % count].push(file);
         }
         let config =
             FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
@@ -243,12 +318,16 @@ impl TableProvider for StoredProvider {
     }
 }
 
-/// Comparisons of the stored time; our own functions are for rows, not for statistics.
+/// Comparisons of a stored column with constants; our own functions are for rows, not for statistics.
 fn is_native(filter: &DfExpr) -> bool {
     match filter {
         DfExpr::BinaryExpr(binary) => {
-            matches!(binary.left.as_ref(), DfExpr::Column(column) if column.name == TIME_COLUMN)
+            matches!(binary.left.as_ref(), DfExpr::Column(_))
                 && matches!(binary.right.as_ref(), DfExpr::Literal(..))
+        }
+        DfExpr::InList(list) => {
+            let is_literal = |item: &DfExpr| matches!(item, DfExpr::Literal(..));
+            matches!(list.expr.as_ref(), DfExpr::Column(_)) && list.list.iter().all(is_literal)
         }
         _ => false,
     }

@@ -1,17 +1,38 @@
-//! Which stretch of time a filter leaves of a `datetime` column: files outside of it are never
-//! opened. Only a hint: the filter itself stays where it is.
+//! What a filter leaves of a table: stretches of time, so that files outside of them are never
+//! opened, and texts that a column must hold, so that row groups without them are never read. Only
+//! a hint: the filter itself stays where it is.
 
 use std::collections::HashMap;
 
 use atalaya_kql::bound::{Expr, ExprKind, Literal};
 
-/// First and last tick, both inclusive, per column.
+/// What rows must be like to be of use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Bounds(HashMap<usize, (i64, i64)>);
+pub(super) struct Bounds {
+    /// First and last tick, both inclusive, per column.
+    times: HashMap<usize, (i64, i64)>,
+    /// Texts, per column.
+    pub(super) probes: Vec<(usize, Probe)>,
+}
+
+/// What the text of a column must be or hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// One of these.
+    Equals(Vec<String>),
+    /// All folded terms of one of these.
+    Terms(Vec<Vec<String>>),
+}
+
+/// Most texts of one probe: more of them exclude little.
+const TEXTS_MAX: usize = 1_000;
 
 impl Bounds {
     pub(super) fn of(&self, column: usize) -> (i64, i64) {
-        self.0.get(&column).copied().unwrap_or((i64::MIN, i64::MAX))
+        self.times
+            .get(&column)
+            .copied()
+            .unwrap_or((i64::MIN, i64::MAX))
     }
 
     /// Together with what a predicate says.
@@ -24,16 +45,21 @@ impl Bounds {
     /// The same bounds in terms of a projection's input.
     pub(super) fn through_project(&self, exprs: &[Expr]) -> Self {
         let mut below = Self::default();
-        for (output, range) in &self.0 {
+        for (output, range) in &self.times {
             if let Some(ExprKind::Column(input)) = exprs.get(*output).map(|expr| &expr.kind) {
                 below.intersect(*input, range.0, range.1);
+            }
+        }
+        for (output, probe) in &self.probes {
+            if let Some(ExprKind::Column(input)) = exprs.get(*output).map(|expr| &expr.kind) {
+                below.probes.push((*input, probe.clone()));
             }
         }
         below
     }
 
     pub(super) fn intersect(&mut self, column: usize, first: i64, last: i64) {
-        let range = self.0.entry(column).or_insert((i64::MIN, i64::MAX));
+        let range = self.times.entry(column).or_insert((i64::MIN, i64::MAX));
         range.0 = range.0.max(first);
         range.1 = range.1.min(last);
     }
@@ -51,6 +77,12 @@ impl Bounds {
                     self.intersect(column, first, last);
                 }
             }
+            (operator, [left, right]) if column_of(left).is_some() && is_text(right) => {
+                self.probe(operator, left, std::slice::from_ref(right));
+            }
+            ("in" | "in~" | "has_any" | "has_all", [value, texts @ ..]) => {
+                self.probe(name, value, texts);
+            }
             (operator, [left, right]) => {
                 if let (Some(column), Some(ticks)) = (column_of(left), ticks_of(right)) {
                     self.compare(column, operator, ticks);
@@ -60,6 +92,22 @@ impl Bounds {
             }
             _ => {}
         }
+    }
+
+    fn probe(&mut self, operator: &str, value: &Expr, texts: &[Expr]) {
+        let (Some(column), Some(texts)) = (column_of(value), texts_of(texts)) else {
+            return;
+        };
+        let terms = |text: &String| terms_of(text);
+        let probe = match operator {
+            "==" | "in" => Probe::Equals(texts),
+            "has" | "has_cs" | "has_any" | "=~" | "in~" => {
+                Probe::Terms(texts.iter().map(terms).collect())
+            }
+            "has_all" => Probe::Terms(vec![texts.iter().flat_map(terms).collect()]),
+            _ => return,
+        };
+        self.probes.push((column, probe));
     }
 
     fn compare(&mut self, column: usize, operator: &str, ticks: i64) {
@@ -80,6 +128,27 @@ fn mirrored(operator: &str) -> &str {
         ">=" => "<=",
         other => other,
     }
+}
+
+/// The terms that a text with these words must hold.
+fn terms_of(text: &str) -> Vec<String> {
+    let folded = atalaya_terms::fold(text);
+    atalaya_terms::terms(&folded).map(str::to_owned).collect()
+}
+
+const fn is_text(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Literal(Literal::String(_)))
+}
+
+/// Constant texts; nothing if some are none, are empty (an empty text may be stored as null) or
+/// too many.
+fn texts_of(exprs: &[Expr]) -> Option<Vec<String>> {
+    let text = |expr: &Expr| match &expr.kind {
+        ExprKind::Literal(Literal::String(text)) if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    };
+    let texts: Option<Vec<String>> = exprs.iter().map(text).collect();
+    texts.filter(|texts| !texts.is_empty() && texts.len() <= TEXTS_MAX)
 }
 
 const fn column_of(expr: &Expr) -> Option<usize> {
