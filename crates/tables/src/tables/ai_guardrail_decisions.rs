@@ -66,12 +66,12 @@ pub(crate) const TABLE: Table = Table {
         Column::plain(
             "ThreatDetection",
             String,
-            "Category that weighed most, e.g. `prompt_injection`; empty when nothing was found.",
+            "Category that weighed most, empty when nothing was found: `prompt_injection`, `indirect_prompt_injection`, `jailbreak`, `system_prompt_extraction`, `hidden_payload`, `secret`, `personal_data`, `tool_abuse`, `tool_poisoning`, `exfiltration`, `malicious_code`, `memory_poisoning`, `resource_exhaustion`, `model_extraction`.",
         ),
         Column::plain(
             "DetectedPattern",
             String,
-            "Id of the rule that weighed most; never the text.",
+            "Id of the rule that weighed most, `category.family.name`; never the text.",
         ),
         Column::plain("RuleIds", Dynamic, "Ids of all rules that fired."),
         Column::plain(
@@ -82,9 +82,11 @@ pub(crate) const TABLE: Table = Table {
         Column::plain(
             "SegmentRole",
             String,
-            "Role of the segment that weighed most: system, user, assistant, tool_definition, tool_call, tool_result, document.",
+            "Role of the segment that weighed most: system, user, assistant, reasoning, tool_definition, tool_call, tool_result, document, response.",
         ),
-        Column::plain("Atlas", Dynamic, "ATLAS technique ids of all findings."),
+        Column::plain("Channel", String, "How the segment that weighed most came in: `user`, `web`, `email`, `ticket`, `document`, `tool`, `memory`, `link`, `agent`; empty if unknown."),
+        Column::plain("DocId", String, "Id of the document that the segment that weighed most came from; empty if it is none."),
+        Column::plain("Atlas", Dynamic, "ATLAS technique ids of all findings, e.g. [\"AML.T0051.001\"]."),
         Column::plain(
             "AtlasRelease",
             String,
@@ -108,14 +110,14 @@ pub(crate) const TABLE: Table = Table {
         Column::plain(
             "NormFlags",
             Dynamic,
-            "Normalisation tricks that were undone, e.g. `zero_width`, `base64`.",
+            "Normalisation tricks that were undone: `zero_width`, `bidi`, `unicode_tags`, `homoglyph`, `base64`, `hex`, `rot13` and others. Guards whose logs are ingested may add `special_tokens` (delimiters of chat templates), `role_markers` and `rag_delimiters` (the application's own retrieval markup).",
         ),
         Column::plain(
             "SecretTypes",
             Dynamic,
-            "Kinds of secrets found; never the secret.",
+            "Kinds of secrets and personal data found, e.g. `aws_access_key`, `iban`; never the secret.",
         ),
-        Column::plain("CanaryHit", Bool, "A planted canary token was seen."),
+        Column::plain("CanaryHit", Bool, "A planted canary token (system prompt, honey document, honey credential) was seen."),
         Column::plain(
             "Constraints",
             Dynamic,
@@ -194,6 +196,8 @@ pub(crate) const TABLE: Table = Table {
         ),
         Column::plain("ToolCount", Int, "Number of tools offered."),
         Column::plain("ToolNames", Dynamic, "Names of tools offered."),
+        Column::plain("ToolName", String, "Tool that the evaluated definition, call or result belongs to; empty if it is about none."),
+        Column::plain("ToolDefSha256", String, "SHA-256 of that tool's definition as offered in the call, hexadecimal."),
         Column::plain("MessageCount", Int, "Number of messages."),
         Column::plain("RequestBytes", Long, "Size of the request body in bytes."),
         Column::plain(
@@ -206,6 +210,8 @@ pub(crate) const TABLE: Table = Table {
             String,
             "64-bit SimHash of the last user text, hexadecimal: near-equal texts are near-equal.",
         ),
+        Column::plain("Entropy", Real, "Entropy of the last user text, bits per character; English prose has about 4.2."),
+        Column::plain("Overlap", Real, "Largest share of the answer's word sequences that also stand in the system prompt, a protected text or an injected instruction, 0-1.").within(0.0, 1.0),
         Column::plain(
             "EvalLatencyUs",
             Long,
@@ -255,6 +261,7 @@ pub(crate) const TABLE: Table = Table {
             "Settled: input tokens read from the provider's cache.",
         ),
         Column::plain("ReasoningTokens", Long, "Settled: reasoning tokens."),
+        Column::plain("CostUsd", Real, "Settled: cost in US dollars by the price list; null if the model has no price."),
         Column::plain(
             "ResponseBytes",
             Long,
