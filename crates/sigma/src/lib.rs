@@ -16,6 +16,7 @@ mod condition;
 pub mod convert;
 mod document;
 mod duration;
+pub mod ir;
 mod matcher;
 mod parse;
 mod rule;
