@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 use atalaya_kql::bound::{Expr, ExprKind, Literal};
 
+use crate::windows;
+
 /// What rows must be like to be of use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bounds {
@@ -24,6 +26,19 @@ pub(super) enum Probe {
     Terms(Vec<Vec<String>>),
 }
 
+/// Whether an expression's value depends on more than its own row: `prev`, `row_number`.
+fn looks_at_other_rows(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Call { name, args } => {
+            windows::is_window(name) || args.iter().any(looks_at_other_rows)
+        }
+        ExprKind::Column(_)
+        | ExprKind::Literal(_)
+        | ExprKind::ToScalar(_)
+        | ExprKind::ValueSet(_) => false,
+    }
+}
+
 /// Most texts of one probe: more of them exclude little.
 const TEXTS_MAX: usize = 1_000;
 
@@ -35,16 +50,23 @@ impl Bounds {
             .unwrap_or((i64::MIN, i64::MAX))
     }
 
-    /// Together with what a predicate says.
+    /// Together with what a predicate says; nothing if it looks at other rows.
     pub(super) fn narrowed(&self, predicate: &Expr) -> Self {
+        if looks_at_other_rows(predicate) {
+            return Self::default();
+        }
         let mut bounds = self.clone();
         bounds.narrow(predicate);
         bounds
     }
 
-    /// The same bounds in terms of a projection's input.
+    /// The same bounds in terms of a projection's input; nothing if it looks at other rows: those
+    /// that a later filter drops are still the neighbours of those that it keeps.
     pub(super) fn through_project(&self, exprs: &[Expr]) -> Self {
         let mut below = Self::default();
+        if exprs.iter().any(looks_at_other_rows) {
+            return below;
+        }
         for (output, range) in &self.times {
             if let Some(ExprKind::Column(input)) = exprs.get(*output).map(|expr| &expr.kind) {
                 below.intersect(*input, range.0, range.1);
