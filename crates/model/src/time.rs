@@ -2,6 +2,8 @@
 //!
 //! Formatting is hand-written because it runs once per record on the gateway's hot path.
 
+pub mod rfc3339;
+
 use serde::{Deserialize, Serialize};
 
 /// Microseconds since the Unix epoch, UTC.

@@ -17,6 +17,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("atalaya-atlas", 0, &[]),
     ("atalaya-tables", 0, &[]),
     ("atalaya-yaml", 0, &["atalaya-model"]),
+    ("atalaya-access", 1, &[]),
     ("atalaya-wire", 1, &[]),
     ("atalaya-inspect", 1, &[]),
     ("atalaya-policy", 1, &[]),
@@ -29,6 +30,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("atalaya-store", 2, &[]),
     ("atalaya-detect", 2, &["atalaya-store"]),
     ("atalaya-gateway", 2, &[]),
+    ("atalaya-control", 2, &["atalaya-store"]),
     ("atalaya-server", 3, &[]),
     ("atalaya", 3, &["atalaya-server"]),
     // Tools beside the product.

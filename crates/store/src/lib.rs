@@ -1,7 +1,8 @@
-//! Control state: what the product must remember besides its logs. Alerts and their status, and
-//! what each rule did last, so that a restart neither forgets an alert nor raises it twice.
+//! Control state: what the product must remember besides its logs. Alerts and their status, what
+//! each rule did last, and what the gateway is told: keys, enforcement, limits, policies. A restart
+//! neither forgets an alert nor raises it twice, and nobody gains a minute's quota by it.
 //!
-//! Everything goes through the [`Store`] trait; [`SqliteStore`] is the single-node form. A
+//! Everything goes through the [`Store`] and [`ControlStore`] traits; [`SqliteStore`] is the single-node form. A
 //! PostgreSQL form has to pass the same conformance tests (`tests/`), which know only the trait.
 //!
 //! Trade-off: an alert is kept as one JSON document beside the few columns that lists are
@@ -10,6 +11,7 @@
 //! Left out: the logs themselves (`journal`, `lake`).
 
 mod alerts;
+mod control;
 mod error;
 mod rules;
 mod sqlite;
@@ -18,6 +20,9 @@ use async_trait::async_trait;
 use atalaya_model::{Alert, AlertStatus, Timestamp};
 
 pub use alerts::{ALERTS_LISTED_MAX, AlertFilter, Growth, Insertion, NewAlert, StoredAlert};
+pub use control::{
+    AdminRole, AdminToken, CONTROL_LISTED_MAX, ControlStore, NewPolicyRevision, PolicyRevision,
+};
 pub use error::StoreError;
 pub use rules::RuleState;
 pub use sqlite::SqliteStore;

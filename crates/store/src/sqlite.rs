@@ -6,6 +6,7 @@
 //! cut; at this rate it costs nothing that anyone would notice.
 
 mod alerts;
+mod control;
 mod migrations;
 mod rules;
 

@@ -6,7 +6,10 @@ use super::database;
 use crate::StoreError;
 
 /// Step `n` brings version `n` to `n + 1`; the version is SQLite's `user_version`.
-const STEPS: &[&str] = &[include_str!("migrations/0001_alerts_and_rules.sql")];
+const STEPS: &[&str] = &[
+    include_str!("migrations/0001_alerts_and_rules.sql"),
+    include_str!("migrations/0002_control.sql"),
+];
 
 /// Runs the steps that the file has not seen, all or none.
 pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
