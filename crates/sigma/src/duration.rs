@@ -1,4 +1,4 @@
-//! Time spans as Sigma writes them: `30s`, `15m`, `24h`, `7d`, `2w`, `1M`.
+//! Time spans as Sigma writes them: `30s`, `15m`, `24h`, `7d`, `2w`, `1M`, `1y`.
 
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
         'd' => 86_400,
         'w' => 7 * 86_400,
         'M' => 30 * 86_400,
+        'y' => 365 * 86_400,
         _ => return None,
     };
     let count: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
@@ -45,7 +46,7 @@ mod tests {
             assert_eq!(super::parse(text), Some(Duration::from_secs(seconds)));
             assert_eq!(super::write(Duration::from_secs(seconds)), text);
         }
-        for wrong in ["", "h", "24", "-1h", "0h", "9999999d", "1y"] {
+        for wrong in ["", "h", "24", "-1h", "0h", "9999999d", "2y"] {
             assert_eq!(super::parse(wrong), None, "{wrong}");
         }
     }

@@ -21,7 +21,7 @@ mod expr;
 mod rule;
 mod value;
 
-pub use collection::{Collection, Target};
+pub use collection::{Collection, Edit, Target};
 pub use correlation::{
     Alias, Bound, Correlation, CorrelationCondition, CorrelationKind, Reference, RuleExpr,
     Threshold,

@@ -1,33 +1,27 @@
-//! Sigma rules (specification 2.1): read, checked, converted to KQL over the log tables.
+//! Sigma rules (specification 2.1): read, checked, matched against streams of events, converted.
 //!
 //! ```text
-//! text ── parse ──▶ Collection (rules, correlations, remarks) ── convert::kql ──▶ query
+//! text ── parse ──▶ ir::Collection (rules, correlations, filters, remarks, fixes)
+//!                        │
+//!                        ├─▶ matcher, correlate   JSON events in, matches out
+//!                        ├─▶ convert::…           queries
+//!                        └─▶ explain              why an event did or did not match
 //! ```
 //!
 //! Many rules in the wild are valid and dead: `"> 20"` is the text `> 20`, and no field holds it.
 //! Such parts are read as what is meant, and a remark shows the standard form. Matching follows
 //! the specification: values are compared without regard to case, `*` and `?` are wildcards.
-//!
-//! Left out for now, and refused with a clear message: keyword searches, placeholders, filters,
-//! `fieldref`, the encoding modifiers, and correlations other than `event_count` and
-//! `value_count`.
 
-mod condition;
 pub mod convert;
-mod document;
 mod duration;
 pub mod ir;
 mod matcher;
-mod parse;
-mod rule;
+mod read;
 mod standard;
 pub mod taxonomy;
 
-pub use parse::parse;
-pub use rule::{
-    Collection, Correlation, CorrelationKind, Expr, FieldMatch, LogSource, Match, Metadata, Number,
-    Operator, SigmaRule,
-};
+pub use read::{Problem, TEXT_BYTES_MAX, parse, parse_files};
+pub use standard::apply as apply_edits;
 
 /// Codes of diagnostics about Sigma rules.
 pub mod code {
@@ -37,12 +31,18 @@ pub mod code {
     pub const UNKNOWN_SELECTION: &str = "SIG002";
     /// The condition cannot be read.
     pub const CONDITION: &str = "SIG003";
-    /// A modifier that is not known, or not supported here.
+    /// A modifier that is not known, or does not go with another.
     pub const MODIFIER: &str = "SIG004";
     /// A value that its modifier cannot use.
     pub const VALUE: &str = "SIG005";
-    /// A correlation that is not complete, or not supported here.
+    /// A correlation that is not complete.
     pub const CORRELATION: &str = "SIG006";
+    /// A filter that is not complete, or is for no rule.
+    pub const FILTER: &str = "SIG007";
+    /// An `action` that is not known, or has nothing to act on.
+    pub const ACTION: &str = "SIG008";
+    /// A level that is not one of the five.
+    pub const LEVEL: &str = "SIG009";
     /// A comparison written as text: `"> 20"`.
     pub const DEAD_COMPARISON: &str = "SIG010";
     /// A range written as text: `"0.4..0.6"`.
@@ -53,6 +53,12 @@ pub mod code {
     pub const NO_ID: &str = "SIG013";
     /// A selection that the condition does not use.
     pub const UNUSED_SELECTION: &str = "SIG014";
+    /// An aggregation of the first Sigma: `| count() > 5`.
+    pub const LEGACY: &str = "SIG015";
+    /// Two rules have the same id or name.
+    pub const DUPLICATE_ID: &str = "SIG016";
+    /// A correlation without `group-by`.
+    pub const NO_GROUP: &str = "SIG017";
     /// A field that the log source does not have.
     pub const UNKNOWN_FIELD: &str = "SIG020";
     /// A log source that is none of the log tables.

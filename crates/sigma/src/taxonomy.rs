@@ -6,7 +6,7 @@
 
 use atalaya_tables::{Column, Table};
 
-use crate::rule::LogSource;
+use crate::ir::LogSource;
 
 /// `product`, `service` or `category` (empty: any), table.
 const SOURCES: &[(&str, &str, &str)] = &[

@@ -4,8 +4,10 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
     reason = "helpers of tests are tests; clippy's exemption covers only the test functions"
 )]
 
 mod cases;
+mod corpora;
 mod seed;

@@ -2,7 +2,9 @@
 //! [`Diagnostic`] that says where, what and how to mend it, with the nearest valid key for a
 //! mistyped one. One place, so that every file of ours complains in the same way.
 //!
-//! Left out: a document model. Who needs more than a serde type uses `serde_saphyr::Spanned`.
+//! [`tree`] is for files whose shape a serde type cannot say.
+
+pub mod tree;
 
 use atalaya_model::{Diagnostic, Span};
 use serde::de::DeserializeOwned;

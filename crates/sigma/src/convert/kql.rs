@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use atalaya_model::{Diagnostic, Span};
 use atalaya_tables::{ColumnType, Table};
 
-use crate::rule::{
-    Collection, Correlation, CorrelationKind, Expr, FieldMatch, Match, Metadata, SigmaRule,
+use crate::ir::{
+    Collection, Correlation, CorrelationCondition, CorrelationKind, Expr, Item, Metadata, Number,
+    Part, Pattern, Rule, Target, Test,
 };
 use crate::taxonomy::{self, Derived, Field};
 use crate::{code, duration};
@@ -32,18 +33,25 @@ pub fn convert(collection: &Collection) -> Result<Vec<Query<'_>>, Vec<Diagnostic
     let mut problems = Vec::new();
     let mut queries = Vec::new();
     for correlation in &collection.correlations {
-        let Some(base) = collection.rules.get(correlation.base) else {
+        let targets: Vec<_> = correlation.rules.iter().map(|rule| rule.target).collect();
+        let base = match targets.as_slice() {
+            [Some(Target::Rule(index))] => collection.rules.get(*index),
+            _ => None,
+        };
+        let Some(base) = base else {
+            let message = "only correlations of one rule can be converted to KQL";
+            problems.push(Diagnostic::error(
+                code::CORRELATION,
+                correlation.span,
+                message,
+            ));
             continue;
         };
         let mut writer = Writer::new(base, &mut problems);
         queries.extend(writer.correlation(base, correlation));
     }
     for (index, rule) in collection.rules.iter().enumerate() {
-        if collection
-            .correlations
-            .iter()
-            .any(|correlation| correlation.base == index)
-        {
+        if !collection.raises_alerts(Target::Rule(index)) {
             continue;
         }
         let mut writer = Writer::new(rule, &mut problems);
@@ -68,7 +76,7 @@ struct Writer<'w> {
 }
 
 impl<'w> Writer<'w> {
-    fn new(rule: &SigmaRule, problems: &'w mut Vec<Diagnostic>) -> Self {
+    fn new(rule: &Rule, problems: &'w mut Vec<Diagnostic>) -> Self {
         let table = taxonomy::table(&rule.source);
         if table.is_none() {
             let source = &rule.source;
@@ -87,21 +95,22 @@ impl<'w> Writer<'w> {
         }
     }
 
-    fn correlation<'c>(
-        &mut self,
-        base: &SigmaRule,
-        correlation: &'c Correlation,
-    ) -> Option<Query<'c>> {
+    fn correlation<'c>(&mut self, base: &Rule, correlation: &'c Correlation) -> Option<Query<'c>> {
         let mut kql = self.events(base)?;
         let mut group_by = Vec::new();
         for field in &correlation.group_by {
             group_by.push(self.column(field, Span::default())?);
         }
-        let count = match &correlation.kind {
-            CorrelationKind::EventCount => "count()".to_owned(),
-            CorrelationKind::ValueCount(field) => {
+        let threshold = match &correlation.condition {
+            CorrelationCondition::Threshold(threshold) => threshold,
+            CorrelationCondition::Rules(_) => return self.refused(correlation),
+        };
+        let count = match (correlation.kind, threshold.fields.as_slice()) {
+            (CorrelationKind::EventCount, _) => "count()".to_owned(),
+            (CorrelationKind::ValueCount, [field]) => {
                 format!("count_distinct({})", self.column(field, Span::default())?)
             }
+            _ => return self.refused(correlation),
         };
         let by = if group_by.is_empty() {
             String::new()
@@ -112,11 +121,14 @@ impl<'w> Writer<'w> {
             }
             format!(" by {}", group_by.join(", "))
         };
-        let symbol = correlation.operator.symbol();
+        let bounds = threshold.bounds.iter();
+        let bounds: Vec<String> = bounds
+            .map(|bound| format!("Count {} {}", bound.operator.symbol(), bound.number.0))
+            .collect();
         let _ = write!(
             kql,
-            "\n| summarize Count = {count}{by}\n| where Count {symbol} {}",
-            correlation.threshold
+            "\n| summarize Count = {count}{by}\n| where {}",
+            bounds.join(" and ")
         );
         let span = duration::write(correlation.timespan);
         let kql = kql.replacen(
@@ -132,9 +144,18 @@ impl<'w> Writer<'w> {
         })
     }
 
-    fn events(&mut self, rule: &SigmaRule) -> Option<String> {
+    fn refused<'c>(&mut self, correlation: &'c Correlation) -> Option<Query<'c>> {
+        let kind = correlation.kind.word();
+        let message = format!("a correlation of type `{kind}` cannot be converted to KQL yet");
+        let diagnostic = Diagnostic::error(code::CORRELATION, correlation.span, message);
+        self.problems.push(diagnostic);
+        None
+    }
+
+    fn events(&mut self, rule: &Rule) -> Option<String> {
         let table = self.table?;
-        let condition = self.expr(&rule.condition)?;
+        let any: Vec<Expr> = rule.conditions.iter().map(|c| c.expr.clone()).collect();
+        let condition = self.expr(&Expr::any_of(any))?;
         let mut kql = table.name.to_owned();
         for derived in &self.derived {
             let [story, time] = derived.sort;
@@ -153,7 +174,7 @@ impl<'w> Writer<'w> {
             Expr::And(parts) => self.parts(parts, " and ")?,
             Expr::Or(parts) => self.parts(parts, " or ")?,
             Expr::Not(inner) => format!("not({})", self.expr(inner)?),
-            Expr::Field(field) => self.field(field)?,
+            Expr::Item(item) => self.item(item)?,
         })
     }
 
@@ -196,18 +217,35 @@ impl<'w> Writer<'w> {
         }
     }
 
-    fn field(&mut self, field: &FieldMatch) -> Option<String> {
-        let (column, ty) = self.resolve(&field.field, field.span)?;
-        if let Some(list) = plain_list(field).filter(|_| ty == ColumnType::String) {
-            let operator = if field.cased { "in" } else { "in~" };
+    fn item(&mut self, item: &Item) -> Option<String> {
+        let Some(field) = &item.field else {
+            let message = "keyword searches over whole events cannot be converted to KQL yet";
+            let help = "name the field, e.g. `PromptText|contains`";
+            let diagnostic = Diagnostic::error(code::VALUE, item.span, message);
+            self.problems.push(diagnostic.with_help(help));
+            return None;
+        };
+        let (column, ty) = self.resolve(field, item.span)?;
+        if let Some((list, cased)) = plain_list(item).filter(|_| ty == ColumnType::String) {
+            let operator = if cased { "in" } else { "in~" };
             return Some(format!("{column} {operator} ({})", list.join(", ")));
         }
-        let texts: Vec<String> = field
-            .values
-            .iter()
-            .map(|value| one(&column, ty, value, field.cased))
-            .collect();
-        let join = if field.all { " and " } else { " or " };
+        let mut texts = Vec::with_capacity(item.tests.len());
+        for test in &item.tests {
+            let any = test.alternatives().iter();
+            let any: Option<Vec<String>> = any.map(|test| one(&column, ty, test)).collect();
+            let Some(any) = any else {
+                let message = format!("`{}` cannot be converted to KQL yet", item.key);
+                self.problems
+                    .push(Diagnostic::error(code::MODIFIER, item.span, message));
+                return None;
+            };
+            texts.push(match any.as_slice() {
+                [one] => one.clone(),
+                _ => format!("({})", any.join(" or ")),
+            });
+        }
+        let join = if item.all { " and " } else { " or " };
         Some(match texts.as_slice() {
             [one] => one.clone(),
             _ => format!("({})", texts.join(join)),
@@ -215,22 +253,24 @@ impl<'w> Writer<'w> {
     }
 }
 
-/// Several texts without wildcards, any of which may match.
-fn plain_list(field: &FieldMatch) -> Option<Vec<String>> {
-    if field.values.len() < 2 || field.all {
+/// Several texts without wildcards, any of which may match, and whether case counts.
+fn plain_list(item: &Item) -> Option<(Vec<String>, bool)> {
+    if item.tests.len() < 2 || item.all {
         return None;
     }
-    field
-        .values
-        .iter()
-        .map(|value| match value {
-            Match::Text(text) if !text.contains(['*', '?', '\\']) => Some(quoted(text)),
-            _ => None,
-        })
-        .collect()
+    let mut cased = false;
+    let texts = item.tests.iter().map(|test| match test {
+        Test::Text(pattern) => {
+            cased = pattern.cased;
+            pattern.as_literal().map(quoted)
+        }
+        _ => None,
+    });
+    let texts: Option<Vec<String>> = texts.collect();
+    Some((texts?, cased))
 }
 
-fn one(column: &str, ty: ColumnType, value: &Match, cased: bool) -> String {
+fn one(column: &str, ty: ColumnType, test: &Test) -> Option<String> {
     let is_number = matches!(ty, ColumnType::Int | ColumnType::Long | ColumnType::Real);
     let text = if ty == ColumnType::String {
         column.to_owned()
@@ -242,70 +282,66 @@ fn one(column: &str, ty: ColumnType, value: &Match, cased: bool) -> String {
     } else {
         format!("todouble({column})")
     };
-    match value {
-        Match::Text(pattern) => text_match(&text, pattern, cased),
-        Match::Regex(pattern, flags) => {
-            let flags = if flags.is_empty() {
+    Some(match test {
+        Test::Text(pattern) => text_match(&text, pattern)?,
+        Test::Regex { pattern, flags } => {
+            let letters = flags.letters();
+            let flags = if letters.is_empty() {
                 String::new()
             } else {
-                format!("(?{flags})")
+                format!("(?{letters})")
             };
-            format!(
-                "{text} matches regex {}",
-                quoted(&format!("{flags}{pattern}"))
-            )
+            let pattern = quoted(&format!("{flags}{pattern}"));
+            format!("{text} matches regex {pattern}")
         }
-        Match::Compare(operator, value) => format!("{number} {} {}", operator.symbol(), value.0),
-        Match::Number(value) if is_number => format!("{column} == {}", value.0),
-        Match::Number(value) => format!("{text} =~ {}", quoted(&value.0)),
-        Match::Bool(value) if ty == ColumnType::Bool => format!("{column} == {value}"),
-        Match::Bool(value) => format!("{text} =~ \"{value}\""),
-        Match::Cidr(range) if range.contains(':') => {
-            format!("ipv6_is_in_range({text}, {})", quoted(range))
+        Test::Compare(operator, Number(value)) => {
+            format!("{number} {} {value}", operator.symbol())
         }
-        Match::Cidr(range) => format!("ipv4_is_in_range({text}, {})", quoted(range)),
-        Match::Exists(true) => format!("isnotempty({text})"),
-        Match::Exists(false) | Match::Null => format!("isempty({text})"),
-    }
+        Test::Number(Number(value)) if is_number => format!("{column} == {value}"),
+        Test::Number(Number(value)) => format!("{text} =~ {}", quoted(value)),
+        Test::Bool(value) if ty == ColumnType::Bool => format!("{column} == {value}"),
+        Test::Bool(value) => format!("{text} =~ \"{value}\""),
+        Test::Cidr(network) if network.address.is_ipv6() => {
+            format!("ipv6_is_in_range({text}, {})", quoted(&network.text))
+        }
+        Test::Cidr(network) => format!("ipv4_is_in_range({text}, {})", quoted(&network.text)),
+        Test::Exists(true) => format!("isnotempty({text})"),
+        Test::Exists(false) | Test::Null => format!("isempty({text})"),
+        _ => return None,
+    })
 }
 
 /// A text with wildcards as the operator that says it best.
-fn text_match(column: &str, pattern: &str, cased: bool) -> String {
-    let inner = pattern.trim_matches('*');
-    let is_plain = !inner.contains(['*', '?', '\\']);
-    let (starts_open, ends_open) = (pattern.starts_with('*'), pattern.ends_with('*'));
-    if !is_plain {
-        return format!("{column} matches regex {}", quoted(&regex(pattern, cased)));
-    }
-    let case = if cased { "_cs" } else { "" };
-    let value = quoted(inner);
-    match (starts_open, ends_open) {
-        (true, _) if inner.is_empty() => format!("isnotempty({column})"),
-        (true, true) => format!("{column} contains{case} {value}"),
-        (true, false) => format!("{column} endswith{case} {value}"),
-        (false, true) => format!("{column} startswith{case} {value}"),
-        (false, false) if cased => format!("{column} == {value}"),
-        (false, false) => format!("{column} =~ {value}"),
-    }
+fn text_match(column: &str, pattern: &Pattern) -> Option<String> {
+    let case = if pattern.cased { "_cs" } else { "" };
+    Some(match pattern.parts.as_slice() {
+        [Part::Many] => format!("isnotempty({column})"),
+        [Part::Many, Part::Literal(text), Part::Many] => {
+            format!("{column} contains{case} {}", quoted(text))
+        }
+        [Part::Many, Part::Literal(text)] => format!("{column} endswith{case} {}", quoted(text)),
+        [Part::Literal(text), Part::Many] => format!("{column} startswith{case} {}", quoted(text)),
+        _ => match pattern.as_literal() {
+            Some(text) if pattern.cased => format!("{column} == {}", quoted(text)),
+            Some(text) => format!("{column} =~ {}", quoted(text)),
+            None => format!("{column} matches regex {}", quoted(&regex(pattern)?)),
+        },
+    })
 }
 
 /// A pattern as a regular expression over the whole value.
-fn regex(pattern: &str, cased: bool) -> String {
-    let mut out = String::from(if cased { "(?s)^" } else { "(?is)^" });
-    let mut chars = pattern.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '*' => out.push_str(".*"),
-            '?' => out.push('.'),
-            '\\' => {
-                let escaped = chars.next_if(|next| matches!(next, '*' | '?' | '\\'));
-                literal(&mut out, escaped.unwrap_or('\\'));
-            }
-            c => literal(&mut out, c),
+fn regex(pattern: &Pattern) -> Option<String> {
+    let mut out = String::from(if pattern.cased { "(?s)^" } else { "(?is)^" });
+    for part in &pattern.parts {
+        match part {
+            Part::Many => out.push_str(".*"),
+            Part::One => out.push('.'),
+            Part::Literal(text) => text.chars().for_each(|c| literal(&mut out, c)),
+            Part::Placeholder(_) => return None,
         }
     }
     out.push('$');
-    out
+    Some(out)
 }
 
 fn literal(out: &mut String, c: char) {

@@ -1,6 +1,6 @@
 //! Rules that were read together.
 
-use atalaya_model::Diagnostic;
+use atalaya_model::{Diagnostic, Span};
 
 use super::correlation::Correlation;
 use super::rule::{Filter, Metadata, Rule};
@@ -17,6 +17,21 @@ pub struct Collection {
     /// Remarks that do not keep the rules from running. Spans lie in the text of the one file;
     /// remarks about several files are kept by who read them.
     pub remarks: Vec<Diagnostic>,
+    /// Changes of the text that mend what remarks are about (`rules check --fix`).
+    pub fixes: Vec<Edit>,
+}
+
+/// A change of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// What is replaced.
+    pub span: Span,
+    /// By what.
+    pub text: String,
+    /// The remark that it mends.
+    pub code: &'static str,
+    /// Which of the files that were read together.
+    pub file: usize,
 }
 
 /// A rule of a collection by its place.

@@ -38,8 +38,8 @@ pub struct Item {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
     /// The value as text is this pattern. Numbers and truth values of events are compared by
-    /// their JSON text. For keywords the pattern may lie anywhere in a value: the reader has
-    /// put `Many` around it already.
+    /// their JSON text. Of keywords the pattern may lie anywhere in a value of the event, though
+    /// it is kept as written, without `Many` around it.
     Text(Pattern),
     /// Equal to this number, be the event's value a number or its text.
     Number(Number),
@@ -78,8 +78,16 @@ pub enum Test {
         /// The number.
         number: Number,
     },
-    /// Any of these; what one written value became (`windash`, `base64offset`). One level only.
+    /// Any of these; what one written value became (`base64offset`). One level only.
     AnyOf(Vec<Test>),
+    /// `|windash`: every `-` and `/` may be any of five dashes.
+    Windash {
+        /// As written; every dash and slash of it stands for all five. What the matcher uses.
+        pattern: Pattern,
+        /// Written out for languages that cannot say so, in the order `- / – — ―`; where there
+        /// are many, only dashes at the start of words vary.
+        variants: Vec<Test>,
+    },
     /// A piece of the target language that a pipeline put in place of a placeholder: `{field}`
     /// and `{id}` stand for the field and the placeholder's name. Only converters know it.
     Query {
@@ -208,7 +216,7 @@ impl Expr {
         }
     }
 
-    /// The same with one test per item: lists and [`Test::AnyOf`] become `or` (`and` with
+    /// The same with one test per item: lists and [`Test::alternatives`] become `or` (`and` with
     /// `|all`) of items. What a language without lists of values starts from.
     #[must_use]
     pub fn single_tests(&self) -> Self {
@@ -264,7 +272,9 @@ impl Item {
             })
         };
         let each = |test: &Test| match test {
-            Test::AnyOf(tests) => Expr::any_of(tests.iter().map(one).collect()),
+            Test::AnyOf(_) | Test::Windash { .. } => {
+                Expr::any_of(test.alternatives().iter().map(one).collect())
+            }
             test => one(test),
         };
         let parts = self.tests.iter().map(each).collect();
@@ -277,11 +287,14 @@ impl Item {
 }
 
 impl Test {
-    /// The tests that it is any of: itself, unless it is [`Test::AnyOf`].
+    /// The tests that it is any of: itself, unless it is [`Test::AnyOf`] or [`Test::Windash`].
     #[must_use]
     pub fn alternatives(&self) -> &[Self] {
         match self {
-            Self::AnyOf(tests) => tests,
+            Self::AnyOf(tests)
+            | Self::Windash {
+                variants: tests, ..
+            } => tests,
             test => std::slice::from_ref(test),
         }
     }
