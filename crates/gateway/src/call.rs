@@ -11,8 +11,8 @@ use atalaya_inspect::Scratch;
 use atalaya_model::UnjudgedReason;
 use atalaya_policy::UnknownRoute;
 use atalaya_wire::{
-    Answer, ErrorContext, ErrorKind, ParseLimits, Protocol, RefusalContext, Settled, generic_error,
-    json::JsonLimits, protocols,
+    Answer, ErrorContext, ErrorKind, Framing, ParseLimits, Protocol, RefusalContext, Settled,
+    generic_error, json::JsonLimits, protocols,
 };
 use bytes::Bytes;
 use http::request::Parts;
@@ -22,7 +22,7 @@ use hyper::body::Incoming;
 use crate::arrival::Arrival;
 use crate::config::{OnLogFailure, Timeouts};
 use crate::forward::{relay_head, upstream_request};
-use crate::judge::{Fault, Forward, Judge, Judged, Next, Refusal};
+use crate::judge::{Asked, Fault, Forward, Judge, Judged, Next, Refusal};
 use crate::ports::Recorder;
 use crate::receive::{Received, receive};
 use crate::record::{Ending, Outcome};
@@ -43,7 +43,8 @@ pub(crate) async fn call<R: Recorder>(
     let (head, body) = request.into_parts();
     let shared = Arc::clone(&worker.shared);
     let arrival = Arrival::new(shared.world.as_ref(), peer, &head);
-    let protocol = protocols::find(head.method.as_str(), head.uri.path());
+    let protocol = protocols::find(head.method.as_str(), head.uri.path())
+        .or_else(|| shared.routes.claimed(head.uri.path()));
     let permit = shared.admit();
     let received = match permit {
         Some(_) => receive(&head, body, &shared.config).await,
@@ -54,6 +55,7 @@ pub(crate) async fn call<R: Recorder>(
     let mut end = End {
         arrival: &arrival,
         protocol,
+        reply_to: String::new(),
         settlement: Settlement::new(
             arrival.id.clone(),
             shared.recorder.clone(),
@@ -184,12 +186,13 @@ fn judge_with<'s, R: Recorder>(
 async fn send<R: Recorder>(
     worker: &Rc<Worker<R>>,
     head: &Parts,
-    end: End<'_, R>,
+    mut end: End<'_, R>,
     forward: Forward,
     permit: CallPermit,
 ) -> Response<GatewayBody<R>> {
     let pool = Rc::clone(&worker.pools[forward.target]);
-    let stream = forward.stream;
+    let asked = forward.asked.clone();
+    end.reply_to.clone_from(&asked.reply_to);
     let Ok(request) = upstream_request(head, &pool.target, forward) else {
         let message = "the request cannot be forwarded as it is";
         return end.fail(ErrorKind::Malformed, message, Outcome::Rejected, None);
@@ -202,7 +205,7 @@ async fn send<R: Recorder>(
             let way = Way {
                 pool,
                 forwarded,
-                stream,
+                asked,
                 permit,
             };
             relay(end, &worker.shared.config.timeouts, answered, way)
@@ -220,7 +223,7 @@ async fn send<R: Recorder>(
 struct Way {
     pool: Rc<Pool>,
     forwarded: Instant,
-    stream: bool,
+    asked: Asked,
     permit: CallPermit,
 }
 
@@ -232,12 +235,15 @@ fn relay<R: Recorder>(
 ) -> Response<GatewayBody<R>> {
     let (mut parts, incoming) = answered.response.into_parts();
     relay_head(&mut parts.headers);
-    let is_event_stream = is_event_stream(&parts.headers);
+    let content_type = content_type(&parts.headers);
+    let framing = end.protocol.map_or(Framing::Opaque, |protocol| {
+        protocol.framing(content_type, way.asked.framing)
+    });
     let is_readable = !parts.headers.contains_key("content-encoding");
     let reader = end
         .protocol
         .filter(|_| is_readable)
-        .map(|protocol| protocol.response_reader(is_event_stream));
+        .map(|protocol| protocol.response_reader(framing));
     set_decision(&mut parts.headers, &end.arrival.id);
     let idle_timeout = Duration::from_millis(timeouts.idle_ms);
     let relay = Relay {
@@ -245,7 +251,8 @@ fn relay<R: Recorder>(
         inner: incoming,
         reader,
         protocol: end.protocol,
-        is_stream: way.stream && is_event_stream,
+        framing,
+        reply_to: way.asked.reply_to,
         connection: Some((way.pool, answered.sender)),
         status: parts.status.as_u16(),
         forwarded: way.forwarded,
@@ -262,21 +269,24 @@ fn relay<R: Recorder>(
     Response::from_parts(parts, GatewayBody::Relay(Box::new(relay)))
 }
 
-fn is_event_stream(headers: &http::HeaderMap) -> bool {
+fn content_type(headers: &http::HeaderMap) -> &str {
     headers
         .get("content-type")
-        .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("")
 }
 
 /// A call that ends here, without the model.
 struct End<'a, R: Recorder> {
     arrival: &'a Arrival,
     protocol: Option<&'static dyn Protocol>,
+    reply_to: String,
     settlement: Settlement<R>,
 }
 
 impl<R: Recorder> End<'_, R> {
-    fn refuse(self, refusal: &Refusal) -> Response<GatewayBody<R>> {
+    fn refuse(mut self, refusal: &Refusal) -> Response<GatewayBody<R>> {
+        self.reply_to.clone_from(&refusal.reply_to);
         let decision_id = &self.arrival.id;
         let Some(protocol) = self.protocol.filter(|_| !refusal.as_error) else {
             return self.fail(ErrorKind::Blocked, &refusal.text, Outcome::Refused, None);
@@ -287,6 +297,8 @@ impl<R: Recorder> End<'_, R> {
             stream: refusal.stream,
             text: &refusal.text,
             created_s: self.arrival.at.0 / 1_000_000,
+            framing: refusal.framing,
+            reply_to: &refusal.reply_to,
         });
         self.finish(answer, Outcome::Refused, "", None)
     }
@@ -315,9 +327,8 @@ impl<R: Recorder> End<'_, R> {
         upstream_ms: Option<f64>,
     ) -> Response<GatewayBody<R>> {
         let context = ErrorContext {
-            decision_id: &self.arrival.id,
-            kind,
-            message,
+            reply_to: &self.reply_to,
+            ..ErrorContext::new(&self.arrival.id, kind, message)
         };
         let answer = self
             .protocol

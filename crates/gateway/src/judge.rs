@@ -8,7 +8,9 @@ use atalaya_model::{
     Decision, Redaction, Segment, SegmentKind, ThreatCategory, Unjudged, UnjudgedReason, Verdict,
 };
 use atalaya_policy::{CallFacts, Outcome as PolicyOutcome, Policy, ReasonCode};
-use atalaya_wire::{AppliedConstraint, ErrorKind, ParseLimits, ParsedCall, Protocol};
+use atalaya_wire::{
+    AppliedConstraint, ErrorKind, Framing, ParseLimits, ParsedCall, Protocol, RequestHead,
+};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
@@ -57,8 +59,17 @@ pub(crate) struct Forward {
     pub(crate) body: Bytes,
     /// Whether it is another than the caller's.
     pub(crate) is_modified: bool,
-    /// Whether the caller wants a stream.
-    pub(crate) stream: bool,
+    /// What was asked for, for the way back.
+    pub(crate) asked: Asked,
+}
+
+/// What the answer has to be held against.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// Framing of a stream, if one was asked for.
+    pub(crate) framing: Framing,
+    /// Id of the request, as JSON.
+    pub(crate) reply_to: String,
 }
 
 /// The answer to a call that is blocked.
@@ -67,6 +78,8 @@ pub(crate) struct Refusal {
     pub(crate) stream: bool,
     pub(crate) text: String,
     pub(crate) as_error: bool,
+    pub(crate) framing: Framing,
+    pub(crate) reply_to: String,
 }
 
 impl Judge<'_> {
@@ -79,7 +92,13 @@ impl Judge<'_> {
         scratch: &mut Scratch,
     ) -> Judged {
         let started = Instant::now();
-        let call = match protocol.parse(body, &self.parse_limits) {
+        let head = RequestHead {
+            method: &arrival.method,
+            path: &arrival.path,
+            query: &arrival.query,
+            content_type: &arrival.content_type,
+        };
+        let call = match protocol.parse(&head, body, &self.parse_limits) {
             Ok(call) => call,
             Err(error) => {
                 let fault = Fault {
@@ -173,7 +192,7 @@ impl Judge<'_> {
                 message: outcome.on_block.text.clone(),
             }
         } else {
-            forward(&destination, body.clone(), false, false)
+            forward(&destination, body.clone(), false, Asked::default())
         };
         Judged {
             record,
@@ -282,17 +301,20 @@ struct JudgedCall<'j> {
 impl JudgedCall<'_> {
     /// What the decision means for this call, and how it was weakened.
     fn next(&self, to: &Destination<'_>) -> (Next, Vec<AppliedConstraint>) {
-        let stream = self.call.stream;
+        let asked = Asked {
+            framing: asked_framing(self.call),
+            reply_to: self.call.reply_to.as_deref().unwrap_or("").to_owned(),
+        };
         match self.outcome.decision {
             Decision::Allow | Decision::Log => {
-                (forward(to, self.body.clone(), false, stream), Vec::new())
+                (forward(to, self.body.clone(), false, asked), Vec::new())
             }
             Decision::Block => (self.refusal(), Vec::new()),
             Decision::Constrain => match self.weaken() {
                 Ok((weaker, applied)) => {
                     let is_modified = weaker != *self.body;
                     (
-                        forward(to, Bytes::from(weaker), is_modified, stream),
+                        forward(to, Bytes::from(weaker), is_modified, asked),
                         applied,
                     )
                 }
@@ -309,6 +331,8 @@ impl JudgedCall<'_> {
             stream: self.call.stream,
             text: on_block.text.clone(),
             as_error: on_block.style == atalaya_policy::BlockStyle::Error,
+            framing: self.call.framing,
+            reply_to: self.call.reply_to.as_deref().unwrap_or("").to_owned(),
         })
     }
 
@@ -352,13 +376,21 @@ fn whole(reason: UnjudgedReason, body: &[u8]) -> Unjudged {
     }
 }
 
-fn forward(to: &Destination<'_>, body: Bytes, is_modified: bool, stream: bool) -> Next {
+/// What a stream looks like that a call asks for.
+fn asked_framing(call: &ParsedCall<'_>) -> Framing {
+    match (call.stream, call.framing) {
+        (true, Framing::Whole) => Framing::Events,
+        (_, framing) => framing,
+    }
+}
+
+fn forward(to: &Destination<'_>, body: Bytes, is_modified: bool, asked: Asked) -> Next {
     Next::Forward(Forward {
         target: to.target,
         path_prefix: to.path_prefix.to_owned(),
         body,
         is_modified,
-        stream,
+        asked,
     })
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use atalaya_wire::{ErrorContext, ErrorKind, Protocol, ResponseReader, Settled};
+use atalaya_wire::{ErrorContext, ErrorKind, Framing, Protocol, ResponseReader, Settled};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -119,7 +119,8 @@ pub(crate) struct Relay<R: Recorder> {
     pub(crate) inner: Incoming,
     pub(crate) reader: Option<Box<dyn ResponseReader>>,
     pub(crate) protocol: Option<&'static dyn Protocol>,
-    pub(crate) is_stream: bool,
+    pub(crate) framing: Framing,
+    pub(crate) reply_to: String,
     pub(crate) connection: Option<(Rc<Pool>, Sender)>,
     pub(crate) status: u16,
     pub(crate) forwarded: Instant,
@@ -249,14 +250,14 @@ impl<R: Recorder> Relay<R> {
         self.settle(outcome, kind.as_str());
         let Some(protocol) = self
             .protocol
-            .filter(|_| self.is_stream && self.line_ends.is_between_events())
+            .filter(|_| self.framing == Framing::Events && self.line_ends.is_between_events())
         else {
             return Poll::Ready(Some(Err(std::io::Error::other(why))));
         };
         let context = ErrorContext {
-            decision_id: &decision_id,
-            kind,
-            message: "the model's answer broke off",
+            reply_to: &self.reply_to,
+            framing: self.framing,
+            ..ErrorContext::new(&decision_id, kind, "the model's answer broke off")
         };
         let bytes = protocol.stream_error(&context);
         Poll::Ready(Some(Ok(Frame::data(Bytes::from(bytes)))))

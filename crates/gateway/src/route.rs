@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use atalaya_wire::{Protocol, protocols};
+
 use crate::config::{GatewayConfig, Route};
 use crate::upstream::{Target, UpstreamConfigError};
 
@@ -42,6 +44,17 @@ impl Routes {
             routes.push((route.clone(), target));
         }
         Ok(Self { targets, routes })
+    }
+
+    /// The protocol that a route gives a path which no protocol knows by itself.
+    pub(crate) fn claimed(&self, path: &str) -> Option<&'static dyn Protocol> {
+        let (route, _) = self.routes.iter().find(|(route, _)| {
+            route
+                .path_prefix
+                .as_deref()
+                .is_some_and(|prefix| has_prefix(path, prefix))
+        })?;
+        protocols::by_name(route.protocol.as_deref()?).filter(|protocol| protocol.is_claimable())
     }
 
     pub(crate) fn find(&self, protocol: &str, path: &str, model: &str) -> Option<Destination<'_>> {

@@ -62,11 +62,7 @@ impl Policy {
     /// Decides about a call.
     #[must_use]
     pub fn decide(&self, verdict: &Verdict, facts: &CallFacts<'_>) -> Outcome<'_> {
-        let route = self
-            .document()
-            .routes
-            .iter()
-            .find(|route| covers(&route.matches, facts));
+        let route = route_of(self, facts);
         let (by_findings, constraints) = self.judge_findings(verdict, route);
         let by_unjudged = verdict
             .unjudged
@@ -148,6 +144,15 @@ impl Policy {
             .and_then(|route| route.categories.get(&category))
             .or_else(|| self.document().categories.get(&category))
     }
+}
+
+/// The deviation that holds for a call.
+pub(crate) fn route_of<'p>(policy: &'p Policy, facts: &CallFacts<'_>) -> Option<&'p RoutePolicy> {
+    policy
+        .document()
+        .routes
+        .iter()
+        .find(|route| covers(&route.matches, facts))
 }
 
 fn covers(matches: &RouteMatch, facts: &CallFacts<'_>) -> bool {

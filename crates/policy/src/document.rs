@@ -6,6 +6,8 @@ use atalaya_model::{Constraints, Decision, Mode, ThreatCategory, UnjudgedReason}
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::response::ResponsePolicy;
+
 /// The version of the file format.
 const FORMAT_VERSION: u32 = 1;
 
@@ -40,6 +42,9 @@ pub struct PolicyDocument {
     /// What happens to calls of which something could not be judged.
     #[serde(default)]
     pub unjudged: UnjudgedPolicy,
+    /// What holds for the model's answers.
+    #[serde(default)]
+    pub response: ResponsePolicy,
     /// What happens to routes that no protocol understands.
     #[serde(default)]
     pub unknown_route: UnknownRoute,
@@ -67,6 +72,7 @@ impl Default for PolicyDocument {
             constrain: Constraints::default(),
             on_block: BlockAnswer::default(),
             unjudged: UnjudgedPolicy::default(),
+            response: ResponsePolicy::default(),
             unknown_route: UnknownRoute::default(),
             routes: Vec::new(),
         }
@@ -87,7 +93,10 @@ impl PolicyDocument {
         if !self.thresholds.is_ordered() {
             problems.push(disorder("thresholds"));
         }
-        for (category, policy) in &self.categories {
+        if !self.response.thresholds.is_none_or(Thresholds::is_ordered) {
+            problems.push(disorder("response"));
+        }
+        for (category, policy) in self.categories.iter().chain(&self.response.categories) {
             if !policy.thresholds().is_ordered() {
                 problems.push(disorder(category.as_str()));
             }

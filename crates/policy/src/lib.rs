@@ -7,6 +7,7 @@
 mod decide;
 mod document;
 mod glob;
+mod response;
 
 use atalaya_model::{Diagnostic, Span};
 use sha2::{Digest, Sha256};
@@ -16,6 +17,8 @@ pub use document::{
     BlockAnswer, BlockStyle, CategoryPolicy, PolicyDocument, RouteMatch, RoutePolicy, Thresholds,
     UnjudgedPolicy, UnknownRoute,
 };
+
+pub use response::{ResponseOutcome, ResponsePolicy, Streaming};
 
 const BUILTIN: &str = include_str!("builtin.yml");
 

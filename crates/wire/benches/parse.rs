@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use atalaya_wire::{ParseLimits, protocols};
+use atalaya_wire::{Framing, ParseLimits, RequestHead, protocols};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn chat_body(bytes: usize) -> String {
@@ -26,8 +26,13 @@ fn parse(criterion: &mut Criterion) {
                 continue;
             };
             group.bench_function(name, |bencher| {
-                bencher
-                    .iter(|| protocol.parse(black_box(body.as_bytes()), &ParseLimits::default()));
+                bencher.iter(|| {
+                    protocol.parse(
+                        &RequestHead::default(),
+                        black_box(body.as_bytes()),
+                        &ParseLimits::default(),
+                    )
+                });
             });
         }
         group.finish();
@@ -45,7 +50,7 @@ fn read_stream(criterion: &mut Criterion) {
         return;
     };
     criterion.bench_function("read_one_delta", |bencher| {
-        let mut reader = protocol.response_reader(true);
+        let mut reader = protocol.response_reader(Framing::Events);
         bencher.iter(|| reader.feed(black_box(chunk.as_bytes())));
     });
 }

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use crate::framing::Framing;
+
 /// A whole HTTP answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -23,10 +25,14 @@ impl Answer {
     }
 
     pub(crate) fn event_stream(body: String) -> Self {
+        Self::stream(Framing::Events, body.into_bytes())
+    }
+
+    pub(crate) const fn stream(framing: Framing, body: Vec<u8>) -> Self {
         Self {
             status: 200,
-            content_type: "text/event-stream",
-            body: body.into_bytes(),
+            content_type: framing.content_type(),
+            body,
         }
     }
 }
@@ -44,6 +50,31 @@ pub struct RefusalContext<'a> {
     pub text: &'a str,
     /// Seconds since the Unix epoch.
     pub created_s: i64,
+    /// The framing that the caller expects.
+    pub framing: Framing,
+    /// Id of the request that is answered, as JSON, in protocols that have one (JSON-RPC).
+    pub reply_to: &'a str,
+}
+
+/// Facts for the end of a stream that the policy stopped.
+#[derive(Clone, Copy, Debug)]
+pub struct StopContext<'a> {
+    /// Decision id.
+    pub decision_id: &'a str,
+    /// Model that was asked for.
+    pub model: &'a str,
+    /// What the caller is told.
+    pub text: &'a str,
+    /// Seconds since the Unix epoch.
+    pub created_s: i64,
+    /// Framing of the stream.
+    pub framing: Framing,
+    /// Id of the request that is answered, as JSON.
+    pub reply_to: &'a str,
+    /// Document of the first frame that was sent; empty if none.
+    pub first: &'a [u8],
+    /// Documents of the last frames that were sent, oldest first.
+    pub last: &'a [Vec<u8>],
 }
 
 /// Why a call failed.
@@ -153,6 +184,24 @@ pub struct ErrorContext<'a> {
     pub kind: ErrorKind,
     /// What the caller is told; never holds text of the call.
     pub message: &'a str,
+    /// Id of the request that is answered, as JSON, in protocols that have one (JSON-RPC).
+    pub reply_to: &'a str,
+    /// Framing of the answer.
+    pub framing: Framing,
+}
+
+impl<'a> ErrorContext<'a> {
+    /// An error that answers a request without an id, whole.
+    #[must_use]
+    pub const fn new(decision_id: &'a str, kind: ErrorKind, message: &'a str) -> Self {
+        Self {
+            decision_id,
+            kind,
+            message,
+            reply_to: "",
+            framing: Framing::Whole,
+        }
+    }
 }
 
 /// The error body for requests whose protocol is not known.

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use atalaya_model::{Segment, Span, Unjudged};
 
-use crate::collect::is_embedded;
+use crate::collect::{is_embedded, is_plain};
+use crate::framing::Framing;
 use crate::json::{JsonError, JsonLimits, SourceOffsets, unescape};
 
 /// Limits of parsing.
@@ -45,6 +46,9 @@ pub enum WireError {
         /// JSON Pointer.
         path: &'static str,
     },
+    /// A body that is no JSON does not follow its form.
+    #[error("{0}")]
+    Form(&'static str),
     /// More segments than the limit.
     #[error("more than {0} pieces of text")]
     TooManySegments(usize),
@@ -82,6 +86,43 @@ pub struct ParsedCall<'a> {
     pub segments: Vec<Segment<'a>>,
     /// Everything that no detector can look at.
     pub unjudged: Vec<Unjudged>,
+    /// How the caller expects a stream to be framed, when it asks for one.
+    pub framing: Framing,
+    /// Id of the request, as JSON, in protocols that have one (JSON-RPC).
+    pub reply_to: Option<Cow<'a, str>>,
+    /// Method or operation within the protocol, e.g. `tools/call`.
+    pub operation: Option<Cow<'a, str>>,
+    /// Texts of this call are pieces, or its facts were read from a frame of a stream.
+    pub(crate) notes: Notes,
+}
+
+/// What editing has to know of a document besides its segments.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notes {
+    /// The document is no JSON: what stands in it needs no escapes.
+    pub(crate) is_plain: bool,
+    /// Values that repeat a text in pieces; they go when the text is changed.
+    pub(crate) echoes: Vec<Span>,
+}
+
+/// A segment of a streamed answer that is a piece of a longer text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delta {
+    /// Index of the segment.
+    pub segment: usize,
+    /// Which text it is a piece of: the same in every frame.
+    pub channel: String,
+    /// The whole text is JSON: what is replaced must leave it valid.
+    pub is_json: bool,
+}
+
+/// An answer, or the document of one frame of it.
+#[derive(Debug, Default)]
+pub struct ParsedAnswer<'a> {
+    /// Its texts and what cannot be looked at.
+    pub call: ParsedCall<'a>,
+    /// Which of the segments are pieces.
+    pub deltas: Vec<Delta>,
 }
 
 /// Maps a byte span of a segment's decoded text to the bytes of the body that encode it, widened
@@ -95,11 +136,15 @@ pub fn body_span(body: &[u8], segment: &Segment<'_>, span: Span) -> Span {
         return segment.body;
     };
     let mut span = Span::new(span.start.min(span.end), span.end);
-    if is_embedded(segment) {
-        // Escaped twice: as JSON, and as the string that holds that JSON.
-        span = SourceOffsets::new(&unescape(raw)).span(span);
+    match (is_embedded(segment), is_plain(segment)) {
+        (true, false) => {
+            // Escaped twice: as JSON, and as the string that holds that JSON.
+            span = SourceOffsets::new(&unescape(raw)).span(span);
+            span = SourceOffsets::new(raw).span(span);
+        }
+        (false, false) | (true, true) => span = SourceOffsets::new(raw).span(span),
+        (false, true) => span = Span::new(span.start.min(raw.len()), span.end.min(raw.len())),
     }
-    let span = SourceOffsets::new(raw).span(span);
     Span::new(
         segment.body.start + span.start,
         segment.body.start + span.end,

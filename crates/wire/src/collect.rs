@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use atalaya_model::{Segment, SegmentKind, Span, Unjudged, UnjudgedReason};
 
-use crate::call::{ParseLimits, ParsedCall, WireError};
+use crate::call::{Delta, ParseLimits, ParsedAnswer, ParsedCall, WireError};
 use crate::json::{self, Document, JsonLimits, Kind, SourceOffsets, Value};
 
 /// Marks the step of a path from a string into the JSON that it holds.
@@ -25,6 +25,7 @@ const EMBEDDED_DEPTH_MAX: usize = 48;
 /// Gathers a call while a protocol walks its document.
 pub(crate) struct Collector<'a> {
     pub(crate) call: ParsedCall<'a>,
+    pub(crate) deltas: Vec<Delta>,
     segments_max: usize,
 }
 
@@ -36,7 +37,16 @@ impl<'a> Collector<'a> {
         };
         Self {
             call,
+            deltas: Vec::new(),
             segments_max: limits.segments_max,
+        }
+    }
+
+    /// What was collected of an answer.
+    pub(crate) fn answer(self) -> ParsedAnswer<'a> {
+        ParsedAnswer {
+            call: self.call,
+            deltas: self.deltas,
         }
     }
 
@@ -203,7 +213,8 @@ impl<'a> Collector<'a> {
         });
     }
 
-    fn push(
+    /// Text that stands in the body as it is, or in JSON that does.
+    pub(crate) fn push(
         &mut self,
         kind: SegmentKind,
         path: &Path<'_>,
@@ -225,11 +236,12 @@ impl<'a> Collector<'a> {
 }
 
 /// What [`each_text`] found: its path, its place, what it says.
-type Found<'f, 'a> = dyn FnMut(&Path<'_>, Span, Cow<'a, str>) -> Result<(), WireError> + 'f;
+pub(crate) type Found<'f, 'a> =
+    dyn FnMut(&Path<'_>, Span, Cow<'a, str>) -> Result<(), WireError> + 'f;
 
 /// Tells every text below a value in reading order. The depth is that of the document, which the
 /// parser has bounded.
-fn each_text<'a>(
+pub(crate) fn each_text<'a>(
     value: Value<'_, 'a>,
     path: &Path<'_>,
     found: &mut Found<'_, 'a>,
@@ -264,15 +276,20 @@ pub(crate) fn is_embedded(segment: &Segment<'_>) -> bool {
     segment.path.contains(EMBEDDED)
 }
 
+/// Whether the body around a segment is no JSON (a form): its path is no JSON Pointer then.
+pub(crate) fn is_plain(segment: &Segment<'_>) -> bool {
+    !segment.path.is_empty() && !segment.path.starts_with('/')
+}
+
 /// Whether a string could be a name, an id or a switch: short, and of one word.
-fn is_label(text: &str) -> bool {
+pub(crate) fn is_label(text: &str) -> bool {
     text.len() <= LABEL_BYTES_MAX
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-.:/+@".contains(&byte))
 }
 
-fn is_plain_key(key: &str) -> bool {
+pub(crate) fn is_plain_key(key: &str) -> bool {
     key.len() <= KEY_BYTES_MAX
         && key
             .bytes()
@@ -309,6 +326,8 @@ pub(crate) enum Path<'p> {
     Key(&'p Path<'p>, &'p str),
     Index(&'p Path<'p>, usize),
     Embedded(&'p Path<'p>),
+    /// A part of a form: no JSON Pointer.
+    Part(&'p str),
 }
 
 impl<'p> Path<'p> {
@@ -331,7 +350,10 @@ impl<'p> Path<'p> {
 
     /// Whether what stands here is the medium itself.
     fn is_media(&self) -> bool {
-        matches!(self, Self::Key(_, "data" | "file_data" | "bytes"))
+        matches!(
+            self,
+            Self::Key(_, "data" | "file_data" | "bytes" | "b64_json")
+        )
     }
 
     /// Whether a name standing here describes the medium.
@@ -362,6 +384,10 @@ impl<'p> Path<'p> {
             Self::Embedded(parent) => {
                 parent.write(out);
                 out.push(EMBEDDED);
+            }
+            Self::Part(name) => {
+                out.push_str("form:");
+                out.push_str(if is_plain_key(name) { name } else { "*" });
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use atalaya_model::{Redaction, Span};
 
-use crate::call::{ParsedCall, WireError, body_span};
-use crate::collect::is_embedded;
+use crate::call::{ParsedAnswer, ParsedCall, WireError, body_span};
+use crate::collect::{is_embedded, is_plain};
 use crate::json::{self, JsonLimits, Value};
 
 /// Edits of one body, collected first and applied in one pass.
@@ -100,13 +100,19 @@ impl Edits {
             if span.is_empty() {
                 continue;
             }
+            if is_plain(segment) && !is_embedded(segment) {
+                self.replace(span, redaction.replacement.clone());
+                count += 1;
+                continue;
+            }
+            let is_twice = is_embedded(segment) && !is_plain(segment);
             let mut literal = json_string(&redaction.replacement);
             let mut place = segment.body;
             if !is_quoted(body, place) {
                 // A number: all of it goes, and a string takes its place.
-                literal = escape_if(literal, is_embedded(segment));
+                literal = escape_if(literal, is_twice);
             } else {
-                literal = escape_if(content(&literal).to_owned(), is_embedded(segment));
+                literal = escape_if(content(&literal).to_owned(), is_twice);
                 place = span;
             }
             self.replace(place, literal);
@@ -116,7 +122,14 @@ impl Edits {
     }
 
     /// The edited body. Overlapping edits become one.
-    pub(crate) fn apply(mut self, body: &[u8]) -> Result<Vec<u8>, WireError> {
+    pub(crate) fn apply(self, body: &[u8]) -> Result<Vec<u8>, WireError> {
+        let out = self.apply_plain(body)?;
+        json::parse(&out, JsonLimits::default()).map_err(|_| WireError::Edit)?;
+        Ok(out)
+    }
+
+    /// The edited body, which need not be JSON.
+    pub(crate) fn apply_plain(mut self, body: &[u8]) -> Result<Vec<u8>, WireError> {
         self.edits.sort_by_key(|(span, _)| (span.start, span.end));
         let mut out = Vec::with_capacity(body.len() + 256);
         let mut at = 0;
@@ -131,8 +144,26 @@ impl Edits {
             at = span.end;
         }
         out.extend_from_slice(body.get(at..).ok_or(WireError::Edit)?);
-        json::parse(&out, JsonLimits::default()).map_err(|_| WireError::Edit)?;
         Ok(out)
+    }
+}
+
+/// An answer with spans replaced; what repeats its text in pieces goes.
+pub(crate) fn redact_answer(
+    data: &[u8],
+    answer: &ParsedAnswer<'_>,
+    redactions: &[Redaction],
+) -> Result<Vec<u8>, WireError> {
+    let mut edits = Edits::default();
+    if edits.redact(data, &answer.call, redactions) > 0 {
+        for echo in &answer.call.notes.echoes {
+            edits.replace(*echo, "null");
+        }
+    }
+    if answer.call.notes.is_plain {
+        edits.apply_plain(data)
+    } else {
+        edits.apply(data)
     }
 }
 

@@ -184,6 +184,12 @@ impl<'d, 'a> Value<'d, 'a> {
         }
     }
 
+    /// Its source text, quotes included.
+    #[must_use]
+    pub fn outer_text(&self) -> &'a str {
+        self.outer_span().slice(self.document.body)
+    }
+
     /// Its source text.
     #[must_use]
     pub fn raw(&self) -> &'a str {

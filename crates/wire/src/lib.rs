@@ -11,14 +11,22 @@
 mod answer;
 mod call;
 mod collect;
+mod coverage;
 mod edit;
+mod facts;
+mod form;
+mod framing;
 pub mod json;
 mod protocol;
 pub mod protocols;
 mod reader;
+mod rules;
+mod spec;
 mod weaken;
 
-pub use answer::{Answer, ErrorContext, ErrorKind, RefusalContext, generic_error};
-pub use call::{ParseLimits, ParsedCall, WireError, body_span};
-pub use protocol::{AppliedConstraint, Protocol};
+pub use answer::{Answer, ErrorContext, ErrorKind, RefusalContext, StopContext, generic_error};
+pub use call::{Delta, ParseLimits, ParsedAnswer, ParsedCall, WireError, body_span};
+pub use coverage::Coverage;
+pub use framing::{Frame, FrameError, Framing, Splitter, aws_event, rewrite};
+pub use protocol::{AppliedConstraint, Protocol, RequestHead};
 pub use reader::{ResponseReader, Settled};

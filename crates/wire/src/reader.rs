@@ -5,6 +5,7 @@
 //! say nothing new and are ruled out by a substring test before any scanning. Left out: judging
 //! the answer's text.
 
+use crate::framing::{Framing, Splitter};
 use crate::json::scan::{Scalar, Scanner, Sink};
 
 /// What is known when an answer has ended. `None` where the provider did not say.
@@ -120,6 +121,108 @@ impl<F: Facts> ResponseReader for WholeReader<F> {
 
     fn ended(&self) -> bool {
         false
+    }
+}
+
+/// Reader of JSON documents that come one a line.
+pub(crate) struct LinesReader<F> {
+    inner: WholeReader<F>,
+}
+
+impl<F: Facts> LinesReader<F> {
+    pub(crate) fn new(facts: F) -> Self {
+        Self {
+            inner: WholeReader::new(facts),
+        }
+    }
+}
+
+impl<F: Facts> ResponseReader for LinesReader<F> {
+    fn feed(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.inner.feed(piece);
+            // Within a document a line feed stands between values only.
+            if piece.ends_with(b"\n") && self.inner.scanner.is_done() {
+                self.inner.scanner.reset();
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Settled {
+        self.inner.settled
+    }
+
+    fn ended(&self) -> bool {
+        self.inner.settled.complete
+    }
+}
+
+/// Reader of a stream of Amazon's binary events: their payloads are documents.
+pub(crate) struct AwsReader<F> {
+    inner: WholeReader<F>,
+    splitter: Splitter,
+    is_broken: bool,
+}
+
+impl<F: Facts> AwsReader<F> {
+    pub(crate) fn new(facts: F) -> Self {
+        /// Longest message that is read for facts.
+        const MESSAGE_BYTES_MAX: usize = 16 << 20;
+        Self {
+            inner: WholeReader::new(facts),
+            splitter: Splitter::new(Framing::AwsEvents, MESSAGE_BYTES_MAX),
+            is_broken: false,
+        }
+    }
+}
+
+impl<F: Facts> ResponseReader for AwsReader<F> {
+    fn feed(&mut self, bytes: &[u8]) {
+        if self.is_broken {
+            return;
+        }
+        let Ok(frames) = self.splitter.feed(bytes) else {
+            self.is_broken = true;
+            return;
+        };
+        for frame in frames {
+            self.inner.feed(&frame.data);
+            self.inner.scanner.reset();
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Settled {
+        self.inner.settled
+    }
+
+    fn ended(&self) -> bool {
+        self.inner.settled.complete
+    }
+}
+
+/// Reader of an answer that says nothing of itself.
+pub(crate) struct SilentReader;
+
+impl ResponseReader for SilentReader {
+    fn feed(&mut self, _: &[u8]) {}
+
+    fn finish(self: Box<Self>) -> Settled {
+        Settled::default()
+    }
+
+    fn ended(&self) -> bool {
+        false
+    }
+}
+
+/// The reader of a framing.
+pub(crate) fn reader<F: Facts + 'static>(framing: Framing, facts: F) -> Box<dyn ResponseReader> {
+    match framing {
+        Framing::Whole | Framing::Array => Box::new(WholeReader::new(facts)),
+        Framing::Events => Box::new(EventReader::new(facts)),
+        Framing::Lines => Box::new(LinesReader::new(facts)),
+        Framing::AwsEvents => Box::new(AwsReader::new(facts)),
+        Framing::Text | Framing::Opaque => Box::new(SilentReader),
     }
 }
 

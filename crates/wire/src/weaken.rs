@@ -4,7 +4,6 @@
 use atalaya_model::{Constraints, Redaction};
 
 use crate::call::{ParsedCall, WireError};
-use crate::collect::root_object;
 use crate::edit::{Edits, json_string, number};
 use crate::json::{self, JsonLimits, Kind, Value};
 use crate::protocol::AppliedConstraint;
@@ -22,6 +21,17 @@ pub(crate) struct Shape {
     pub(crate) is_temperature_fixed: bool,
     /// Members of the root that offer tools.
     pub(crate) tools: &'static [&'static str],
+}
+
+impl Shape {
+    /// Nothing of it can be weakened but its texts.
+    pub(crate) const NONE: Self = Self {
+        settings: None,
+        output_tokens: &[],
+        temperature: None,
+        is_temperature_fixed: false,
+        tools: &[],
+    };
 }
 
 /// The edits of a body in the making.
@@ -55,7 +65,7 @@ pub(crate) fn weaken(
     } = order;
     let document = json::parse(body, JsonLimits::default())?;
     let mut weakening = Weakening {
-        root: root_object(&document)?,
+        root: document.root(),
         edits: Edits::default(),
         applied: Vec::new(),
     };

@@ -2,7 +2,7 @@
 
 use atalaya_model::{Constraints, Redaction, Span};
 use atalaya_wire::json::{JsonLimits, parse};
-use atalaya_wire::{ParseLimits, protocols};
+use atalaya_wire::{ParseLimits, RequestHead, protocols};
 use proptest::prelude::*;
 
 use crate::cases::assert_spans_hold;
@@ -58,7 +58,7 @@ proptest! {
     #[test]
     fn no_body_makes_a_protocol_panic_and_spans_hold(body in any_body()) {
         for protocol in protocols::ALL {
-            if let Ok(call) = protocol.parse(body.as_bytes(), &ParseLimits::default()) {
+            if let Ok(call) = protocol.parse(&RequestHead::default(), body.as_bytes(), &ParseLimits::default()) {
                 assert_spans_hold(body.as_bytes(), &call, protocol.name());
             }
         }
@@ -67,7 +67,7 @@ proptest! {
     #[test]
     fn nothing_to_constrain_changes_nothing(body in any_body()) {
         for protocol in protocols::ALL {
-            let Ok(call) = protocol.parse(body.as_bytes(), &ParseLimits::default()) else { continue };
+            let Ok(call) = protocol.parse(&RequestHead::default(), body.as_bytes(), &ParseLimits::default()) else { continue };
             let none = Constraints::default();
             let (same, applied) = protocol
                 .constrain(body.as_bytes(), &call, &none, &[])
@@ -87,7 +87,7 @@ proptest! {
             drop_tools: true,
         };
         for protocol in protocols::ALL {
-            let Ok(call) = protocol.parse(body.as_bytes(), &ParseLimits::default()) else { continue };
+            let Ok(call) = protocol.parse(&RequestHead::default(), body.as_bytes(), &ParseLimits::default()) else { continue };
             let redactions: Vec<Redaction> = (0..call.segments.len())
                 .map(|segment| Redaction {
                     segment: u32::try_from(segment).expect("few"),
@@ -99,7 +99,7 @@ proptest! {
             let Ok((weaker, _)) = protocol.constrain(body.as_bytes(), &call, &constraints, &redactions)
                 else { continue };
             prop_assert!(parse(&weaker, JsonLimits::default()).is_ok());
-            prop_assert!(protocol.parse(&weaker, &ParseLimits::default()).is_ok());
+            prop_assert!(protocol.parse(&RequestHead::default(), &weaker, &ParseLimits::default()).is_ok());
         }
     }
 }

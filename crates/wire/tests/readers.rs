@@ -1,6 +1,6 @@
 //! Runs `tests/cases/<protocol>/answers.yml`: what is read from answers, however they are split.
 
-use atalaya_wire::{Protocol, Settled};
+use atalaya_wire::{Framing, Protocol, Settled, aws_event};
 use serde::Deserialize;
 
 use crate::cases::for_each_file;
@@ -12,7 +12,14 @@ struct Case {
     #[serde(default)]
     stream: bool,
     /// The answer's bytes.
+    #[serde(default)]
     answer: String,
+    /// Or the messages of a binary event stream: type and payload.
+    #[serde(default)]
+    events: Vec<(String, String)>,
+    /// Framing of a stream, where it is not the protocol's first.
+    #[serde(default)]
+    framing: Option<String>,
     settled: Expected,
 }
 
@@ -38,6 +45,19 @@ fn answers_are_read_as_the_cases_say_however_they_are_split() {
         for case in cases {
             let at = format!("{file}: {}", case.name);
             let expected = settled(&case.settled);
+            let framing = framing(protocol, &case);
+            if !case.events.is_empty() {
+                let answer: Vec<u8> = case
+                    .events
+                    .iter()
+                    .flat_map(|(name, payload)| aws_event(name, payload.as_bytes()))
+                    .collect();
+                for size in [1, 7, 1 << 20] {
+                    let found = read(protocol, framing, &answer, size);
+                    assert_eq!(found, expected, "{at}, pieces of {size}");
+                }
+                continue;
+            }
             let crlf = case.answer.replace('\n', "\r\n");
             let cr = case.answer.replace('\n', "\r");
             let mut ends = vec![case.answer.as_str(), crlf.as_str()];
@@ -47,7 +67,7 @@ fn answers_are_read_as_the_cases_say_however_they_are_split() {
             }
             for answer in ends {
                 for size in [1, 2, 3, 7, 64, 1 << 20] {
-                    let found = read(protocol, case.stream, answer.as_bytes(), size);
+                    let found = read(protocol, framing, answer.as_bytes(), size);
                     assert_eq!(found, expected, "{at}, pieces of {size}");
                 }
             }
@@ -58,7 +78,7 @@ fn answers_are_read_as_the_cases_say_however_they_are_split() {
 #[test]
 fn an_endless_line_takes_no_memory_and_hides_nothing_behind_it() {
     let protocol = atalaya_wire::protocols::by_name("openai.chat").expect("there");
-    let mut reader = protocol.response_reader(true);
+    let mut reader = protocol.response_reader(Framing::Events);
     reader.feed(b"data: {\"choices\":[{\"delta\":{\"content\":\"");
     for _ in 0..2_000 {
         reader.feed(&[b'x'; 10_000]);
@@ -69,8 +89,24 @@ fn an_endless_line_takes_no_memory_and_hides_nothing_behind_it() {
     assert!(settled.complete);
 }
 
-fn read(protocol: &dyn Protocol, stream: bool, answer: &[u8], size: usize) -> Settled {
-    let mut reader = protocol.response_reader(stream);
+fn framing(protocol: &dyn Protocol, case: &Case) -> Framing {
+    if !case.stream {
+        return Framing::Whole;
+    }
+    let named = |name: &String| {
+        Framing::STREAMS
+            .into_iter()
+            .find(|framing| framing.as_str() == name)
+            .expect("a framing of that name")
+    };
+    let first = protocol.coverage().streams.first().copied();
+    case.framing
+        .as_ref()
+        .map_or(first.unwrap_or(Framing::Events), named)
+}
+
+fn read(protocol: &dyn Protocol, framing: Framing, answer: &[u8], size: usize) -> Settled {
+    let mut reader = protocol.response_reader(framing);
     for piece in answer.chunks(size) {
         reader.feed(piece);
     }

@@ -23,7 +23,7 @@ const NO_TOOL: &str =
 /// Least thinking budget that the API takes.
 const THINKING_TOKENS_MIN: u64 = 1024;
 
-pub(super) fn constrain(order: Order<'_>) -> Result<(Vec<u8>, Vec<AppliedConstraint>), WireError> {
+pub(crate) fn constrain(order: Order<'_>) -> Result<(Vec<u8>, Vec<AppliedConstraint>), WireError> {
     weaken(order, shape, |weakening, constraints| {
         if let Some(text) = &constraints.safety_message {
             safety_message(weakening, text);

@@ -7,7 +7,7 @@ use crate::reader::{Facts, Settled};
 
 /// Remembers what of a block or event has been read, since members come in any order.
 #[derive(Default)]
-pub(super) struct AnthropicFacts {
+pub(crate) struct AnthropicFacts {
     block_is_tool: bool,
     block_name: Option<String>,
     event_type: Option<String>,

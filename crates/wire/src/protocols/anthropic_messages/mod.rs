@@ -2,17 +2,21 @@
 //!
 //! Source: Anthropic API reference, "Messages" and "Streaming Messages".
 
-mod answers;
-mod constrain;
-mod facts;
-mod parse;
+pub(crate) mod answer;
+pub(crate) mod answers;
+pub(crate) mod constrain;
+pub(crate) mod facts;
+pub(crate) mod parse;
 
 use atalaya_model::{Constraints, Redaction};
 
-use crate::answer::{Answer, ErrorContext, RefusalContext};
-use crate::call::{ParseLimits, ParsedCall, WireError};
-use crate::protocol::{AppliedConstraint, Protocol};
-use crate::reader::{EventReader, ResponseReader, WholeReader};
+use crate::answer::{Answer, ErrorContext, RefusalContext, StopContext};
+use crate::call::{ParseLimits, ParsedAnswer, ParsedCall, WireError};
+use crate::coverage::Coverage;
+use crate::framing::Framing;
+use crate::protocol::{AppliedConstraint, Protocol, RequestHead};
+use crate::reader::{ResponseReader, reader};
+use crate::rules::read;
 use crate::weaken::Order;
 
 /// The protocol.
@@ -27,8 +31,21 @@ impl Protocol for AnthropicMessages {
         method == "POST" && path.ends_with("/v1/messages")
     }
 
-    fn parse<'a>(&self, body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCall<'a>, WireError> {
+    fn parse<'a>(
+        &self,
+        _: &RequestHead<'_>,
+        body: &'a [u8],
+        limits: &ParseLimits,
+    ) -> Result<ParsedCall<'a>, WireError> {
         parse::parse(body, limits)
+    }
+
+    fn parse_answer<'a>(
+        &self,
+        data: &'a [u8],
+        limits: &ParseLimits,
+    ) -> Result<ParsedAnswer<'a>, WireError> {
+        Ok(read(&answer::ANSWER, data, limits)?.answer())
     }
 
     fn constrain(
@@ -58,11 +75,21 @@ impl Protocol for AnthropicMessages {
         answers::stream_error(context)
     }
 
-    fn response_reader(&self, stream: bool) -> Box<dyn ResponseReader> {
-        if stream {
-            Box::new(EventReader::new(facts::AnthropicFacts::default()))
-        } else {
-            Box::new(WholeReader::new(facts::AnthropicFacts::default()))
+    fn stream_stop(&self, context: &StopContext<'_>) -> Vec<u8> {
+        answers::stop(context)
+    }
+
+    fn response_reader(&self, framing: Framing) -> Box<dyn ResponseReader> {
+        reader(framing, facts::AnthropicFacts::default())
+    }
+
+    fn coverage(&self) -> Coverage {
+        Coverage {
+            request: parse::KINDS.to_vec(),
+            answer: answer::ANSWER.kinds(),
+            request_unjudged: parse::BLIND.to_vec(),
+            answer_unjudged: answer::ANSWER.blind(),
+            streams: vec![Framing::Events],
         }
     }
 }

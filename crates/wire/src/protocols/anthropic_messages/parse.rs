@@ -6,11 +6,45 @@ use crate::call::{ParseLimits, ParsedCall, WireError};
 use crate::collect::{Collector, Path, elements, root_object, wrong_type};
 use crate::json::{self, Kind, Value};
 
-pub(super) fn parse<'a>(body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCall<'a>, WireError> {
+/// Kinds of segments in a request.
+pub(crate) const KINDS: &[SegmentKind] = &[
+    SegmentKind::System,
+    SegmentKind::User,
+    SegmentKind::Assistant,
+    SegmentKind::Reasoning,
+    SegmentKind::ToolDefinition,
+    SegmentKind::ToolCall,
+    SegmentKind::ToolResult,
+    SegmentKind::Document,
+];
+
+/// What is said to be `Unjudged`.
+pub(crate) const BLIND: &[&str] = &[
+    "base64",
+    "container_upload",
+    "encrypted_content",
+    "file",
+    "mcp_server",
+    "redacted_thinking",
+    "url",
+];
+
+pub(crate) fn parse<'a>(body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCall<'a>, WireError> {
     let document = json::parse(body, limits.json)?;
     let root = root_object(&document)?;
     let mut collector = Collector::new(limits);
-    let here = Path::Root;
+    if !call(&mut collector, &Path::Root, root)? {
+        return Err(WireError::Missing { path: "/messages" });
+    }
+    Ok(collector.call)
+}
+
+/// The members of a call; whether there are messages among them.
+pub(crate) fn call<'a>(
+    collector: &mut Collector<'a>,
+    here: &Path<'_>,
+    root: Value<'_, 'a>,
+) -> Result<bool, WireError> {
     let mut has_messages = false;
     for member in root.children() {
         let key = member.key();
@@ -18,21 +52,18 @@ pub(super) fn parse<'a>(body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCa
         match key.as_ref() {
             "messages" => {
                 has_messages = true;
-                messages(&mut collector, &path, member)?;
+                messages(collector, &path, member)?;
             }
-            "system" => content(&mut collector, SegmentKind::System, &path, member)?,
-            "tools" => tools(&mut collector, &path, member)?,
+            "system" => content(collector, SegmentKind::System, &path, member)?,
+            "tools" => tools(collector, &path, member)?,
             "output_format" | "output_config" => {
                 collector.schema(SegmentKind::System, &path, member)?;
             }
-            "mcp_servers" => mcp_servers(&mut collector, &path, member)?,
-            _ => switch(&mut collector, &path, (key.as_ref(), member))?,
+            "mcp_servers" => mcp_servers(collector, &path, member)?,
+            _ => switch(collector, &path, (key.as_ref(), member))?,
         }
     }
-    if !has_messages {
-        return Err(WireError::Missing { path: "/messages" });
-    }
-    Ok(collector.call)
+    Ok(has_messages)
 }
 
 /// A member that says how to answer, or one that nobody knows yet.

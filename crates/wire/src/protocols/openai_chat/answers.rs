@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, ErrorContext, ErrorKind, RefusalContext};
+use crate::answer::{Answer, ErrorContext, ErrorKind, RefusalContext, StopContext};
+use crate::json::{self, JsonLimits};
 
 pub(super) fn refusal(context: &RefusalContext<'_>) -> Answer {
     let id = format!("chatcmpl-{}", context.decision_id);
@@ -20,6 +21,31 @@ pub(super) fn refusal(context: &RefusalContext<'_>) -> Answer {
                 "logprobs": null, "finish_reason": "content_filter"}],
             "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
         }),
+    )
+}
+
+/// The end of a stream that was stopped: the answer's own id, a reason, the end marker.
+pub(super) fn stop(context: &StopContext<'_>) -> Vec<u8> {
+    let (id, model) = identity(context, "chatcmpl");
+    let data = json!({
+        "id": id, "object": "chat.completion.chunk", "created": context.created_s, "model": model,
+        "choices": [{"index": 0, "delta": {}, "logprobs": null, "finish_reason": "content_filter"}]
+    });
+    format!("data: {data}\n\ndata: [DONE]\n\n").into_bytes()
+}
+
+/// Id and model of the answer that is being streamed, from its first frame.
+pub(crate) fn identity(context: &StopContext<'_>, prefix: &str) -> (String, String) {
+    let first = json::parse(context.first, JsonLimits::default()).ok();
+    let text = |name: &str| {
+        first
+            .as_ref()
+            .and_then(|first| first.root().get_str(name))
+            .map(std::borrow::Cow::into_owned)
+    };
+    (
+        text("id").unwrap_or_else(|| format!("{prefix}-{}", context.decision_id)),
+        text("model").unwrap_or_else(|| context.model.to_owned()),
     )
 }
 

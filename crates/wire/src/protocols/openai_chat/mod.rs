@@ -3,6 +3,7 @@
 //! Source: OpenAI API reference, "Create chat completion"; the same shape is spoken by vLLM,
 //! Ollama, Azure OpenAI and many others, so unknown members are expected and forwarded.
 
+pub(crate) mod answer;
 pub(crate) mod answers;
 mod constrain;
 pub(crate) mod facts;
@@ -10,10 +11,13 @@ pub(crate) mod parse;
 
 use atalaya_model::{Constraints, Redaction};
 
-use crate::answer::{Answer, ErrorContext, RefusalContext};
-use crate::call::{ParseLimits, ParsedCall, WireError};
-use crate::protocol::{AppliedConstraint, Protocol};
-use crate::reader::{EventReader, ResponseReader, WholeReader};
+use crate::answer::{Answer, ErrorContext, RefusalContext, StopContext};
+use crate::call::{ParseLimits, ParsedAnswer, ParsedCall, WireError};
+use crate::coverage::Coverage;
+use crate::framing::Framing;
+use crate::protocol::{AppliedConstraint, Protocol, RequestHead};
+use crate::reader::{ResponseReader, reader};
+use crate::rules::read;
 use crate::weaken::Order;
 
 /// The protocol.
@@ -28,8 +32,21 @@ impl Protocol for OpenAiChat {
         method == "POST" && path.ends_with("/chat/completions")
     }
 
-    fn parse<'a>(&self, body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCall<'a>, WireError> {
+    fn parse<'a>(
+        &self,
+        _: &RequestHead<'_>,
+        body: &'a [u8],
+        limits: &ParseLimits,
+    ) -> Result<ParsedCall<'a>, WireError> {
         parse::parse(body, limits)
+    }
+
+    fn parse_answer<'a>(
+        &self,
+        data: &'a [u8],
+        limits: &ParseLimits,
+    ) -> Result<ParsedAnswer<'a>, WireError> {
+        Ok(read(&answer::ANSWER, data, limits)?.answer())
     }
 
     fn constrain(
@@ -59,11 +76,25 @@ impl Protocol for OpenAiChat {
         answers::stream_error(context)
     }
 
-    fn response_reader(&self, stream: bool) -> Box<dyn ResponseReader> {
-        if stream {
-            Box::new(EventReader::new(facts::OpenAiFacts))
-        } else {
-            Box::new(WholeReader::new(facts::OpenAiFacts))
+    fn end_marker(&self) -> &'static [u8] {
+        b"[DONE]"
+    }
+
+    fn stream_stop(&self, context: &StopContext<'_>) -> Vec<u8> {
+        answers::stop(context)
+    }
+
+    fn response_reader(&self, framing: Framing) -> Box<dyn ResponseReader> {
+        reader(framing, facts::OpenAiFacts)
+    }
+
+    fn coverage(&self) -> Coverage {
+        Coverage {
+            request: parse::KINDS.to_vec(),
+            answer: answer::ANSWER.kinds(),
+            request_unjudged: parse::BLIND.to_vec(),
+            answer_unjudged: answer::ANSWER.blind(),
+            streams: vec![Framing::Events],
         }
     }
 }

@@ -6,6 +6,28 @@ use crate::call::{ParseLimits, ParsedCall, WireError};
 use crate::collect::{Collector, Path, elements, root_object, wrong_type};
 use crate::json::{self, Kind, Value};
 
+/// Kinds of segments in a request.
+pub(super) const KINDS: &[SegmentKind] = &[
+    SegmentKind::System,
+    SegmentKind::User,
+    SegmentKind::Assistant,
+    SegmentKind::Reasoning,
+    SegmentKind::ToolDefinition,
+    SegmentKind::ToolCall,
+    SegmentKind::ToolResult,
+    SegmentKind::Document,
+];
+
+/// What is said to be `Unjudged`.
+pub(super) const BLIND: &[&str] = &[
+    "audio",
+    "file",
+    "file_id",
+    "image_url",
+    "input_audio",
+    "video_url",
+];
+
 pub(super) fn parse<'a>(body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCall<'a>, WireError> {
     let document = json::parse(body, limits.json)?;
     let root = root_object(&document)?;
