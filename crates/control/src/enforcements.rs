@@ -39,11 +39,37 @@ impl Control {
         new: NewEnforcement,
         author: &str,
     ) -> Result<Enforcement, ControlError> {
+        self.enforce_as(new_id(), new, author).await
+    }
+
+    /// The same under an id that follows from what is done: enforced again, it stays what it was,
+    /// also if it has ended meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::enforce`].
+    pub async fn enforce_once(
+        &self,
+        id: &str,
+        new: NewEnforcement,
+        author: &str,
+    ) -> Result<Enforcement, ControlError> {
+        match self.store.enforcement(id).await? {
+            Some(known) => Ok(known),
+            None => self.enforce_as(id.to_owned(), new, author).await,
+        }
+    }
+
+    async fn enforce_as(
+        &self,
+        id: String,
+        new: NewEnforcement,
+        author: &str,
+    ) -> Result<Enforcement, ControlError> {
         let subject = checked_subject(&new.subject)?;
         check_effect(&new.effect)?;
         let now = self.now();
         let enforcement = Enforcement {
-            id: new_id(),
+            id,
             subject,
             effect: new.effect,
             reason: text("reason", &new.reason)?,

@@ -15,6 +15,7 @@ use crate::delta::{DeltaFolder, Runtime};
 use crate::error::LakeError;
 use crate::flush;
 use crate::gateway::Gateway;
+use crate::hold::LegalHold;
 use crate::record::DECISIONS;
 use crate::snapshot::Snapshot;
 
@@ -36,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) counters: Mutex<Counters>,
     /// Identity of the journal that is followed.
     pub(crate) chain: Mutex<Option<Uuid>>,
+    /// What retention must not touch.
+    pub(crate) holds: Mutex<Vec<LegalHold>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -114,8 +117,14 @@ impl Lake {
                 flushing: Mutex::new(()),
                 counters: Mutex::new(Counters::default()),
                 chain: Mutex::new(None),
+                holds: Mutex::default(),
             }),
         })
+    }
+
+    /// What retention must not touch from now on; replaces what was set before.
+    pub fn set_holds(&self, holds: Vec<LegalHold>) {
+        *self.inner.holds.lock() = holds;
     }
 
     /// Names of the tables.

@@ -47,6 +47,7 @@ mod error;
 mod flush;
 mod follow;
 mod gateway;
+mod hold;
 mod ingest;
 mod lake;
 mod maintain;
@@ -60,6 +61,7 @@ mod time;
 pub use config::{LakeConfig, Ports};
 pub use error::LakeError;
 pub use follow::Follower;
+pub use hold::LegalHold;
 pub use ingest::{
     IngestError, IngestFormat, IngestOptions, IngestProgress, IngestReport, MissingTime,
 };

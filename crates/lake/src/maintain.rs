@@ -72,7 +72,11 @@ impl Lake {
         let today = day_of((self.inner.ports.clock)().0);
         let oldest_kept = today.saturating_sub(i32::try_from(days).unwrap_or(i32::MAX));
         let mut removed = folder.files();
-        removed.retain(|file| file.day < oldest_kept);
+        let holds = self.inner.holds.lock().clone();
+        removed.retain(|file| {
+            let held = holds.iter().any(|h| h.covers(folder.table.name, file.day));
+            file.day < oldest_kept && !held
+        });
         if removed.is_empty() {
             return Ok(());
         }

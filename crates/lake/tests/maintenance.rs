@@ -65,6 +65,33 @@ fn a_late_settlement_finds_its_row_in_a_merged_file() {
 }
 
 #[test]
+fn a_legal_hold_beats_retention() {
+    let world = World::with(|config| {
+        config.retention_days = vec![("*".to_owned(), 30)];
+    });
+    for (id, time) in [("a", "2020-01-01T00:00:00Z"), ("b", "2020-01-02T12:00:00Z")] {
+        for table in ["AuditLog", "APIAccessLog"] {
+            world.append(&format!(
+                r#"{{"$table":"{table}","EventId":"{id}","TimeGenerated":"{time}"}}"#
+            ));
+        }
+    }
+    world.flush();
+    let at = |text| atalaya_model::Timestamp::parse_rfc3339(text).unwrap();
+    world.lake().set_holds(vec![atalaya_lake::LegalHold {
+        tables: vec!["AuditLog".to_owned()],
+        from: at("2020-01-02T00:00:00Z"),
+        until: Some(at("2020-01-02T23:00:00Z")),
+    }]);
+    world.lake().maintain().unwrap();
+    assert_eq!(world.count("AuditLog"), 1, "the held day");
+    assert_eq!(world.count("APIAccessLog"), 0);
+    world.lake().set_holds(Vec::new());
+    world.lake().maintain().unwrap();
+    assert_eq!(world.count("AuditLog"), 0);
+}
+
+#[test]
 fn retention_drops_whole_days() {
     let world = World::with(|config| {
         config.retention_days = vec![("AuditLog".to_owned(), 30), ("*".to_owned(), 10_000)];

@@ -31,6 +31,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("atalaya-detect", 2, &["atalaya-store"]),
     ("atalaya-gateway", 2, &[]),
     ("atalaya-control", 2, &["atalaya-store"]),
+    ("atalaya-respond", 2, &["atalaya-journal", "atalaya-store"]),
     ("atalaya-server", 3, &[]),
     ("atalaya", 3, &["atalaya-server"]),
     // Tools beside the product.

@@ -2,7 +2,8 @@
 //! each rule did last, and what the gateway is told: keys, enforcement, limits, policies. A restart
 //! neither forgets an alert nor raises it twice, and nobody gains a minute's quota by it.
 //!
-//! Everything goes through the [`Store`] and [`ControlStore`] traits; [`SqliteStore`] is the single-node form. A
+//! Everything goes through the [`Store`], [`ControlStore`] and [`DocumentStore`] traits;
+//! [`SqliteStore`] is the single-node form. A
 //! PostgreSQL form has to pass the same conformance tests (`tests/`), which know only the trait.
 //!
 //! Trade-off: an alert is kept as one JSON document beside the few columns that lists are
@@ -12,6 +13,7 @@
 
 mod alerts;
 mod control;
+mod documents;
 mod error;
 mod rules;
 mod sqlite;
@@ -22,6 +24,9 @@ use atalaya_model::{Alert, AlertStatus, Timestamp};
 pub use alerts::{ALERTS_LISTED_MAX, AlertFilter, Growth, Insertion, NewAlert, StoredAlert};
 pub use control::{
     AdminRole, AdminToken, CONTROL_LISTED_MAX, ControlStore, NewPolicyRevision, PolicyRevision,
+};
+pub use documents::{
+    CustodyEntry, DOCUMENTS_LISTED_MAX, Document, DocumentFilter, DocumentStore, StepEntry,
 };
 pub use error::StoreError;
 pub use rules::RuleState;

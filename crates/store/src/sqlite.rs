@@ -7,6 +7,7 @@
 
 mod alerts;
 mod control;
+mod documents;
 mod migrations;
 mod rules;
 

@@ -9,6 +9,7 @@ use crate::StoreError;
 const STEPS: &[&str] = &[
     include_str!("migrations/0001_alerts_and_rules.sql"),
     include_str!("migrations/0002_control.sql"),
+    include_str!("migrations/0003_response.sql"),
 ];
 
 /// Runs the steps that the file has not seen, all or none.

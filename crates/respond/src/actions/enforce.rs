@@ -1,0 +1,278 @@
+//! Measures at the gateway: block, quarantine, limit the rate, and lift them again.
+//!
+//! Every measure ends by itself unless the runbook says otherwise: a machine that was wrong
+//! should not need a person to notice.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::{Action, ActionError, Call, Parameter, optional, required};
+use crate::context::ENTITY_KINDS;
+use crate::duration;
+use crate::ports::{Enforcement, Measure, Order, Ports};
+
+/// How long a measure lasts when nobody says.
+const LASTS_DEFAULT: &str = "1h";
+
+const TARGET: &[Parameter] = &[
+    required(
+        "target",
+        "kind of entity, or several of which the first that is known counts: caller, key, session, address, agent, tool, model",
+    ),
+    optional("value", "which one; the alert's by default"),
+    optional("for", "how long, e.g. 1h; `forever` never ends by itself"),
+    optional("reason", "why, for the log"),
+];
+
+const LIMITED: &[Parameter] = &[
+    required("target", "kind of entity, or several"),
+    required("per_minute", "most calls a minute"),
+    optional("value", "which one; the alert's by default"),
+    optional("for", "how long"),
+    optional("reason", "why, for the log"),
+];
+
+/// The target of a step: the first kind that the facts know.
+pub(super) fn target(call: &Call) -> Result<(String, String), ActionError> {
+    let kinds = call.list("target");
+    let value = call.text("value");
+    for kind in &kinds {
+        if !ENTITY_KINDS.iter().any(|(_, name)| name == kind) && kind != "input" {
+            return Err(ActionError::Final(format!("`{kind}` is no kind of entity")));
+        }
+        let found = if value.is_empty() {
+            call.context.text(kind)
+        } else {
+            value.clone()
+        };
+        if !found.is_empty() {
+            return Ok((kind.clone(), found));
+        }
+    }
+    Err(ActionError::Skipped(format!(
+        "the alert names no {}",
+        kinds.join(" or ")
+    )))
+}
+
+fn describe(call: &Call, verb: &str) -> String {
+    match target(call) {
+        Ok((kind, value)) => format!(
+            "{verb} {kind} {value} for {}",
+            call.text_or("for", LASTS_DEFAULT)
+        ),
+        Err(error) => format!("nothing: {error}"),
+    }
+}
+
+fn gateway(ports: &Ports) -> Result<&dyn Enforcement, ActionError> {
+    ports
+        .enforcement
+        .as_deref()
+        .ok_or_else(|| ActionError::Final("no gateway can be reached from here".to_owned()))
+}
+
+/// Imposes a measure on the step's target.
+pub(super) async fn impose(
+    call: &Call,
+    ports: &Ports,
+    measure: Measure,
+    (kind, value): (String, String),
+) -> Result<Value, ActionError> {
+    let lasts = call.text_or("for", LASTS_DEFAULT);
+    let expires = if lasts == "forever" {
+        None
+    } else {
+        let lasts = duration::parse(&lasts)
+            .ok_or_else(|| ActionError::Final(format!("`for: {lasts}` is no duration")))?;
+        Some(atalaya_model::Timestamp(
+            ports.now().0.saturating_add(duration::micros(lasts)),
+        ))
+    };
+    let incident = call.context.incident_id.clone().unwrap_or_default();
+    let order = Order {
+        key: call.key.clone(),
+        kind: kind.clone(),
+        value: value.clone(),
+        measure,
+        reason: call.text_or("reason", &format!("{} {incident}", call.title)),
+        author: call.author.clone(),
+        expires,
+    };
+    let id = gateway(ports)?.impose(&order).await?;
+    Ok(json!({
+        "id": id, "measure": measure.as_str(), "kind": kind, "value": value,
+        "expires": expires.map(atalaya_model::Timestamp::to_rfc3339),
+    }))
+}
+
+/// Lifts what [`impose`] imposed.
+pub(super) async fn lift(call: &Call, output: &Value, ports: &Ports) -> Result<Value, ActionError> {
+    let id = output.get("id").and_then(Value::as_str).unwrap_or_default();
+    let was_in_force = gateway(ports)?
+        .lift(id, &call.author, &format!("undo of {}", call.title))
+        .await?;
+    Ok(json!({"id": id, "lifted": was_in_force}))
+}
+
+macro_rules! measure {
+    ($(#[$doc:meta])* $type:ident, $name:literal, $summary:literal, $verb:literal, $parameters:expr, $measure:expr) => {
+        $(#[$doc])*
+        pub(super) struct $type;
+
+        #[async_trait]
+        impl Action for $type {
+            fn name(&self) -> &'static str {
+                $name
+            }
+            fn summary(&self) -> &'static str {
+                $summary
+            }
+            fn parameters(&self) -> &'static [Parameter] {
+                $parameters
+            }
+            fn activity(&self) -> &'static str {
+                "restrict-access"
+            }
+            fn can_be_undone(&self) -> bool {
+                true
+            }
+            fn plan(&self, call: &Call) -> String {
+                describe(call, $verb)
+            }
+            async fn run(&self, call: &Call, ports: &Ports) -> Result<Value, ActionError> {
+                let measure: fn(&Call) -> Result<Measure, ActionError> = $measure;
+                impose(call, ports, measure(call)?, target(call)?).await
+            }
+            async fn undo(&self, call: &Call, out: &Value, ports: &Ports) -> Result<Value, ActionError> {
+                lift(call, out, ports).await
+            }
+        }
+    };
+}
+
+measure!(
+    /// Calls are refused.
+    Block, "block", "refuse every call of an entity at the gateway", "block", TARGET,
+    |_| Ok(Measure::Block)
+);
+measure!(
+    /// Calls are refused and kept.
+    Quarantine, "quarantine", "refuse calls of an entity and keep them for an analyst", "quarantine", TARGET,
+    |_| Ok(Measure::Quarantine)
+);
+measure!(
+    /// Fewer calls.
+    RateLimit, "rate_limit", "limit how often an entity may call", "limit the rate of", LIMITED,
+    |call| {
+        let per_minute = call.number("per_minute").and_then(|n| u32::try_from(n).ok());
+        per_minute.map(Measure::RateLimit).ok_or_else(|| {
+            ActionError::Final("`per_minute` is no whole number".to_owned())
+        })
+    }
+);
+
+/// One input, recognised by its hash, is not processed any further.
+pub(super) struct QuarantineInput;
+
+#[async_trait]
+impl Action for QuarantineInput {
+    fn name(&self) -> &'static str {
+        "quarantine_input"
+    }
+    fn summary(&self) -> &'static str {
+        "do not process an input any further: equal ones are refused at the gateway"
+    }
+    fn parameters(&self) -> &'static [Parameter] {
+        const {
+            &[
+                optional(
+                    "hash",
+                    "content hashes; those of the alert's records by default",
+                ),
+                optional("query", "KQL that gives hashes in its first column"),
+                optional("for", "how long"),
+                optional("reason", "why, for the log"),
+            ]
+        }
+    }
+    fn activity(&self) -> &'static str {
+        "restrict-access"
+    }
+    fn can_be_undone(&self) -> bool {
+        true
+    }
+    fn plan(&self, call: &Call) -> String {
+        let hashes = call.list("hash");
+        if hashes.is_empty() {
+            "quarantine the inputs that the query finds".to_owned()
+        } else {
+            format!("quarantine {} inputs: {}", hashes.len(), hashes.join(" "))
+        }
+    }
+    async fn run(&self, call: &Call, ports: &Ports) -> Result<Value, ActionError> {
+        /// Most inputs that one step quarantines.
+        const INPUTS_MAX: usize = 256;
+        let mut hashes = call.list("hash");
+        let query = call.text("query");
+        if hashes.is_empty() && !query.is_empty() {
+            let rows = super::query::rows(&query, INPUTS_MAX, ports).await?;
+            let first = rows.rows.iter().filter_map(|row| row.first());
+            hashes = first.map(crate::context::text_of).collect();
+        }
+        hashes.retain(|hash| !hash.is_empty());
+        hashes.sort();
+        hashes.dedup();
+        hashes.truncate(INPUTS_MAX);
+        if hashes.is_empty() {
+            return Err(ActionError::Skipped(
+                "no input is known by its hash".to_owned(),
+            ));
+        }
+        let mut ids = Vec::new();
+        for hash in &hashes {
+            let one = Call {
+                key: format!("{}/{hash}", call.key),
+                ..call.clone()
+            };
+            let target = ("input".to_owned(), hash.clone());
+            let made = impose(&one, ports, Measure::Quarantine, target).await?;
+            ids.push(made.get("id").cloned().unwrap_or_default());
+        }
+        Ok(json!({"inputs": hashes, "ids": ids}))
+    }
+    async fn undo(&self, call: &Call, output: &Value, ports: &Ports) -> Result<Value, ActionError> {
+        let ids = output.get("ids").and_then(Value::as_array);
+        let mut lifted = 0;
+        for id in ids.into_iter().flatten() {
+            lift(call, &json!({"id": id}), ports).await?;
+            lifted += 1;
+        }
+        Ok(json!({"lifted": lifted}))
+    }
+}
+
+/// Ends a measure before its time.
+pub(super) struct Lift;
+
+#[async_trait]
+impl Action for Lift {
+    fn name(&self) -> &'static str {
+        "lift"
+    }
+    fn summary(&self) -> &'static str {
+        "end a measure at the gateway before its time"
+    }
+    fn parameters(&self) -> &'static [Parameter] {
+        const { &[required("id", "the id that the measure's step gave")] }
+    }
+    fn activity(&self) -> &'static str {
+        "restore-capabilities"
+    }
+    fn plan(&self, call: &Call) -> String {
+        format!("lift {}", call.text("id"))
+    }
+    async fn run(&self, call: &Call, ports: &Ports) -> Result<Value, ActionError> {
+        lift(call, &json!({"id": call.text("id")}), ports).await
+    }
+}
