@@ -36,6 +36,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("atalaya", 3, &["atalaya-server"]),
     // Tools beside the product.
     ("atalaya-bench-gateway", 3, &[]),
+    ("atalaya-bench-query", 3, &[]),
 ];
 
 /// Engines whose compile time or reach must stay behind one crate.
