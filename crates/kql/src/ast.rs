@@ -188,6 +188,12 @@ pub enum OperatorKind {
     Scan(Box<ScanArgs>),
     /// `invoke f(…)`
     Invoke(Name, Vec<NamedExpr>),
+    /// `fork name = (…) (…)`
+    Fork(Vec<(Option<Name>, Vec<Operator>)>),
+    /// `facet by column, … with (…)`
+    Facet(Vec<Name>, Vec<Operator>),
+    /// `reduce by expression with option = value, …`
+    Reduce(Expr, Vec<(Name, Expr)>),
     /// An operator that is known but not supported, or not known at all.
     Unsupported(Name),
 }

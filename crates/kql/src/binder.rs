@@ -15,19 +15,21 @@ mod names;
 mod plugins;
 mod project;
 mod range;
+mod reduce;
 mod rel;
 mod sampling;
 mod scan;
 mod scope;
 mod search;
 mod series;
+mod several;
 mod top_nested;
 mod union;
 
 use atalaya_model::{Diagnostic, Level, Span};
 
 use crate::ast::{LetValue, Script};
-use crate::bound::{BoundQuery, ColumnDef, RelNode, Render};
+use crate::bound::{BoundQuery, ColumnDef, Further, RelNode, Render};
 use crate::catalog::Catalog;
 use crate::parser::parse;
 pub use foreign::check_stored_function;
@@ -94,6 +96,7 @@ pub fn bind_with(
         options,
         diagnostics: parsed.diagnostics,
         materialized: Vec::new(),
+        further: Vec::new(),
         render: None,
         depth: 0,
         answers,
@@ -106,6 +109,7 @@ pub fn bind_with(
     let query = query.filter(|_| !has_errors).map(|root| BoundQuery {
         materialized: binder.materialized,
         root,
+        further: binder.further,
         render: binder.render,
     });
     Bound {
@@ -126,6 +130,7 @@ pub(crate) struct Binder<'b> {
     pub(crate) options: BindOptions,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) materialized: Vec<RelNode>,
+    pub(crate) further: Vec<Further>,
     pub(crate) render: Option<Render>,
     depth: usize,
     answers: &'b [Vec<ColumnDef>],
@@ -140,6 +145,10 @@ impl Binder<'_> {
         self.stored_functions(&mut env, &text, None);
         for binding in &script.lets {
             self.bind_let(&mut env, binding);
+            if !std::mem::take(&mut self.further).is_empty() {
+                let message = "several results cannot be one table".to_owned();
+                self.error("KQL011", binding.name.span, message);
+            }
         }
         let Some(query) = &script.query else {
             if self.diagnostics.is_empty() {
@@ -162,6 +171,7 @@ impl Binder<'_> {
             let query = BoundQuery {
                 materialized: self.materialized.clone(),
                 root: rows,
+                further: Vec::new(),
                 render: None,
             };
             self.question = Some(Question { query, kind });

@@ -406,6 +406,15 @@ pub struct Render {
     pub properties: Vec<(String, String)>,
 }
 
+/// One of several results.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Further {
+    /// What the query calls it.
+    pub name: Option<String>,
+    /// Its rows.
+    pub root: RelNode,
+}
+
 /// A whole query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BoundQuery {
@@ -413,6 +422,8 @@ pub struct BoundQuery {
     pub materialized: Vec<RelNode>,
     /// The query.
     pub root: RelNode,
+    /// Its results after the first one: of `fork` and `facet`.
+    pub further: Vec<Further>,
     /// How the result wants to be shown.
     pub render: Option<Render>,
 }

@@ -5,6 +5,7 @@ mod extraction;
 mod operators;
 mod scan;
 mod series;
+mod several;
 mod sources;
 
 use atalaya_model::{Diagnostic, Span};

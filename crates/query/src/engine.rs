@@ -125,6 +125,26 @@ pub struct QueryResult {
     pub truncated: bool,
     /// How the result wants to be shown.
     pub render: Option<Render>,
+    /// What a query with several results calls this one.
+    pub name: Option<String>,
+    /// Results after the first one: of `fork` and `facet`.
+    pub further: Vec<QueryResult>,
+}
+
+impl QueryResult {
+    /// A result without rows.
+    #[must_use]
+    pub const fn empty(columns: Vec<ResultColumn>) -> Self {
+        Self {
+            columns,
+            rows: Vec::new(),
+            warnings: Vec::new(),
+            truncated: false,
+            render: None,
+            name: None,
+            further: Vec::new(),
+        }
+    }
 }
 
 /// Why a query gave no result. The text never holds rows.
@@ -193,11 +213,9 @@ impl Engine {
         let (query, warnings) = self.bind(kql, options).await?;
         if options.skip_if_nothing_to_read && self.has_nothing_to_read(&query, options) {
             return Ok(QueryResult {
-                columns: result_columns(&query.root.schema),
-                rows: Vec::new(),
                 warnings,
-                truncated: false,
                 render: query.render,
+                ..QueryResult::empty(result_columns(&query.root.schema))
             });
         }
         let mut result = self.execute(query, options, None).await?;
@@ -273,12 +291,13 @@ impl Engine {
     }
 
     fn has_nothing_to_read(&self, query: &BoundQuery, options: &QueryOptions) -> bool {
-        empty::is_empty(
-            &query.root,
-            &query.materialized,
-            self.source.as_ref(),
-            options.range,
-        )
+        query.further.is_empty()
+            && empty::is_empty(
+                &query.root,
+                &query.materialized,
+                self.source.as_ref(),
+                options.range,
+            )
     }
 
     async fn bind(
@@ -413,7 +432,13 @@ struct Shared {
 impl Job {
     async fn run(self, query: BoundQuery) -> Result<QueryResult, QueryError> {
         let context = self.context().map_err(|e| self.failed(&e))?;
-        let columns = result_columns(&query.root.schema);
+        let first = std::iter::once((None, &query.root.schema));
+        let further = query.further.iter();
+        let further = further.map(|further| (further.name.clone(), &further.root.schema));
+        let shapes: Vec<_> = first
+            .chain(further)
+            .map(|(name, schema)| (name, result_columns(schema)))
+            .collect();
         let render = query.render.clone();
         let lowering = Lowering::new(
             &context,
@@ -426,7 +451,7 @@ impl Job {
             None => lowering,
         };
         let one_more = self.options.rows_max.saturating_add(1);
-        let batches = lowering
+        let results = lowering
             .execute(query, one_more)
             .await
             .map_err(|error| match error {
@@ -435,15 +460,26 @@ impl Job {
                 LowerError::Limit(reason) => QueryError::Failed(reason),
                 LowerError::Engine(error) => self.failed(&error),
             })?;
-        let mut rows = read_rows(&columns, &batches);
-        let truncated = rows.len() > self.options.rows_max;
-        rows.truncate(self.options.rows_max);
+        let mut results = shapes
+            .into_iter()
+            .zip(results)
+            .map(|((name, columns), batches)| {
+                let mut rows = read_rows(&columns, &batches);
+                let truncated = rows.len() > self.options.rows_max;
+                rows.truncate(self.options.rows_max);
+                QueryResult {
+                    rows,
+                    truncated,
+                    name,
+                    ..QueryResult::empty(columns)
+                }
+            });
+        let first = results.next();
+        let first = first.ok_or_else(|| QueryError::Failed("there is no result".to_owned()))?;
         Ok(QueryResult {
-            columns,
-            rows,
-            warnings: Vec::new(),
-            truncated,
             render,
+            further: results.collect(),
+            ..first
         })
     }
 

@@ -13,6 +13,7 @@ mod expand;
 mod expr;
 mod external;
 mod join;
+mod moments;
 mod need;
 mod networks;
 mod resolve;
@@ -127,26 +128,30 @@ impl<'a> Lowering<'a> {
         self
     }
 
-    /// Runs the query; at most `rows_max` rows.
+    /// Runs the query: its result and further ones, at most `rows_max` rows each.
     pub(crate) async fn execute(
         mut self,
         query: BoundQuery,
         rows_max: usize,
-    ) -> Lowered<Vec<RecordBatch>> {
+    ) -> Lowered<Vec<Vec<RecordBatch>>> {
         for mut node in query.materialized {
             self.resolve(&mut node).await?;
             let all = Need::all(&node.schema);
             let held = self.hold(&node, &all).await?;
             self.materialized.push(held);
         }
-        let mut root = query.root;
-        self.resolve(&mut root).await?;
-        let need = Need::all(&root.schema);
-        let plan = self.node(&root, &need, &Bounds::default()).await?;
-        let plan = LogicalPlanBuilder::from(plan)
-            .limit(0, Some(rows_max))?
-            .build()?;
-        self.collect(plan, rows_max).await
+        let further = query.further.into_iter().map(|further| further.root);
+        let mut results = Vec::new();
+        for mut root in std::iter::once(query.root).chain(further) {
+            self.resolve(&mut root).await?;
+            let need = Need::all(&root.schema);
+            let plan = self.node(&root, &need, &Bounds::default()).await?;
+            let plan = LogicalPlanBuilder::from(plan)
+                .limit(0, Some(rows_max))?
+                .build()?;
+            results.push(self.collect(plan, rows_max).await?);
+        }
+        Ok(results)
     }
 
     /// Executes a node and keeps its rows.

@@ -3,15 +3,16 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, Expr, GroupsAccumulator, Signature,
+    Volatility,
 };
 
-use crate::aggregates::{Aggregate, AggregateCall, State};
+use crate::aggregates::{Aggregate, AggregateCall, Columns, Start, State};
 use crate::types::{self, Type};
 use crate::value::{Value, binary};
 
@@ -64,16 +65,173 @@ impl AggregateUDFImpl for KqlAggregate {
     }
 
     fn accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        let state = (self.aggregate.start)(&AggregateCall {
+        Ok(match self.aggregate.start {
+            Start::Rows(start) => Box::new(KqlAccumulator {
+                state: start(&self.known()),
+                arg_types: self.arg_types.clone(),
+                result: self.result,
+            }),
+            Start::Columns(start) => Box::new(OneGroup(start(&self.known()))),
+        })
+    }
+
+    fn groups_accumulator_supported(&self, _: AccumulatorArgs<'_>) -> bool {
+        matches!(self.aggregate.start, Start::Columns(_))
+    }
+
+    fn create_groups_accumulator(
+        &self,
+        _: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
+        match self.aggregate.start {
+            Start::Columns(start) => {
+                let (arg_types, constants) = (self.arg_types.clone(), self.constants.clone());
+                let result = self.result;
+                let fresh = move || {
+                    start(&AggregateCall {
+                        arg_types: &arg_types,
+                        constants: &constants,
+                        result,
+                    })
+                };
+                Ok(Box::new(AllGroups {
+                    columns: fresh(),
+                    fresh: Box::new(fresh),
+                    count: 0,
+                }))
+            }
+            Start::Rows(_) => {
+                datafusion::common::internal_err!("{} has a state for each group", self.name())
+            }
+        }
+    }
+}
+
+impl KqlAggregate {
+    fn known(&self) -> AggregateCall<'_> {
+        AggregateCall {
             arg_types: &self.arg_types,
             constants: &self.constants,
             result: self.result,
-        });
-        Ok(Box::new(KqlAccumulator {
-            state,
-            arg_types: self.arg_types.clone(),
-            result: self.result,
-        }))
+        }
+    }
+}
+
+/// All rows are of one group.
+struct OneGroup(Box<dyn Columns>);
+
+impl std::fmt::Debug for OneGroup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OneGroup")
+    }
+}
+
+impl Accumulator for OneGroup {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let rows = values.first().map_or(0, |column| column.len());
+        self.0.update(values, &mut (0..rows).map(|row| (row, 0)));
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        ScalarValue::try_from_array(&self.0.finish(1), 0)
+    }
+
+    fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::try_from_array(&self.0.save(1), 0)?])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let saved = states.first().and_then(|column| column.as_binary_opt());
+        if let Some(saved) = saved {
+            let rows = arrow::array::Array::len(saved);
+            self.0.merge(saved, &mut (0..rows).map(|row| (row, 0)));
+        }
+        Ok(())
+    }
+}
+
+/// Groups by number.
+struct AllGroups {
+    columns: Box<dyn Columns>,
+    fresh: Box<dyn Fn() -> Box<dyn Columns> + Send + Sync>,
+    count: usize,
+}
+
+/// Rows, and the group of each, that a filter lets through.
+fn rows_of<'r>(
+    groups: impl Iterator<Item = usize> + 'r,
+    filter: Option<&'r BooleanArray>,
+) -> impl Iterator<Item = (usize, usize)> + 'r {
+    let passes = move |row: usize| {
+        filter.is_none_or(|filter| arrow::array::Array::is_valid(filter, row) && filter.value(row))
+    };
+    groups.enumerate().filter(move |(row, _)| passes(*row))
+}
+
+impl AllGroups {
+    fn taken(&mut self, emit: EmitTo) -> usize {
+        let first = match emit {
+            EmitTo::All => self.count,
+            EmitTo::First(first) => first,
+        };
+        self.count -= first;
+        first
+    }
+}
+
+impl GroupsAccumulator for AllGroups {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        count: usize,
+    ) -> Result<()> {
+        self.count = count;
+        let mut rows = rows_of(groups.iter().copied(), filter);
+        self.columns.update(values, &mut rows);
+        Ok(())
+    }
+
+    fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
+        let first = self.taken(emit);
+        Ok(self.columns.finish(first))
+    }
+
+    fn state(&mut self, emit: EmitTo) -> Result<Vec<ArrayRef>> {
+        let first = self.taken(emit);
+        Ok(vec![Arc::new(self.columns.save(first))])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], count: usize) -> Result<()> {
+        self.count = count;
+        let saved = states.first().and_then(|column| column.as_binary_opt());
+        if let Some(saved) = saved {
+            let mut rows = groups.iter().copied().enumerate();
+            self.columns.merge(saved, &mut rows);
+        }
+        Ok(())
+    }
+
+    fn convert_to_state(
+        &self,
+        values: &[ArrayRef],
+        filter: Option<&BooleanArray>,
+    ) -> Result<Vec<ArrayRef>> {
+        // Each row is a group of its own.
+        let count = values.first().map_or(0, |column| column.len());
+        let mut columns = (self.fresh)();
+        columns.update(values, &mut rows_of(0..count, filter));
+        Ok(vec![Arc::new(columns.save(count))])
+    }
+
+    fn size(&self) -> usize {
+        self.columns.size()
     }
 }
 

@@ -32,6 +32,26 @@ pub fn write(
     width: Option<u16>,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    if format != Format::Json {
+        // One after the other; in JSON they are part of the object.
+        write_one(result, format, width, out)?;
+        for further in &result.further {
+            if let (Format::Table, Some(name)) = (format, &further.name) {
+                writeln!(out, "{name}")?;
+            }
+            write_one(further, format, width, out)?;
+        }
+        return Ok(());
+    }
+    write_one(result, format, width, out)
+}
+
+fn write_one(
+    result: &QueryResult,
+    format: Format,
+    width: Option<u16>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     match format {
         Format::Table => table::write(result, width, out),
         Format::Json => json::write(result, out),

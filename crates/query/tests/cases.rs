@@ -25,6 +25,11 @@ fn order_is_kept() {
     run(include_str!("cases/order.yml"));
 }
 
+#[test]
+fn plugins_and_sketches() {
+    run(include_str!("cases/plugins.yml"));
+}
+
 fn run(text: &str) {
     let cases: Vec<Case> = atalaya_yaml::parse(text).unwrap_or_else(|d| panic!("{d:?}"));
     let (engine, _folder) = engine(&[]);

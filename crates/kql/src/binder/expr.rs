@@ -464,7 +464,9 @@ impl Binder<'_> {
                 }
                 Some(self.binary(operator, now, offset, span))
             }
-            "extract" | "extract_json" | "extractjson" => self.extracted(scope, name, args, span),
+            "extract" | "extract_json" | "extractjson" | "percentile_tdigest" => {
+                self.extracted(scope, name, args, span)
+            }
             "ingestion_time" if args.is_empty() => {
                 let is_time = |column: &crate::bound::ColumnDef| column.name == "TimeGenerated";
                 if scope.columns.iter().any(is_time) {

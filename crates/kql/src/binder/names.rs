@@ -29,6 +29,14 @@ const TRANSPARENT: [&str; 22] = [
     "next",
 ];
 
+/// Functions whose result is named after their first argument, with this before it.
+const PREFIXED: [(&str, &str); 4] = [
+    ("dcount_hll", "dcount_hll_"),
+    ("percentile_tdigest", "percentile_tdigest_"),
+    ("percentiles_array_tdigest", "percentile_tdigest_"),
+    ("treepath", "tree_"),
+];
+
 /// The name that an expression gives its column, if it gives one.
 pub(crate) fn implied(expr: &Expr) -> Option<String> {
     match &expr.kind {
@@ -39,6 +47,14 @@ pub(crate) fn implied(expr: &Expr) -> Option<String> {
             ExprKind::Long(at) => Some(format!("{}_{at}", implied(base)?)),
             _ => None,
         },
+        ExprKind::Call(name, args) if PREFIXED.iter().any(|(known, _)| known == name) => {
+            let (_, prefix) = PREFIXED.iter().find(|(known, _)| known == name)?;
+            Some(format!("{prefix}{}", implied(&args.first()?.expr)?))
+        }
+        ExprKind::Call(name, _) if name == "hll_merge" => Some("hll_merged_result".to_owned()),
+        ExprKind::Call(name, _) if matches!(name.as_str(), "tdigest_merge" | "merge_tdigest") => {
+            Some("tdigests_merge_result".to_owned())
+        }
         ExprKind::Call(name, args) if TRANSPARENT.contains(&name.as_str()) => {
             implied(&args.first()?.expr)
         }

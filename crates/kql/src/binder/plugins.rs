@@ -5,13 +5,14 @@ mod activity;
 mod geo;
 mod narrow;
 mod rolling;
+mod segments;
 
 use atalaya_model::Span;
 
 use super::Binder;
 use super::scope::{Env, Value};
 use crate::ast::{EvaluateArgs, ExprKind, NamedExpr};
-use crate::bound::RelNode;
+use crate::bound::{ColumnDef, RelNode};
 
 /// A plugin written in KQL.
 struct Plugin {
@@ -27,6 +28,18 @@ const PLUGINS: &[Plugin] = &[
     Plugin {
         name: "activity_counts_metrics",
         write: activity::activity_counts_metrics,
+    },
+    Plugin {
+        name: "autocluster",
+        write: segments::autocluster,
+    },
+    Plugin {
+        name: "basket",
+        write: segments::basket,
+    },
+    Plugin {
+        name: "diffpatterns",
+        write: segments::diffpatterns,
     },
     Plugin {
         name: "geo_line_lookup",
@@ -65,6 +78,8 @@ struct Problem {
 struct Arguments<'a> {
     source: &'a str,
     args: &'a [NamedExpr],
+    /// Columns of the rows that the plugin is given.
+    columns: &'a [ColumnDef],
     span: Span,
 }
 
@@ -155,6 +170,7 @@ impl Binder<'_> {
         let written = (plugin.write)(&Arguments {
             source: &self.source,
             args: &args.args,
+            columns: &node.schema,
             span,
         });
         match written {

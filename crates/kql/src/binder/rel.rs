@@ -12,13 +12,10 @@ use crate::catalogue::{OPERATORS, WINDOWS};
 /// Further operators of Kusto's, so that nobody takes them for typing mistakes.
 const KUSTO_OPERATORS: &[&str] = &[
     "externaldata",
-    "facet",
     "find",
-    "fork",
     "graph-match",
     "macro-expand",
     "make-graph",
-    "reduce",
 ];
 
 impl Binder<'_> {
@@ -43,7 +40,17 @@ impl Binder<'_> {
         operators: &[Operator],
     ) -> Option<RelNode> {
         let mut node = input;
-        for operator in operators {
+        for (at, operator) in operators.iter().enumerate() {
+            let is_last = at + 1 == operators.len();
+            let splits = matches!(
+                operator.kind,
+                OperatorKind::Fork(_) | OperatorKind::Facet(..)
+            );
+            if splits && !is_last {
+                let message = "several results can only end a query".to_owned();
+                self.error("KQL011", operators[at + 1].span, message);
+                return None;
+            }
             // A mistake in an operator that keeps the columns hides no later one.
             let keeps = matches!(
                 operator.kind,
@@ -457,6 +464,9 @@ impl Binder<'_> {
             OperatorKind::Parse(args) => self.parse_with(env, node, args, span),
             OperatorKind::ParseKv(args) => self.parse_kv(env, node, args, span),
             OperatorKind::MvApply(args, body) => self.mv_apply(env, node, args, body, span),
+            OperatorKind::Fork(branches) => self.fork(env, node, branches, span),
+            OperatorKind::Facet(columns, body) => self.facet(env, node, (columns, body), span),
+            OperatorKind::Reduce(value, options) => self.reduce(env, node, value, options, span),
             OperatorKind::Partition(key, body) => self.partition(env, node, key, body, span),
             OperatorKind::Search(args) => self.search_rows(env, node, args, span),
             OperatorKind::MakeSeries(args) => self.make_series(env, node, args, span),

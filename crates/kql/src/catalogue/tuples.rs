@@ -24,6 +24,7 @@ pub const TUPLES: &[Tuple] = &[
             ("baseline", Dynamic),
         ],
     ),
+    ("series_fft", &[("real", Dynamic), ("imag", Dynamic)]),
     (
         "series_fit_2lines",
         &[
@@ -55,6 +56,17 @@ pub const TUPLES: &[Tuple] = &[
             ("line_fit", Dynamic),
         ],
     ),
+    (
+        "series_fit_poly",
+        &[
+            ("rsquare", Real),
+            ("coefficients", Dynamic),
+            ("variance", Real),
+            ("rvariance", Real),
+            ("poly_fit", Dynamic),
+        ],
+    ),
+    ("series_ifft", &[("real", Dynamic), ("imag", Dynamic)]),
     (
         "series_stats",
         &[

@@ -227,7 +227,7 @@ impl Parser<'_> {
     }
 
     /// Operators in parentheses.
-    fn body(&mut self) -> Option<Vec<Operator>> {
+    pub(super) fn body(&mut self) -> Option<Vec<Operator>> {
         self.want("(")?;
         if !self.enter() {
             return None;

@@ -108,6 +108,9 @@ impl Parser<'_> {
             "scan" => self.scan()?,
             "evaluate" => self.evaluate()?,
             "invoke" => self.invoke()?,
+            "fork" => self.fork()?,
+            "facet" => self.facet()?,
+            "reduce" => self.reduce()?,
             _ => {
                 self.skip_to_operator();
                 OperatorKind::Unsupported(keyword.clone())

@@ -3,17 +3,24 @@
 
 mod basic;
 mod collect;
+mod digest;
 mod distinct;
 mod extremes;
 mod percentiles;
 mod spread;
 
+use arrow::array::{ArrayRef, BinaryArray};
+
 use crate::types::Type;
 use crate::value::Value;
+
+pub(crate) use digest::Digest;
+pub(crate) use distinct::Sketch;
 
 static FAMILIES: &[&[Aggregate]] = &[
     basic::AGGREGATES,
     collect::AGGREGATES,
+    digest::AGGREGATES,
     distinct::AGGREGATES,
     extremes::AGGREGATES,
     percentiles::AGGREGATES,
@@ -60,14 +67,51 @@ pub(crate) struct AggregateCall<'a> {
     pub(crate) result: Type,
 }
 
+/// States of all groups, fed with whole columns: for aggregates that many rows pass through. Rows
+/// come with the number of their group; groups are numbered from 0.
+pub(crate) trait Columns: Send + Sync {
+    /// Takes the arguments of these rows.
+    fn update(&mut self, columns: &[ArrayRef], rows: &mut dyn Iterator<Item = (usize, usize)>);
+    /// Takes over what another instance saved.
+    fn merge(&mut self, saved: &BinaryArray, rows: &mut dyn Iterator<Item = (usize, usize)>);
+    /// The states of the first groups, which are gone afterwards; the others move up.
+    fn save(&mut self, first: usize) -> BinaryArray;
+    /// The results of the first groups, which are gone afterwards; the others move up.
+    fn finish(&mut self, first: usize) -> ArrayRef;
+    /// Bytes held, roughly.
+    fn size(&self) -> usize;
+}
+
+/// How an aggregate computes.
+#[derive(Clone, Copy)]
+pub(crate) enum Start {
+    /// A state for each group.
+    Rows(fn(&AggregateCall<'_>) -> Box<dyn State>),
+    /// One for all groups.
+    Columns(fn(&AggregateCall<'_>) -> Box<dyn Columns>),
+}
+
 /// One aggregate function.
 pub(crate) struct Aggregate {
     pub(crate) name: &'static str,
-    pub(crate) start: fn(&AggregateCall<'_>) -> Box<dyn State>,
+    pub(crate) start: Start,
 }
 
 impl Aggregate {
     const fn new(name: &'static str, start: fn(&AggregateCall<'_>) -> Box<dyn State>) -> Self {
-        Self { name, start }
+        Self {
+            name,
+            start: Start::Rows(start),
+        }
+    }
+
+    const fn of_columns(
+        name: &'static str,
+        start: fn(&AggregateCall<'_>) -> Box<dyn Columns>,
+    ) -> Self {
+        Self {
+            name,
+            start: Start::Columns(start),
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod arrays;
 mod bags;
+mod beta;
 mod compressed;
 mod conditional;
 mod conversion;
@@ -14,9 +15,14 @@ mod math;
 mod operators;
 mod parsers;
 mod patterns;
+mod random;
+mod reduce;
+mod segments;
 mod series;
+mod sketches;
 mod strings;
 mod terms;
+mod tree;
 mod units;
 mod xml;
 mod zones;
@@ -35,6 +41,7 @@ use crate::value::Value;
 static FAMILIES: &[&[Function]] = &[
     arrays::FUNCTIONS,
     bags::FUNCTIONS,
+    beta::FUNCTIONS,
     compressed::FUNCTIONS,
     conditional::FUNCTIONS,
     conversion::FUNCTIONS,
@@ -45,8 +52,13 @@ static FAMILIES: &[&[Function]] = &[
     operators::FUNCTIONS,
     parsers::FUNCTIONS,
     patterns::FUNCTIONS,
+    random::FUNCTIONS,
+    reduce::FUNCTIONS,
+    segments::FUNCTIONS,
+    sketches::FUNCTIONS,
     strings::FUNCTIONS,
     terms::FUNCTIONS,
+    tree::FUNCTIONS,
     units::FUNCTIONS,
     xml::FUNCTIONS,
     zones::FUNCTIONS,

@@ -69,6 +69,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::rows("isascii", |a| Some(Value::Bool(text(a, 0)?.is_ascii()))),
     Function::rows("isutf8", |a| text(a, 0).map(|_| Value::Bool(true))),
+    Function::rows("base64_encode_fromguid", |a| {
+        let guid = uuid::Uuid::parse_str(&text(a, 0)?).ok()?;
+        // The bytes as Windows lays them out: the first three fields little endian.
+        string(STANDARD.encode(guid.to_bytes_le()))
+    }),
+    Function::rows("base64_encode_fromarray", |a| {
+        let byte = |item: &Value| item.as_i64().and_then(|byte| u8::try_from(byte).ok());
+        let bytes: Option<Vec<u8>> = a[0].as_array()?.iter().map(byte).collect();
+        string(STANDARD.encode(bytes?))
+    }),
     Function::rows("base64_encode_tostring", |a| {
         string(STANDARD.encode(text(a, 0)?.as_bytes()))
     }),

@@ -13,8 +13,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("convert_force", |a| scaled(a, FORCE)),
     Function::rows("convert_length", |a| scaled(a, LENGTH)),
     Function::rows("convert_mass", |a| scaled(a, MASS)),
-    Function::rows("convert_speed", |a| speed(a)),
-    Function::rows("convert_temperature", |a| temperature(a)),
+    Function::rows("convert_speed", speed),
+    Function::rows("convert_temperature", temperature),
     Function::rows("convert_volume", |a| scaled(a, VOLUME)),
 ];
 

@@ -10,6 +10,7 @@ use datafusion::logical_expr::{
 };
 
 use super::expr::Scope;
+use super::moments::{self, Moments};
 use super::need::Need;
 use super::times::Bounds;
 use super::{LowerError, Lowered, Lowering, column, name, type_of};
@@ -40,8 +41,20 @@ impl Lowering<'_> {
             keys.push(scope.expr(group)?.expr.alias(name(index)));
         }
         let mut outputs = Vec::with_capacity(calls.len());
+        let mut moments: Vec<Option<Moments>> = Vec::with_capacity(calls.len());
         for (index, call) in calls.iter().enumerate() {
             let place = groups.len() + index;
+            let split = if need.has(place) {
+                moments::split(&mut scope, call, place)?
+            } else {
+                None
+            };
+            if let Some((parts, finish)) = split {
+                outputs.extend(parts);
+                moments.push(Some(finish));
+                continue;
+            }
+            moments.push(None);
             let lowered = if need.has(place) {
                 lower_call(&mut scope, call)?
             } else {
@@ -58,7 +71,9 @@ impl Lowering<'_> {
         }
         for (index, call) in calls.iter().enumerate() {
             let place = groups.len() + index;
-            columns.push(if need.has(place) {
+            columns.push(if let Some(finish) = moments[index].take() {
+                finish.expr(place).alias(name(place))
+            } else if need.has(place) {
                 column(place)
             } else {
                 let none = crate::types::scalar(&crate::value::Value::Null, type_of(call.ty));

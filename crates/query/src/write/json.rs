@@ -10,6 +10,11 @@ use crate::engine::QueryResult;
 use crate::value::{Value, datetime, timespan};
 
 pub(super) fn write(result: &QueryResult, out: &mut impl Write) -> io::Result<()> {
+    write_object(result, out)?;
+    writeln!(out)
+}
+
+fn write_object(result: &QueryResult, out: &mut impl Write) -> io::Result<()> {
     let columns: Vec<Json> = result
         .columns
         .iter()
@@ -47,7 +52,18 @@ pub(super) fn write(result: &QueryResult, out: &mut impl Write) -> io::Result<()
         let render = json!({"kind": render.kind, "properties": properties});
         write!(out, ",\"render\":{render}")?;
     }
-    writeln!(out, "}}")
+    if let Some(name) = &result.name {
+        write!(out, ",\"name\":{}", Json::from(name.as_str()))?;
+    }
+    for (index, further) in result.further.iter().enumerate() {
+        write!(out, "{}", if index == 0 { ",\"further\":[" } else { "," })?;
+        write_object(further, out)?;
+    }
+    write!(
+        out,
+        "{}",
+        if result.further.is_empty() { "}" } else { "]}" }
+    )
 }
 
 pub(super) fn write_lines(result: &QueryResult, out: &mut impl Write) -> io::Result<()> {

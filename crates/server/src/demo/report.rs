@@ -90,13 +90,7 @@ pub(super) fn judge(sent: &[Sent], decisions: &QueryResult, alerts: Vec<Alert>) 
         planted: planted(&alerts),
         alerts,
         ingested: Vec::new(),
-        shown: QueryResult {
-            columns: Vec::new(),
-            rows: Vec::new(),
-            warnings: Vec::new(),
-            truncated: false,
-            render: None,
-        },
+        shown: QueryResult::empty(Vec::new()),
         shortfalls: Vec::new(),
         elapsed: Duration::ZERO,
     };

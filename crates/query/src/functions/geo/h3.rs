@@ -58,7 +58,10 @@ pub(in crate::functions) const FUNCTIONS: &[Function] = &[
         (below <= CHILD_LEVELS_MAX).then(|| names(cell.children(level)))
     }),
     Function::rows("geo_h3cell_neighbors", |a| {
-        let around: Vec<_> = cell(a)?.edges().map(|edge| edge.destination()).collect();
+        let around: Vec<_> = cell(a)?
+            .edges()
+            .map(h3o::DirectedEdgeIndex::destination)
+            .collect();
         let order: &[usize] = match around.len() {
             6 => &NEIGHBOURS,
             _ => &[0, 1, 2, 3, 4],

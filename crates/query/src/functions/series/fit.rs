@@ -19,6 +19,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("series_fit_2lines", |a| {
         Some(Value::array(two_lines(&present(&a[0])?)?))
     }),
+    Function::rows("series_fit_2lines_dynamic", |a| {
+        let values = two_lines(&present(&a[0])?)?;
+        Some(bag(&TWO_LINES, values.into_iter()))
+    }),
 ];
 
 /// Names of what a fitted line is described by, in order.
@@ -29,6 +33,25 @@ const LINE: [&str; 6] = [
     "rvariance",
     "interception",
     "line_fit",
+];
+
+/// Names of what two fitted lines are described by, in order.
+const TWO_LINES: [&str; 15] = [
+    "rsquare",
+    "split_idx",
+    "variance",
+    "rvariance",
+    "line_fit",
+    "right.rsquare",
+    "right.slope",
+    "right.interception",
+    "right.variance",
+    "right.rvariance",
+    "left.rsquare",
+    "left.slope",
+    "left.interception",
+    "left.variance",
+    "left.rvariance",
 ];
 
 fn bag(names: &[&str], values: impl Iterator<Item = Value>) -> Value {

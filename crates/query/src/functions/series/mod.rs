@@ -5,6 +5,8 @@ mod element;
 mod fill;
 mod filter;
 mod fit;
+mod fourier;
+mod poly;
 mod stats;
 
 use super::Function;
@@ -16,6 +18,8 @@ pub(super) static FUNCTIONS: &[&[Function]] = &[
     fill::FUNCTIONS,
     filter::FUNCTIONS,
     fit::FUNCTIONS,
+    fourier::FUNCTIONS,
+    poly::FUNCTIONS,
     stats::FUNCTIONS,
 ];
 
