@@ -96,6 +96,12 @@ impl Access {
     }
 }
 
+/// Under which name a key's use is counted.
+#[must_use]
+pub fn key_subject(key_id: &str) -> String {
+    format!("key:{key_id}")
+}
+
 /// A call's reservations. Dropped without settling, they stay charged as reserved.
 #[derive(Debug, Default)]
 pub struct Permit {

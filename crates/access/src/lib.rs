@@ -20,7 +20,7 @@ mod limits;
 mod snapshot;
 mod window;
 
-pub use access::{Access, Permit};
+pub use access::{Access, Permit, key_subject};
 pub use approval::{Approval, ApprovalStatus};
 pub use caller::{AuthenticationMethod, Caller};
 pub use cidr::Cidr;

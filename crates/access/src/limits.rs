@@ -58,6 +58,26 @@ impl LimitRules {
         self.cost_usd_per_minute.is_some() || self.cost_usd_per_day.is_some()
     }
 
+    /// The stricter of both, member by member.
+    #[must_use]
+    pub fn stricter(&self, other: &Self) -> Self {
+        fn least<T: PartialOrd>(a: Option<T>, b: Option<T>) -> Option<T> {
+            match (a, b) {
+                (Some(a), Some(b)) => Some(if b < a { b } else { a }),
+                (a, b) => a.or(b),
+            }
+        }
+        Self {
+            requests_per_minute: least(self.requests_per_minute, other.requests_per_minute),
+            requests_per_day: least(self.requests_per_day, other.requests_per_day),
+            tokens_per_minute: least(self.tokens_per_minute, other.tokens_per_minute),
+            tokens_per_day: least(self.tokens_per_day, other.tokens_per_day),
+            cost_usd_per_minute: least(self.cost_usd_per_minute, other.cost_usd_per_minute),
+            cost_usd_per_day: least(self.cost_usd_per_day, other.cost_usd_per_day),
+            concurrency_max: least(self.concurrency_max, other.concurrency_max),
+        }
+    }
+
     fn of(&self, meter: Meter) -> Option<u64> {
         match meter {
             Meter::RequestsPerMinute => self.requests_per_minute,

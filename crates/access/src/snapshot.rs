@@ -93,9 +93,9 @@ impl Snapshot {
         &'s self,
         caller: &'s str,
         team: &'s str,
-    ) -> impl Iterator<Item = (usize, &'s Entitlement)> {
-        let all = self.entitlements.iter().enumerate();
-        all.filter(move |(_, entitlement)| entitlement.covers(caller, team))
+    ) -> impl Iterator<Item = &'s Entitlement> {
+        let all = self.entitlements.iter();
+        all.filter(move |entitlement| entitlement.covers(caller, team))
     }
 
     /// Whether nothing at all is enforced.

@@ -1,6 +1,6 @@
 //! Virtual keys: made, rotated, revoked.
 
-use atalaya_access::{KeyState, LimitRules, Scopes, VirtualKey, new_secret};
+use atalaya_access::{KeyState, LimitRules, Remaining, Scopes, VirtualKey, new_secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -179,6 +179,16 @@ impl Control {
     #[must_use]
     pub fn key_state(&self, key: &VirtualKey) -> KeyState {
         key.state(self.now())
+    }
+
+    /// What is left of a key's own limits.
+    #[must_use]
+    pub fn key_remaining(&self, key: &VirtualKey) -> Vec<Remaining> {
+        if key.limits.is_empty() {
+            return Vec::new();
+        }
+        let usage = self.access().usage(&atalaya_access::key_subject(&key.id));
+        usage.remaining(&key.limits, self.now())
     }
 
     async fn active_key(&self, id: &str) -> Result<VirtualKey, ControlError> {

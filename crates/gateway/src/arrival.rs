@@ -1,7 +1,8 @@
 //! A request as it arrived: who, when, how, before anything of its body is known.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use atalaya_access::Caller;
 use atalaya_model::Timestamp;
 use http::HeaderMap;
 use http::request::Parts;
@@ -18,6 +19,11 @@ pub(crate) struct Arrival {
     pub(crate) id: String,
     pub(crate) at: Timestamp,
     pub(crate) peer: SocketAddr,
+    /// The caller's, behind trusted proxies.
+    pub(crate) address: IpAddr,
+    /// The authenticated caller, or empty.
+    pub(crate) principal: String,
+    pub(crate) team: String,
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
@@ -39,6 +45,9 @@ impl Arrival {
         Self {
             at: world.now(),
             peer,
+            address: peer.ip().to_canonical(),
+            principal: String::new(),
+            team: String::new(),
             method: bounded(head.method.as_str()),
             path: bounded(head.uri.path()),
             query: bounded(head.uri.query().unwrap_or("")),
@@ -52,6 +61,18 @@ impl Arrival {
             agent: header(&head.headers, "x-atalaya-agent"),
             key_id: key_id(&head.headers),
             id,
+        }
+    }
+
+    /// Takes over who the caller proved to be.
+    pub(crate) fn identify(&mut self, caller: &Caller) {
+        self.principal.clone_from(&caller.id);
+        self.team.clone_from(&caller.team);
+        if !caller.key_id.is_empty() {
+            self.key_id.clone_from(&caller.key_id);
+        }
+        if !caller.agent.is_empty() {
+            self.agent.clone_from(&caller.agent);
         }
     }
 }

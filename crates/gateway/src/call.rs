@@ -1,7 +1,6 @@
 //! The life of a call, as a straight line:
 //! accept → receive → judge → record → forward or refuse → relay → settle.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,17 +18,20 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 
+use crate::account::Account;
 use crate::arrival::Arrival;
 use crate::config::{OnLogFailure, Timeouts};
+use crate::door::{Denied, Entry, enter};
 use crate::forward::{relay_head, upstream_request};
 use crate::judge::{Asked, Fault, Forward, Judge, Judged, Next, Refusal};
 use crate::ports::Recorder;
+use crate::rate_headers::{add_remaining, add_retry_after};
 use crate::receive::{Received, receive};
 use crate::record::{Ending, Outcome};
 use crate::relay::{GatewayBody, LineEnds, Relay, Settlement, millis};
 use crate::shared::{CallPermit, Shared};
 use crate::upstream::{Answered, Pool, UpstreamError};
-use crate::worker::Worker;
+use crate::worker::{Peer, Worker};
 
 /// Header that names the decision on every answer.
 pub const DECISION_HEADER: &str = "x-atalaya-decision-id";
@@ -37,21 +39,35 @@ pub const DECISION_HEADER: &str = "x-atalaya-decision-id";
 /// Handles one request from head to head; the body of the answer settles the call.
 pub(crate) async fn call<R: Recorder>(
     worker: Rc<Worker<R>>,
-    peer: SocketAddr,
+    peer: Peer,
     request: Request<Incoming>,
 ) -> Response<GatewayBody<R>> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let shared = Arc::clone(&worker.shared);
-    let arrival = Arrival::new(shared.world.as_ref(), peer, &head);
+    let mut arrival = Arrival::new(shared.world.as_ref(), peer.address, &head);
     let protocol = protocols::find(head.method.as_str(), head.uri.path())
         .or_else(|| shared.routes.claimed(head.uri.path()));
     let permit = shared.admit();
-    let received = match permit {
-        Some(_) => receive(&head, body, &shared.config).await,
-        None => shed(),
+    let certificate = peer.certificate.as_deref();
+    let entered = match permit {
+        Some(_) => enter(
+            &shared.door,
+            &shared.config,
+            &mut head,
+            &mut arrival,
+            certificate,
+        ),
+        None => Err(Denied::overloaded()),
     };
-    let ready = Instant::now();
-    let judged = judge(&worker, &arrival, protocol, received).await;
+    let (entry, limits, received) = match entered {
+        Ok((entry, limits)) => {
+            let received = receive(&head, body, &shared.config).await;
+            (entry, Some(limits), received)
+        }
+        Err(denied) => (Entry::default(), None, refused(denied)),
+    };
+    let (entry, ready) = (Arc::new(entry), Instant::now());
+    let judged = judge(&worker, &arrival, (protocol, &entry), received).await;
     let mut end = End {
         arrival: &arrival,
         protocol,
@@ -62,6 +78,13 @@ pub(crate) async fn call<R: Recorder>(
             Arc::clone(&shared.metrics),
         ),
     };
+    end.settlement.account = limits.map(|permit| Account {
+        permit,
+        price: None,
+        input_estimate: judged.bytes / 4,
+        is_forwarded: false,
+        world: Arc::clone(&shared.world),
+    });
     let next = record(&shared, judged).await;
     let added_us = micros(ready.elapsed());
     shared.metrics.added_latency(added_us);
@@ -69,7 +92,20 @@ pub(crate) async fn call<R: Recorder>(
     match (next, permit) {
         (Next::Forward(forward), Some(permit)) => send(&worker, &head, end, forward, permit).await,
         (Next::Refuse(refusal), _) => end.refuse(&refusal),
-        (Next::Fail { kind, message }, _) => end.fail(kind, &message, Outcome::Rejected, None),
+        (
+            Next::Fail {
+                kind,
+                message,
+                exceeded,
+            },
+            _,
+        ) => {
+            let mut response = end.fail(kind, &message, Outcome::Rejected, None);
+            if let Some(exceeded) = exceeded {
+                add_retry_after(response.headers_mut(), &exceeded);
+            }
+            response
+        }
         (Next::Forward(_), None) => {
             let message = "the gateway is overloaded";
             end.fail(ErrorKind::Overloaded, message, Outcome::Rejected, None)
@@ -77,15 +113,10 @@ pub(crate) async fn call<R: Recorder>(
     }
 }
 
-/// A request for which there is no room.
-fn shed() -> Received {
-    let fault = Fault {
-        kind: ErrorKind::Overloaded,
-        reason: "limit",
-        unjudged: None,
-    };
-    let message = "the gateway has too many calls at once; try again";
-    Received::Refused(fault, message.to_owned())
+/// A request that is not let in.
+fn refused(denied: Denied) -> Received {
+    let (fault, message) = denied.into_fault();
+    Received::Refused(fault, message)
 }
 
 /// Makes the decision durable; what cannot be logged goes no further, unless so configured.
@@ -106,13 +137,14 @@ async fn record<R: Recorder>(shared: &Shared<R>, judged: Judged) -> Next {
     Next::Fail {
         kind: ErrorKind::LogUnavailable,
         message: "the decision log is not available; the call was not made".to_owned(),
+        exceeded: None,
     }
 }
 
 async fn judge<R: Recorder>(
     worker: &Rc<Worker<R>>,
     arrival: &Arrival,
-    protocol: Option<&'static dyn Protocol>,
+    (protocol, entry): (Option<&'static dyn Protocol>, &Arc<Entry>),
     received: Received,
 ) -> Judged {
     let shared = &worker.shared;
@@ -120,7 +152,7 @@ async fn judge<R: Recorder>(
     let body = match received {
         Received::Body(body) => body,
         Received::Refused(fault, message) => {
-            let judge = judge_with(shared, &policy);
+            let judge = judge_with(shared, &policy, entry);
             return judge.refuse_request(arrival, protocol, &[], fault.saying(message));
         }
     };
@@ -129,41 +161,53 @@ async fn judge<R: Recorder>(
         .request_bytes
         .fetch_add(u64::try_from(body.len()).unwrap_or(0), Relaxed);
     let Some(protocol) = protocol else {
-        let judge = judge_with(shared, &policy);
+        let judge = judge_with(shared, &policy, entry);
         if policy.document().unknown_route == UnknownRoute::Pass {
             return judge.pass_unjudged(arrival, &body);
         }
-        let fault = Fault {
-            kind: ErrorKind::NotFound,
-            reason: "unknown_route",
-            unjudged: Some(UnjudgedReason::UnknownRoute),
-        };
+        let fault = Fault::new(
+            ErrorKind::NotFound,
+            "unknown_route",
+            Some(UnjudgedReason::UnknownRoute),
+        );
         let message = "this gateway does not know that route and refuses what it cannot judge";
         return judge.refuse_request(arrival, None, &body, fault.saying(message));
     };
     if body.len() <= shared.config.limits.inline_inspect_bytes_max {
         let mut scratch = worker.scratch.borrow_mut();
-        return judge_with(shared, &policy).judge(arrival, protocol, &body, &mut scratch);
+        return judge_with(shared, &policy, entry).judge(arrival, protocol, &body, &mut scratch);
     }
     let (shared, policy, arrived) = (Arc::clone(shared), Arc::clone(&policy), arrival.clone());
+    let entered = Arc::clone(entry);
     let judged = tokio::task::spawn_blocking(move || {
-        judge_with(&shared, &policy).judge(&arrived, protocol, &body, &mut Scratch::default())
+        judge_with(&shared, &policy, &entered).judge(
+            &arrived,
+            protocol,
+            &body,
+            &mut Scratch::default(),
+        )
     });
     judged.await.unwrap_or_else(|_| {
-        let fault = Fault {
-            kind: ErrorKind::Internal,
-            reason: "internal",
-            unjudged: Some(UnjudgedReason::LimitReached),
-        };
+        let fault = Fault::new(
+            ErrorKind::Internal,
+            "internal",
+            Some(UnjudgedReason::LimitReached),
+        );
         let policy = worker.shared.policy();
         let refused = fault.saying("the call could not be judged");
-        judge_with(&worker.shared, &policy).refuse_request(arrival, Some(protocol), &[], refused)
+        judge_with(&worker.shared, &policy, entry).refuse_request(
+            arrival,
+            Some(protocol),
+            &[],
+            refused,
+        )
     })
 }
 
 fn judge_with<'s, R: Recorder>(
     shared: &'s Shared<R>,
     policy: &'s atalaya_policy::Policy,
+    entry: &'s Entry,
 ) -> Judge<'s> {
     let depth_max = shared.config.limits.json_depth_max;
     Judge {
@@ -172,6 +216,8 @@ fn judge_with<'s, R: Recorder>(
         routes: &shared.routes,
         node: &shared.node,
         prompt_text: shared.config.prompt_text,
+        entry,
+        prices: &shared.config.callers.prices,
         parse_limits: ParseLimits {
             json: JsonLimits {
                 depth_max,
@@ -187,9 +233,12 @@ async fn send<R: Recorder>(
     worker: &Rc<Worker<R>>,
     head: &Parts,
     mut end: End<'_, R>,
-    forward: Forward,
+    mut forward: Forward,
     permit: CallPermit,
 ) -> Response<GatewayBody<R>> {
+    if let Some(account) = &mut end.settlement.account {
+        account.price = forward.price.take();
+    }
     let pool = Rc::clone(&worker.pools[forward.target]);
     let asked = forward.asked.clone();
     end.reply_to.clone_from(&asked.reply_to);
@@ -197,6 +246,9 @@ async fn send<R: Recorder>(
         let message = "the request cannot be forwarded as it is";
         return end.fail(ErrorKind::Malformed, message, Outcome::Rejected, None);
     };
+    if let Some(account) = &mut end.settlement.account {
+        account.is_forwarded = true;
+    }
     let forwarded = Instant::now();
     let first_byte = Duration::from_millis(worker.shared.config.timeouts.first_byte_ms);
     let answered = tokio::time::timeout(first_byte, pool.send(request)).await;
@@ -211,6 +263,9 @@ async fn send<R: Recorder>(
             relay(end, &worker.shared.config.timeouts, answered, way)
         }
         Err(error) => {
+            if let Some(account) = &mut end.settlement.account {
+                account.is_forwarded = false;
+            }
             tracing::warn!(%error, upstream = pool.target.name, "upstream failed");
             let failures = &worker.shared.metrics.upstream_failures;
             failures.fetch_add(1, Relaxed);
@@ -245,6 +300,7 @@ fn relay<R: Recorder>(
         .filter(|_| is_readable)
         .map(|protocol| protocol.response_reader(framing));
     set_decision(&mut parts.headers, &end.arrival.id);
+    end.add_limits(&mut parts.headers);
     let idle_timeout = Duration::from_millis(timeouts.idle_ms);
     let relay = Relay {
         settlement: end.settlement,
@@ -339,13 +395,25 @@ impl<R: Recorder> End<'_, R> {
                 .headers_mut()
                 .insert("retry-after", HeaderValue::from_static("1"));
         }
-        if matches!(kind, ErrorKind::RequestTimeout | ErrorKind::TooLarge) {
+        if ends_connection(kind) {
             // Part of the body is still on its way: the connection cannot be used again.
             response
                 .headers_mut()
                 .insert("connection", HeaderValue::from_static("close"));
         }
         response
+    }
+
+    /// What is left of the caller's limits.
+    fn add_limits(&self, headers: &mut http::HeaderMap) {
+        let Some(account) = &self.settlement.account else {
+            return;
+        };
+        if !account.permit.is_unlimited() {
+            let remaining = account.permit.remaining(self.arrival.at);
+            let protocol = self.protocol.map_or("", |protocol| protocol.name());
+            add_remaining(headers, protocol, &remaining, self.arrival.at);
+        }
     }
 
     fn finish(
@@ -356,6 +424,8 @@ impl<R: Recorder> End<'_, R> {
         upstream_ms: Option<f64>,
     ) -> Response<GatewayBody<R>> {
         let gateway_us = self.settlement.gateway_us;
+        let mut limits = http::HeaderMap::new();
+        self.add_limits(&mut limits);
         self.settlement.write(&Ending {
             outcome,
             upstream_status: None,
@@ -371,6 +441,7 @@ impl<R: Recorder> End<'_, R> {
         *response.status_mut() = http::StatusCode::from_u16(answer.status)
             .unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
+        headers.extend(limits);
         headers.insert(
             "content-type",
             HeaderValue::from_static(answer.content_type),
@@ -378,6 +449,18 @@ impl<R: Recorder> End<'_, R> {
         set_decision(headers, &self.arrival.id);
         response
     }
+}
+
+/// Answers that are given before the body has been read to its end.
+const fn ends_connection(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::RequestTimeout
+            | ErrorKind::TooLarge
+            | ErrorKind::Unauthorized
+            | ErrorKind::Forbidden
+            | ErrorKind::RateLimited
+    )
 }
 
 fn set_decision(headers: &mut http::HeaderMap, id: &str) {

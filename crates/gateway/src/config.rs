@@ -1,5 +1,7 @@
 //! Configuration of the gateway: where it listens, whom it calls, and every limit.
 
+mod callers;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,8 +9,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use callers::{Authentication, Callers, Price};
+
 /// The gateway section of the configuration file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewayConfig {
     /// Addresses to listen on. Loopback by default: opening it to a network is a decision.
@@ -21,6 +25,8 @@ pub struct GatewayConfig {
     pub upstreams: BTreeMap<String, Upstream>,
     /// Which calls go where; the first that matches counts.
     pub routes: Vec<Route>,
+    /// Who may call, and how much.
+    pub callers: Callers,
     /// Limits on what comes in.
     pub limits: Limits,
     /// Time limits of the phases of a call.
@@ -39,6 +45,7 @@ impl Default for GatewayConfig {
             workers: 0,
             upstreams: default_upstreams(),
             routes: default_routes(),
+            callers: Callers::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             prompt_text: PromptText::default(),
@@ -79,6 +86,10 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Private key, PEM.
     pub key: PathBuf,
+    /// Certificate authority (PEM) of client certificates. With it, callers can prove with a
+    /// certificate who they are: the first URI, DNS or mail name in it, else its common name.
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
 }
 
 /// A model provider, or anything that speaks a provider's protocol (vLLM, Ollama, …).

@@ -4,9 +4,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use atalaya_access::Access;
 use atalaya_inspect::Inspector;
 use atalaya_policy::Policy;
-use parking_lot::RwLock;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -14,11 +16,13 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{GatewayConfig, TlsFiles};
+use crate::door::Doorkeeper;
+use crate::keys::IssuerKeys;
 use crate::metrics::Metrics;
 use crate::ports::{Recorder, World};
 use crate::record::NodeFacts;
 use crate::route::Routes;
-use crate::shared::Shared;
+use crate::shared::{PolicySlot, Shared};
 use crate::upstream::UpstreamConfigError;
 use crate::worker;
 
@@ -39,6 +43,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The keys of an issuer of tokens cannot be used.
+    #[error("issuer of tokens: {0}")]
+    Issuer(String),
     /// Certificate or key cannot be used.
     #[error("TLS: {0}")]
     Tls(String),
@@ -61,6 +68,8 @@ pub struct Parts<R: Recorder> {
     pub world: Arc<dyn World>,
     /// Name of this node in the log.
     pub node_id: String,
+    /// Keys, entitlements and enforcement in force.
+    pub access: Arc<Access>,
 }
 
 /// A running gateway.
@@ -95,6 +104,7 @@ impl<R: Recorder> Gateway<R> {
             }
             addresses.push(bound);
         }
+        let issuers = IssuerKeys::new(&parts.config.callers.issuers).map_err(StartError::Issuer)?;
         let node = NodeFacts {
             node_id: parts.node_id,
             version: env!("CARGO_PKG_VERSION"),
@@ -103,7 +113,11 @@ impl<R: Recorder> Gateway<R> {
         let shared = Arc::new(Shared {
             config: parts.config,
             routes,
-            policy: RwLock::new(parts.policy),
+            policy: PolicySlot::new(parts.policy),
+            door: Doorkeeper {
+                access: parts.access,
+                issuers: Arc::new(issuers),
+            },
             inspector: parts.inspector,
             recorder: parts.recorder,
             world: parts.world,
@@ -137,9 +151,10 @@ impl<R: Recorder> Gateway<R> {
         Arc::clone(&self.shared.metrics)
     }
 
-    /// Puts another policy in force for the next call.
-    pub fn set_policy(&self, policy: Arc<Policy>) {
-        *self.shared.policy.write() = policy;
+    /// Where the policy in force is, to put another one there.
+    #[must_use]
+    pub fn policy_slot(&self) -> PolicySlot {
+        self.shared.policy.clone()
     }
 
     /// Stops accepting, lets running calls end (within `timeouts.drain_ms`), and returns.
@@ -172,7 +187,7 @@ fn spawn<R: Recorder>(
     std::thread::Builder::new()
         .name(format!("gateway-{number}"))
         .spawn(move || {
-            if let Err(error) = worker::run(&shared, listeners, tls, &drain) {
+            if let Err(error) = worker::run(number, &shared, listeners, tls, &drain) {
                 tracing::error!(%error, "a gateway worker could not run");
             }
         })
@@ -204,9 +219,30 @@ fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| fail(&error))?
-        .with_no_client_auth()
+        .with_client_cert_verifier(client_verifier(files)?)
         .with_single_cert(certificates, key)
         .map_err(|error| fail(&error))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Certificates are asked for when there is an authority for them; a caller without one may still
+/// have a key or a token, which the door looks at.
+fn client_verifier(files: &TlsFiles) -> Result<Arc<dyn ClientCertVerifier>, StartError> {
+    let Some(path) = &files.client_ca else {
+        return Ok(WebPkiClientVerifier::no_client_auth());
+    };
+    let fail =
+        |error: &dyn std::fmt::Display| StartError::Tls(format!("{}: {error}", path.display()));
+    let mut roots = rustls::RootCertStore::empty();
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| fail(&error))?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| fail(&error))?;
+        roots.add(certificate).map_err(|error| fail(&error))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| fail(&error))
 }

@@ -3,11 +3,13 @@
 
 use std::time::Instant;
 
+use atalaya_access::{RateExceeded, glob_matches};
 use atalaya_inspect::{Inspector, Scratch, simhash};
 use atalaya_model::{
-    Decision, Redaction, Segment, SegmentKind, ThreatCategory, Unjudged, UnjudgedReason, Verdict,
+    Constraints, Decision, Redaction, Segment, SegmentKind, ThreatCategory, Unjudged,
+    UnjudgedReason, Verdict,
 };
-use atalaya_policy::{CallFacts, Outcome as PolicyOutcome, Policy, ReasonCode};
+use atalaya_policy::{CallFacts, Outcome as PolicyOutcome, Policy};
 use atalaya_wire::{
     AppliedConstraint, ErrorKind, Framing, ParseLimits, ParsedCall, Protocol, RequestHead,
 };
@@ -15,7 +17,8 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::arrival::{Arrival, hex};
-use crate::config::PromptText;
+use crate::config::{Price, PromptText};
+use crate::door::{Denied, Entry, Inside, Ruling};
 use crate::record::{self, CallRow, DecisionFacts, NodeFacts};
 use crate::route::{Destination, Routes};
 use crate::row::push_string;
@@ -29,6 +32,8 @@ pub(crate) struct Judge<'w> {
     pub(crate) node: &'w NodeFacts,
     pub(crate) prompt_text: PromptText,
     pub(crate) parse_limits: ParseLimits,
+    pub(crate) entry: &'w Entry,
+    pub(crate) prices: &'w [Price],
 }
 
 /// What is to happen with a call, and the record that says so.
@@ -37,6 +42,8 @@ pub(crate) struct Judged {
     pub(crate) decision: Decision,
     pub(crate) next: Next,
     pub(crate) is_unjudged: bool,
+    /// Length of the body.
+    pub(crate) bytes: u64,
 }
 
 /// What is to happen with a call.
@@ -46,7 +53,11 @@ pub(crate) enum Next {
     /// Answer it with a refusal.
     Refuse(Refusal),
     /// Answer it with an error.
-    Fail { kind: ErrorKind, message: String },
+    Fail {
+        kind: ErrorKind,
+        message: String,
+        exceeded: Option<RateExceeded>,
+    },
 }
 
 /// A call on its way to an upstream.
@@ -61,6 +72,8 @@ pub(crate) struct Forward {
     pub(crate) is_modified: bool,
     /// What was asked for, for the way back.
     pub(crate) asked: Asked,
+    /// What the model costs, if that is known.
+    pub(crate) price: Option<Price>,
 }
 
 /// What the answer has to be held against.
@@ -101,11 +114,11 @@ impl Judge<'_> {
         let call = match protocol.parse(&head, body, &self.parse_limits) {
             Ok(call) => call,
             Err(error) => {
-                let fault = Fault {
-                    kind: ErrorKind::Malformed,
-                    reason: "malformed",
-                    unjudged: Some(UnjudgedReason::Malformed),
-                };
+                let fault = Fault::new(
+                    ErrorKind::Malformed,
+                    "malformed",
+                    Some(UnjudgedReason::Malformed),
+                );
                 let fault = fault.saying(error.to_string());
                 return self.refuse_request(arrival, Some(protocol), body, fault);
             }
@@ -123,15 +136,20 @@ impl Judge<'_> {
             model,
             upstream: &target.name,
         };
-        let outcome = self.policy.decide(&verdict, &facts);
+        let mut outcome = self.policy.decide(&verdict, &facts);
+        let ruling = self.rule(arrival, &call, destination.name, &mut outcome);
         let judged = JudgedCall {
             protocol,
             body,
             call: &call,
             verdict: &verdict,
             outcome: &outcome,
+            denied: ruling.denied.as_ref(),
         };
-        let (next, constraints) = judged.next(&destination);
+        let (mut next, constraints) = judged.next(&destination);
+        if let Next::Forward(forward) = &mut next {
+            forward.price = price(self.prices, model).cloned();
+        }
         let content_sha256 = hex(&Sha256::digest(body));
         let prompt = self.prompt_text(&call, &verdict);
         let row = CallRow {
@@ -148,15 +166,20 @@ impl Judge<'_> {
         };
         let decision = match &next {
             // Also what could not be weakened.
-            Next::Refuse(_) => Decision::Block,
+            Next::Refuse(_) | Next::Fail { .. } => Decision::Block,
             _ => outcome.decision,
         };
-        let facts = self.facts(decision, &outcome);
+        let facts = DecisionFacts {
+            enforcement: ruling.enforcement(),
+            reason: ruling.reason().unwrap_or(outcome.reason.as_str()),
+            ..self.facts(decision, &outcome)
+        };
         Judged {
             record: record::decision(self.node, arrival, &facts, &verdict, (Some(&call), &row)),
             decision,
             next,
             is_unjudged: !verdict.unjudged.is_empty(),
+            bytes: length(body),
         }
     }
 
@@ -190,6 +213,7 @@ impl Judge<'_> {
             Next::Fail {
                 kind: ErrorKind::Blocked,
                 message: outcome.on_block.text.clone(),
+                exceeded: None,
             }
         } else {
             forward(&destination, body.clone(), false, Asked::default())
@@ -199,6 +223,7 @@ impl Judge<'_> {
             decision: outcome.decision,
             next,
             is_unjudged: true,
+            bytes: length(body),
         }
     }
 
@@ -224,6 +249,7 @@ impl Judge<'_> {
             would_decision: Decision::Block,
             enforced: true,
             reason: fault.reason,
+            enforcement: &fault.enforcement,
             policy_id: self.policy.id(),
             policy_version: self.policy.version(),
             policy_hash: self.policy.hash(),
@@ -240,22 +266,66 @@ impl Judge<'_> {
             next: Next::Fail {
                 kind: fault.kind,
                 message,
+                exceeded: fault.exceeded,
             },
             is_unjudged: fault.unjudged.is_some(),
+            bytes: length(body),
         }
     }
 
-    fn facts<'f>(&'f self, decision: Decision, outcome: &PolicyOutcome<'_>) -> DecisionFacts<'f> {
-        let reason = match outcome.reason {
-            ReasonCode::None => "none",
-            ReasonCode::Threshold => "threshold",
-            ReasonCode::Unjudged => "unjudged",
+    /// What the door says of a call that was read; it is stricter than any policy, also in shadow.
+    fn rule(
+        &self,
+        arrival: &Arrival,
+        call: &ParsedCall<'_>,
+        route: &str,
+        outcome: &mut PolicyOutcome<'_>,
+    ) -> Ruling {
+        let user = record::user(arrival, Some(call));
+        let session = call
+            .session
+            .as_deref()
+            .filter(|_| arrival.session.is_empty());
+        let tools: Vec<&str> = call.tools.iter().map(AsRef::as_ref).collect();
+        let model = call.model.as_deref().unwrap_or("");
+        let inside = Inside {
+            route,
+            model,
+            user: &user,
+            session: session.unwrap_or(&arrival.session),
+            tools: &tools,
         };
+        let mut ruling = self.entry.rule(arrival, &inside);
+        if ruling.denied.is_none()
+            && self.entry.is_cost_limited
+            && price(self.prices, model).is_none()
+        {
+            ruling.denied = Some(Denied::without_price());
+        }
+        if ruling.denied.is_some() {
+            outcome.decision = Decision::Block;
+            outcome.would_decision = Decision::Block;
+            outcome.enforced = true;
+        } else if !ruling.constraints.is_empty() {
+            if outcome.decision < Decision::Constrain {
+                // Constraints that a shadowed policy would have set are not carried out with it.
+                outcome.constraints = Constraints::default();
+            }
+            outcome.constraints.merge(&ruling.constraints);
+            outcome.decision = outcome.decision.max(Decision::Constrain);
+            outcome.would_decision = outcome.would_decision.max(Decision::Constrain);
+        }
+        ruling
+    }
+
+    fn facts<'f>(&'f self, decision: Decision, outcome: &PolicyOutcome<'_>) -> DecisionFacts<'f> {
+        let reason = outcome.reason.as_str();
         DecisionFacts {
             decision,
             would_decision: outcome.would_decision,
             enforced: outcome.enforced,
             reason,
+            enforcement: "",
             policy_id: self.policy.id(),
             policy_version: self.policy.version(),
             policy_hash: self.policy.hash(),
@@ -296,11 +366,15 @@ struct JudgedCall<'j> {
     call: &'j ParsedCall<'j>,
     verdict: &'j Verdict,
     outcome: &'j PolicyOutcome<'j>,
+    denied: Option<&'j Denied>,
 }
 
 impl JudgedCall<'_> {
     /// What the decision means for this call, and how it was weakened.
     fn next(&self, to: &Destination<'_>) -> (Next, Vec<AppliedConstraint>) {
+        if let Some(denied) = self.denied {
+            return (denied.next(), Vec::new());
+        }
         let asked = Asked {
             framing: asked_framing(self.call),
             reply_to: self.call.reply_to.as_deref().unwrap_or("").to_owned(),
@@ -349,22 +423,47 @@ pub(crate) struct Fault {
     pub(crate) kind: ErrorKind,
     pub(crate) reason: &'static str,
     pub(crate) unjudged: Option<UnjudgedReason>,
+    /// `EnforcementId`, or empty.
+    pub(crate) enforcement: String,
+    /// The limit that was reached.
+    pub(crate) exceeded: Option<RateExceeded>,
 }
 
 impl Fault {
+    /// A request that is not acceptable.
+    pub(crate) const fn new(
+        kind: ErrorKind,
+        reason: &'static str,
+        unjudged: Option<UnjudgedReason>,
+    ) -> Self {
+        Self {
+            kind,
+            reason,
+            unjudged,
+            enforcement: String::new(),
+            exceeded: None,
+        }
+    }
+
     /// With what the caller is told.
     pub(crate) fn saying(self, message: impl Into<String>) -> (Self, String) {
         (self, message.into())
     }
 }
 
+fn price<'p>(prices: &'p [Price], model: &str) -> Option<&'p Price> {
+    prices
+        .iter()
+        .find(|price| glob_matches(&price.model, model))
+}
+
 fn no_route(unjudged: Option<UnjudgedReason>) -> (Fault, String) {
-    let fault = Fault {
-        kind: ErrorKind::NotFound,
-        reason: "no_route",
-        unjudged,
-    };
+    let fault = Fault::new(ErrorKind::NotFound, "no_route", unjudged);
     fault.saying("no route of this gateway leads to a model for this request")
+}
+
+fn length(body: &[u8]) -> u64 {
+    u64::try_from(body.len()).unwrap_or(u64::MAX)
 }
 
 fn whole(reason: UnjudgedReason, body: &[u8]) -> Unjudged {
@@ -391,6 +490,7 @@ fn forward(to: &Destination<'_>, body: Bytes, is_modified: bool, asked: Asked) -
         body,
         is_modified,
         asked,
+        price: None,
     })
 }
 

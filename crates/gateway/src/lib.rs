@@ -4,14 +4,21 @@
 //! `record`, `forward`, `relay`. Workers are single-threaded and share nothing that is written
 //! on the way of a call. It writes through [`Recorder`] and knows neither journal nor lake.
 
+mod account;
 mod arrival;
+mod authenticate;
 mod call;
+mod certificate;
 pub mod config;
+mod door;
+mod fetch;
 mod forward;
 mod gateway;
 mod judge;
+mod keys;
 mod metrics;
 mod ports;
+mod rate_headers;
 mod receive;
 pub mod record;
 mod relay;
@@ -26,4 +33,5 @@ pub use config::GatewayConfig;
 pub use gateway::{Gateway, Parts, StartError};
 pub use metrics::Metrics;
 pub use ports::{RecordError, Recorder, SystemWorld, World};
+pub use shared::PolicySlot;
 pub use upstream::UpstreamConfigError;

@@ -24,14 +24,7 @@ fn refused(kind: ErrorKind, unjudged: Option<UnjudgedReason>, message: &str) -> 
     } else {
         "limit"
     };
-    Received::Refused(
-        Fault {
-            kind,
-            reason,
-            unjudged,
-        },
-        message.to_owned(),
-    )
+    Received::Refused(Fault::new(kind, reason, unjudged), message.to_owned())
 }
 
 /// Receives the whole body.

@@ -70,6 +70,7 @@ pub(crate) struct DecisionFacts<'a> {
     pub(crate) would_decision: Decision,
     pub(crate) enforced: bool,
     pub(crate) reason: &'a str,
+    pub(crate) enforcement: &'a str,
     pub(crate) policy_id: &'a str,
     pub(crate) policy_version: &'a str,
     pub(crate) policy_hash: &'a str,
@@ -131,8 +132,9 @@ fn arrived(out: &mut Row, arrival: &Arrival) {
     .text("SpanId", &arrival.span_id)
     .text("CallerKeyId", &arrival.key_id)
     .text("AgentId", &arrival.agent)
+    .text("TeamId", &arrival.team)
     .text("ApplicationName", &arrival.application)
-    .text("SrcIpAddr", &arrival.peer.ip().to_string())
+    .text("SrcIpAddr", &arrival.address.to_string())
     .number("SrcPortNumber", arrival.peer.port())
     .text("HttpUserAgent", &arrival.user_agent)
     .text("HttpMethod", &arrival.method)
@@ -145,6 +147,7 @@ fn decided(out: &mut Row, facts: &DecisionFacts<'_>) {
         .text("WouldDecision", facts.would_decision.as_str())
         .flag("Enforced", facts.enforced)
         .text("ReasonCode", facts.reason)
+        .text("EnforcementId", facts.enforcement)
         .text("PolicyId", facts.policy_id)
         .text("PolicyVersion", facts.policy_version)
         .text("PolicyHash", facts.policy_hash);
@@ -315,15 +318,22 @@ fn asked(out: &mut Row, arrival: &Arrival, call: Option<&ParsedCall<'_>>, row: &
     }
 }
 
-/// The caller: the protocol's user field, else the key, else the address.
-fn user<'a>(arrival: &'a Arrival, call: Option<&'a ParsedCall<'_>>) -> std::borrow::Cow<'a, str> {
+/// The caller: who was authenticated, else the protocol's user field, else the key, else the
+/// address.
+pub(crate) fn user<'a>(
+    arrival: &'a Arrival,
+    call: Option<&'a ParsedCall<'_>>,
+) -> std::borrow::Cow<'a, str> {
+    if !arrival.principal.is_empty() {
+        return arrival.principal.as_str().into();
+    }
     match call
         .and_then(|call| call.user.as_deref())
         .filter(|user| !user.is_empty())
     {
         Some(user) => user.into(),
         None if !arrival.key_id.is_empty() => format!("key:{}", arrival.key_id).into(),
-        None => arrival.peer.ip().to_string().into(),
+        None => arrival.address.to_string().into(),
     }
 }
 
@@ -342,7 +352,7 @@ pub(crate) struct Ending {
 }
 
 /// Writes the settlement record of a decision.
-pub(crate) fn settlement(decision_id: &str, ending: &Ending) -> Vec<u8> {
+pub(crate) fn settlement(decision_id: &str, ending: &Ending, cost_usd: Option<f64>) -> Vec<u8> {
     let settled = &ending.settled;
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let mut out = Row::new(TABLE);
@@ -363,6 +373,7 @@ pub(crate) fn settlement(decision_id: &str, ending: &Ending) -> Vec<u8> {
         .maybe("OutputTokens", settled.output_tokens)
         .maybe("CachedTokens", settled.cached_tokens)
         .maybe("ReasoningTokens", settled.reasoning_tokens)
+        .real("CostUsd", cost_usd)
         .number("ResponseBytes", ending.response_bytes)
         .real("UpstreamLatencyMs", ending.upstream_ms)
         .real("TtftMs", ending.first_byte_ms)

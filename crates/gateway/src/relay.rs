@@ -17,6 +17,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
+use crate::account::Account;
 use crate::metrics::Metrics;
 use crate::ports::Recorder;
 use crate::record::{Ending, Outcome, settlement};
@@ -38,6 +39,8 @@ pub(crate) struct Settlement<R: Recorder> {
     recorder: R,
     metrics: Arc<Metrics>,
     pub(crate) gateway_us: u64,
+    /// What the call is charged, if anybody counts.
+    pub(crate) account: Option<Account>,
     is_written: bool,
 }
 
@@ -48,6 +51,7 @@ impl<R: Recorder> Settlement<R> {
             recorder,
             metrics,
             gateway_us: 0,
+            account: None,
             is_written: false,
         }
     }
@@ -57,8 +61,11 @@ impl<R: Recorder> Settlement<R> {
         self.metrics
             .response_bytes
             .fetch_add(ending.response_bytes, Relaxed);
+        let account = self.account.take();
+        let cost =
+            account.and_then(|account| account.settle(&ending.settled, ending.response_bytes));
         self.recorder
-            .append_detached(settlement(&self.decision_id, ending));
+            .append_detached(settlement(&self.decision_id, ending, cost));
     }
 }
 

@@ -3,21 +3,42 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use arc_swap::ArcSwap;
 use atalaya_inspect::Inspector;
 use atalaya_policy::Policy;
-use parking_lot::RwLock;
 
 use crate::config::GatewayConfig;
+use crate::door::Doorkeeper;
 use crate::metrics::Metrics;
 use crate::ports::{Recorder, World};
 use crate::record::NodeFacts;
 use crate::route::Routes;
 
+/// The policy in force. Clones are the same slot.
+#[derive(Clone, Debug)]
+pub struct PolicySlot(Arc<ArcSwap<Policy>>);
+
+impl PolicySlot {
+    pub(crate) fn new(policy: Arc<Policy>) -> Self {
+        Self(Arc::new(ArcSwap::new(policy)))
+    }
+
+    /// Puts another policy in force for the next call.
+    pub fn set(&self, policy: Arc<Policy>) {
+        self.0.store(policy);
+    }
+
+    pub(crate) fn get(&self) -> Arc<Policy> {
+        self.0.load_full()
+    }
+}
+
 /// State of a gateway.
 pub(crate) struct Shared<R: Recorder> {
     pub(crate) config: GatewayConfig,
     pub(crate) routes: Routes,
-    pub(crate) policy: RwLock<Arc<Policy>>,
+    pub(crate) policy: PolicySlot,
+    pub(crate) door: Doorkeeper,
     pub(crate) inspector: Arc<Inspector>,
     pub(crate) recorder: R,
     pub(crate) world: Arc<dyn World>,
@@ -28,7 +49,7 @@ pub(crate) struct Shared<R: Recorder> {
 impl<R: Recorder> Shared<R> {
     /// The policy in force now.
     pub(crate) fn policy(&self) -> Arc<Policy> {
-        Arc::clone(&self.policy.read())
+        self.policy.get()
     }
 
     /// A place for one more call, unless there are too many.

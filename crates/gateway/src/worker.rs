@@ -23,6 +23,8 @@ use tokio::task::LocalSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::call::call;
+use crate::certificate::Certificate;
+use crate::keys;
 use crate::ports::Recorder;
 use crate::shared::{ConnectionPermit, Shared};
 use crate::upstream::Pool;
@@ -32,10 +34,12 @@ pub(crate) struct Worker<R: Recorder> {
     pub(crate) shared: Arc<Shared<R>>,
     pub(crate) pools: Vec<Rc<Pool>>,
     pub(crate) scratch: RefCell<Scratch>,
+    number: usize,
 }
 
 /// Runs a worker until it has drained.
 pub(crate) fn run<R: Recorder>(
+    number: usize,
     shared: &Arc<Shared<R>>,
     listeners: Vec<std::net::TcpListener>,
     tls: Option<TlsAcceptor>,
@@ -57,6 +61,7 @@ pub(crate) fn run<R: Recorder>(
         shared,
         pools,
         scratch: RefCell::new(Scratch::remembering(RandomState::new())),
+        number,
     });
     let local = LocalSet::new();
     runtime.block_on(local.run_until(serve(worker, listeners, tls, drain.clone())))
@@ -77,6 +82,12 @@ async fn serve<R: Recorder>(
             tls.clone(),
             drain.clone(),
         )));
+    }
+    // One worker fetches the keys of issuers for all.
+    if worker.number == 0 {
+        let every = keys::refresh_interval(&worker.shared.config);
+        let issuers = Arc::clone(&worker.shared.door.issuers);
+        tokio::task::spawn_local(issuers.keep(every, drain.clone()));
     }
     for task in accepting {
         // A listener that ends has drained.
@@ -138,27 +149,46 @@ async fn connection<R: Recorder>(
         return;
     }
     let Some(acceptor) = tls else {
+        let peer = Peer {
+            address: peer,
+            certificate: None,
+        };
         return http(worker, stream, peer, drain).await;
     };
     let timeout = Duration::from_millis(worker.shared.config.timeouts.header_ms);
     match tokio::time::timeout(timeout, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => http(worker, stream, peer, drain).await,
+        Ok(Ok(stream)) => {
+            let presented = stream.get_ref().1.peer_certificates();
+            let certificate = presented.and_then(|chain| Certificate::read(chain.first()?));
+            let peer = Peer {
+                address: peer,
+                certificate: certificate.map(Rc::new),
+            };
+            http(worker, stream, peer, drain).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) certificate: Option<Rc<Certificate>>,
+}
+
 async fn http<R: Recorder, T>(
     worker: Rc<Worker<R>>,
     stream: T,
-    peer: SocketAddr,
+    peer: Peer,
     mut drain: watch::Receiver<bool>,
 ) where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let header_timeout = Duration::from_millis(worker.shared.config.timeouts.header_ms);
     let service = service_fn(move |request| {
-        let worker = Rc::clone(&worker);
+        let (worker, peer) = (Rc::clone(&worker), peer.clone());
         async move { Ok::<_, Infallible>(call(worker, peer, request).await) }
     });
     let mut builder = auto::Builder::new(LocalExecutor);

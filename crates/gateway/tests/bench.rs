@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
+use atalaya_access::Access;
 use atalaya_gateway::config::{Route, Timeouts, Upstream as UpstreamConfig};
 use atalaya_gateway::{Gateway, GatewayConfig, Parts, RecordError, Recorder, SystemWorld};
 use atalaya_inspect::Inspector;
@@ -55,6 +56,7 @@ pub(crate) struct Bench {
 pub(crate) struct Setup {
     pub(crate) config: GatewayConfig,
     pub(crate) policy: &'static str,
+    pub(crate) access: Arc<Access>,
 }
 
 /// Short times, one worker, the built-in policy.
@@ -81,6 +83,7 @@ pub(crate) fn setup() -> Setup {
     Setup {
         config,
         policy: Policy::builtin_text(),
+        access: Arc::default(),
     }
 }
 
@@ -110,6 +113,7 @@ impl Bench {
             recorder: log.clone(),
             world: Arc::new(SystemWorld),
             node_id: "test".into(),
+            access: setup.access,
         })
         .unwrap();
         Self {

@@ -7,7 +7,9 @@
 )]
 
 mod bench;
+mod callers;
 mod decisions;
+mod enforcement;
 mod failures;
 mod forwarding;
 mod upstream;

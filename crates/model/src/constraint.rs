@@ -26,6 +26,27 @@ impl Constraints {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Takes over what another one adds: the stricter of both, member by member.
+    pub fn merge(&mut self, more: &Self) {
+        self.max_output_tokens = match (self.max_output_tokens, more.max_output_tokens) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        self.temperature_max = match (self.temperature_max, more.temperature_max) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        if self.safety_message.is_none() {
+            self.safety_message.clone_from(&more.safety_message);
+        }
+        self.drop_tools |= more.drop_tools;
+        for category in &more.redact {
+            if !self.redact.contains(category) {
+                self.redact.push(*category);
+            }
+        }
+    }
 }
 
 /// One span of a segment's decoded text that is replaced.

@@ -32,7 +32,8 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("atalaya-gateway", 2, &[]),
     ("atalaya-control", 2, &["atalaya-store"]),
     ("atalaya-respond", 2, &["atalaya-journal", "atalaya-store"]),
-    ("atalaya-server", 3, &[]),
+    ("atalaya-api", 3, &[]),
+    ("atalaya-server", 3, &["atalaya-api"]),
     ("atalaya", 3, &["atalaya-server"]),
     // Tools beside the product.
     ("atalaya-bench-gateway", 3, &[]),

@@ -128,7 +128,7 @@ impl Policy {
                 let more = own
                     .and_then(|own| own.constraints.as_ref())
                     .unwrap_or(&self.document().constrain);
-                merge(&mut constraints, more);
+                constraints.merge(more);
             }
             decision = decision.max(here);
         }
@@ -168,25 +168,4 @@ fn covers(matches: &RouteMatch, facts: &CallFacts<'_>) -> bool {
             .path_prefix
             .as_deref()
             .is_none_or(|prefix| facts.path.starts_with(prefix))
-}
-
-/// The stricter of both, member by member.
-fn merge(into: &mut Constraints, more: &Constraints) {
-    into.max_output_tokens = match (into.max_output_tokens, more.max_output_tokens) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    };
-    into.temperature_max = match (into.temperature_max, more.temperature_max) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    };
-    if into.safety_message.is_none() {
-        into.safety_message.clone_from(&more.safety_message);
-    }
-    into.drop_tools |= more.drop_tools;
-    for category in &more.redact {
-        if !into.redact.contains(category) {
-            into.redact.push(*category);
-        }
-    }
 }

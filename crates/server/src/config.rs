@@ -36,7 +36,7 @@ pub struct Config {
     pub detectors: Vec<PathBuf>,
     /// The gateway.
     pub gateway: GatewayConfig,
-    /// Health, readiness, metrics.
+    /// The admin API, health, readiness, metrics.
     pub admin: AdminConfig,
     /// The decision log.
     pub journal: JournalSection,
@@ -73,7 +73,8 @@ impl Default for Config {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {
-    /// Address of `/healthz`, `/readyz` and `/metrics`; it has no authentication, keep it local.
+    /// Address of the admin API and of `/healthz`, `/readyz` and `/metrics`. The API needs an
+    /// admin token, the probes need none; it speaks plain HTTP: keep it local or behind a proxy.
     pub listen: SocketAddr,
 }
 

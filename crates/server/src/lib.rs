@@ -5,7 +5,6 @@
 //! both; `demo` drives a node with real traffic and holds it to its promises.
 
 pub mod adapters;
-pub mod admin;
 pub mod config;
 pub mod demo;
 pub mod laboratory;

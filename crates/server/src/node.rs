@@ -3,12 +3,15 @@
 //! The journal comes first and goes last. A call can be answered as soon as the gateway listens,
 //! and the gateway is the last to start; the admin listener says `ready` after that.
 
+mod policy_file;
 mod status;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use atalaya_api::{Resource, Router, resources};
+use atalaya_control::{Control, Settings};
 use atalaya_detect::{Clock, Ports, Scheduler};
 use atalaya_gateway::{Gateway, Parts, SystemWorld};
 use atalaya_journal::Journal;
@@ -21,7 +24,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::adapters::{AlertLog, JournalRecorder, LakeTables, RuleEngine};
-use crate::admin;
 use crate::config::Config;
 use crate::open::{self, OpenError};
 use status::NodeStatus;
@@ -33,6 +35,8 @@ pub struct Node {
     lake: Lake,
     follower: Follower,
     store: Arc<SqliteStore>,
+    control: Arc<Control>,
+    first_admin_token: Option<String>,
     engine: Arc<Engine>,
     scheduler: Scheduler,
     gateway: Gateway<JournalRecorder>,
@@ -48,11 +52,11 @@ impl Node {
     /// # Errors
     /// If a file is wrong or the world does not play along; nothing is left running.
     pub async fn start(config: Config) -> Result<Self, OpenError> {
-        let policy = Arc::new(open::policy(&config)?);
         let inspector = Arc::new(open::inspector(&config)?);
         let rules = open::rules(&config)?;
         let (journal, lake, follower) = open_log(&config).await?;
         let store = Arc::new(open::store(&config)?);
+        let (control, first_admin_token) = open_control(&config, &store).await?;
         // What a crash left behind of earlier queries.
         if let Some(folder) = config.spill_dir() {
             let _ = std::fs::remove_dir_all(folder);
@@ -67,11 +71,12 @@ impl Node {
         let recorder = JournalRecorder::new(journal.clone());
         let gateway = Gateway::start(Parts {
             config: config.gateway.clone(),
-            policy,
+            policy: control.policy(),
             inspector,
             recorder: recorder.clone(),
             world: Arc::new(SystemWorld),
             node_id: config.node_id.clone(),
+            access: control.access(),
         })
         .map_err(|error| OpenError::world("starting the gateway", error))?;
         let status = Arc::new(NodeStatus {
@@ -82,25 +87,19 @@ impl Node {
             recorder,
             stopping: Mutex::new(false),
         });
-        let listen = config.admin.listen;
-        let admin_address = admin::start(listen, Arc::clone(&status) as Arc<dyn admin::Status>)
-            .await
-            .map_err(|error| OpenError::world(format!("listening on {listen}"), error))?;
+        let policy = gateway.policy_slot();
+        control.on_policy(move |now| policy.set(now));
+        let admin_address = serve_admin(&config, &control, &status).await?;
         let (stopping, stop) = watch::channel(false);
-        let mut tasks = vec![tokio::spawn(maintain(
-            lake.clone(),
-            Duration::from_secs(config.lake.maintenance_interval_min.saturating_mul(60)),
-            stop.clone(),
-        ))];
-        if config.rules.enabled {
-            tasks.push(tokio::spawn(run_rules(scheduler.clone(), stop)));
-        }
+        let tasks = background(&config, &lake, &control, &scheduler, &stop);
         Ok(Self {
             config,
             journal,
             lake,
             follower,
             store,
+            control,
+            first_admin_token,
             engine,
             scheduler,
             gateway,
@@ -117,7 +116,19 @@ impl Node {
         self.gateway.addresses()
     }
 
-    /// Where health, readiness and metrics are.
+    /// Keys, enforcement, limits, policies.
+    #[must_use]
+    pub fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    /// The admin token that was made because there was none: to be shown once.
+    #[must_use]
+    pub fn first_admin_token(&self) -> Option<&str> {
+        self.first_admin_token.as_deref()
+    }
+
+    /// Where the admin API, health, readiness and metrics are.
     #[must_use]
     pub fn admin_address(&self) -> SocketAddr {
         self.admin_address
@@ -158,10 +169,9 @@ impl Node {
     ///
     /// # Errors
     /// What is wrong.
-    pub fn reload(&self) -> Result<(), OpenError> {
-        let policy = open::policy(&self.config)?;
+    pub async fn reload(&self) -> Result<(), OpenError> {
         let rules = open::rules(&self.config)?;
-        self.gateway.set_policy(Arc::new(policy));
+        open::adopt_policy(&self.config, &self.control).await?;
         self.scheduler.replace_rules(rules);
         Ok(())
     }
@@ -228,13 +238,77 @@ async fn blocking<T: Send + 'static>(
     ended.map_err(|error| OpenError::world(what, error))
 }
 
-async fn run_rules(scheduler: Scheduler, mut stop: watch::Receiver<bool>) {
-    let clock: Arc<dyn Clock> = Arc::new(Timestamp::now);
-    let stopped = async move {
-        // An error means that the node is gone.
-        let _ = stop.wait_for(|stop| *stop).await;
+/// What runs beside the calls until the node stops.
+fn background(
+    config: &Config,
+    lake: &Lake,
+    control: &Arc<Control>,
+    scheduler: &Scheduler,
+    stop: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let every = Duration::from_secs(config.lake.maintenance_interval_min.saturating_mul(60));
+    let mut tasks = vec![
+        tokio::spawn(maintain(lake.clone(), every, stop.clone())),
+        tokio::spawn(Arc::clone(control).watch(stopped(stop.clone()))),
+    ];
+    if let Some(path) = config.policy.clone() {
+        let watching = policy_file::watch(path, Arc::clone(control), stopped(stop.clone()));
+        tasks.push(tokio::spawn(watching));
+    }
+    if config.rules.enabled {
+        tasks.push(tokio::spawn(run_rules(scheduler.clone(), stop.clone())));
+    }
+    tasks
+}
+
+async fn open_control(
+    config: &Config,
+    store: &Arc<SqliteStore>,
+) -> Result<(Arc<Control>, Option<String>), OpenError> {
+    let store = Arc::clone(store) as Arc<dyn atalaya_store::ControlStore>;
+    let fail = |error| OpenError::world("reading keys, enforcement and policies", error);
+    let settings = Settings {
+        entitlements: config.gateway.callers.entitlements.clone(),
+        ..Settings::default()
     };
-    scheduler.run(clock, stopped).await;
+    let control = Control::open(store, settings).await.map_err(fail)?;
+    open::adopt_policy(config, &control).await?;
+    let token = control.first_admin_token().await.map_err(fail)?;
+    Ok((control, token.map(|created| created.token)))
+}
+
+/// What the admin API serves, in the order of its description.
+fn admin_resources(control: &Arc<Control>, status: &Arc<NodeStatus>) -> Vec<Resource> {
+    vec![
+        resources::node::resource(Arc::clone(status) as Arc<dyn resources::node::Status>),
+        resources::keys::resource(control),
+        resources::enforcements::resource(control),
+        resources::approvals::resource(control),
+        resources::policies::resource(control),
+        resources::tokens::resource(control),
+    ]
+}
+
+async fn serve_admin(
+    config: &Config,
+    control: &Arc<Control>,
+    status: &Arc<NodeStatus>,
+) -> Result<SocketAddr, OpenError> {
+    let router = Router::new(Arc::clone(control), admin_resources(control, status));
+    let listen = config.admin.listen;
+    atalaya_api::serve(listen, Arc::new(router))
+        .await
+        .map_err(|error| OpenError::world(format!("listening on {listen}"), error))
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that the node is gone.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn run_rules(scheduler: Scheduler, stop: watch::Receiver<bool>) {
+    let clock: Arc<dyn Clock> = Arc::new(Timestamp::now);
+    scheduler.run(clock, stopped(stop)).await;
 }
 
 async fn maintain(lake: Lake, every: Duration, mut stop: watch::Receiver<bool>) {

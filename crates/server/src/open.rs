@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use atalaya_control::{Control, ControlError};
 use atalaya_detect::{RuleCatalogue, SchedulerConfig};
 use atalaya_inspect::Inspector;
 use atalaya_lake::Lake;
@@ -82,6 +83,24 @@ pub fn policy(config: &Config) -> Result<Policy, OpenError> {
     };
     let text = read(path)?;
     Policy::parse(&text).map_err(|problems| OpenError::diagnostics(path, &text, &problems))
+}
+
+/// Puts the policy file (or the built-in policy) into the history if it has changed, and the
+/// newest entry in force.
+///
+/// # Errors
+/// If the file cannot be read or is wrong; the policy in force stays.
+pub async fn adopt_policy(config: &Config, control: &Control) -> Result<(), OpenError> {
+    let text = config.policy.as_deref().map(read).transpose()?;
+    let name = config
+        .policy
+        .as_ref()
+        .map_or_else(String::new, |path| path.display().to_string());
+    let adopted = control.adopt_policy(text.as_deref()).await;
+    adopted.map_err(|error| match error {
+        ControlError::Policy { .. } => OpenError::BadInput(error.render(&name)),
+        other => OpenError::world("keeping the policy", other),
+    })
 }
 
 /// The detectors in force.

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::common::{self, Place};
 use crate::exit::{Exit, Failure};
+use crate::output;
 
 /// Run the gateway, the decision log and the rules
 ///
@@ -31,15 +32,20 @@ async fn serve(config: Config) -> Result<Exit, Failure> {
     let mut interrupt = on(SignalKind::interrupt())?;
     let mut hang_up = on(SignalKind::hangup())?;
     let node = Node::start(config).await?;
+    if let Some(token) = node.first_admin_token() {
+        output::note(&format!(
+            "admin token, shown this once (`atalaya tokens create NAME` makes another): {token}"
+        ));
+    }
     for address in node.gateway_addresses() {
         tracing::info!(%address, "the gateway takes calls");
     }
-    tracing::info!(address = %node.admin_address(), "health, readiness and metrics");
+    tracing::info!(address = %node.admin_address(), "admin API, health, readiness and metrics");
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => match node.reload() {
+            _ = hang_up.recv() => match node.reload().await {
                 Ok(()) => tracing::info!("policy and rules were read again"),
                 Err(error) => tracing::error!(%error, "policy and rules stay as they were"),
             },

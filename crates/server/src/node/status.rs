@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use atalaya_api::resources::node::Status;
 use atalaya_detect::Scheduler;
 use atalaya_journal::Journal;
 use atalaya_lake::Lake;
 use parking_lot::Mutex;
 
 use crate::adapters::JournalRecorder;
-use crate::admin::Status;
 
 pub(super) struct NodeStatus {
     pub(super) journal: Journal,

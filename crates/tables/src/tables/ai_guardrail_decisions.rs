@@ -55,7 +55,12 @@ pub(crate) const TABLE: Table = Table {
         Column::plain(
             "ReasonCode",
             String,
-            "Why: `threshold`, `policy_rule`, `unjudged`, `malformed`, `limit`, `none`.",
+            "Why: `threshold`, `policy_rule`, `tool`, `session`, `unjudged`, `malformed`, `limit`, `unauthenticated`, `not_entitled`, `rate_limit`, `enforcement`, `quarantine`, `approval`, `unknown_route`, `no_route`, `internal`, `none`.",
+        ),
+        Column::plain(
+            "EnforcementId",
+            String,
+            "Id of the enforcement that stopped or weakened the call; empty if none.",
         ),
         Column::plain("ThreatScore", Int, "0-100, higher is worse.").within(0.0, 100.0),
         Column::plain(
@@ -143,8 +148,9 @@ pub(crate) const TABLE: Table = Table {
         Column::plain(
             "CallerKeyId",
             String,
-            "Hash prefix of the key the caller used; never the key.",
+            "Id of the virtual key, token or certificate, else hash prefix of the key the caller used; never the key.",
         ),
+        Column::plain("TeamId", String, "Team of the authenticated caller; empty if none."),
         Column::personal("AgentId", String, "Agent id (OTel `gen_ai.agent.id`)."),
         Column::plain(
             "ApplicationName",
