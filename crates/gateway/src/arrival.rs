@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use atalaya_access::Caller;
 use atalaya_model::Timestamp;
+use atalaya_wire::RequestHead;
 use http::HeaderMap;
 use http::request::Parts;
 use sha2::{Digest, Sha256};
@@ -73,6 +74,18 @@ impl Arrival {
         }
         if !caller.agent.is_empty() {
             self.agent.clone_from(&caller.agent);
+        }
+    }
+}
+
+impl Arrival {
+    /// What a protocol needs of it.
+    pub(crate) fn head(&self) -> RequestHead<'_> {
+        RequestHead {
+            method: &self.method,
+            path: &self.path,
+            query: &self.query,
+            content_type: &self.content_type,
         }
     }
 }

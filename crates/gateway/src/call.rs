@@ -10,8 +10,8 @@ use atalaya_inspect::Scratch;
 use atalaya_model::UnjudgedReason;
 use atalaya_policy::UnknownRoute;
 use atalaya_wire::{
-    Answer, ErrorContext, ErrorKind, Framing, ParseLimits, Protocol, RefusalContext, Settled,
-    generic_error, json::JsonLimits, protocols,
+    Answer, ErrorContext, ErrorKind, ParseLimits, Protocol, RefusalContext, Settled, generic_error,
+    json::JsonLimits, protocols,
 };
 use bytes::Bytes;
 use http::request::Parts;
@@ -19,18 +19,20 @@ use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 
 use crate::account::Account;
+use crate::answer::Report;
 use crate::arrival::Arrival;
-use crate::config::{OnLogFailure, Timeouts};
+use crate::back::{self, Way};
+use crate::config::OnLogFailure;
 use crate::door::{Denied, Entry, enter};
-use crate::forward::{relay_head, upstream_request};
-use crate::judge::{Asked, Fault, Forward, Judge, Judged, Next, Refusal};
+use crate::forward::upstream_request;
+use crate::judge::{Fault, Forward, Judge, Judged, Next, Refusal};
 use crate::ports::Recorder;
 use crate::rate_headers::{add_remaining, add_retry_after};
 use crate::receive::{Received, receive};
 use crate::record::{Ending, Outcome};
-use crate::relay::{GatewayBody, LineEnds, Relay, Settlement, millis};
+use crate::relay::{GatewayBody, Settlement, millis};
 use crate::shared::{CallPermit, Shared};
-use crate::upstream::{Answered, Pool, UpstreamError};
+use crate::upstream::UpstreamError;
 use crate::worker::{Peer, Worker};
 
 /// Header that names the decision on every answer.
@@ -68,16 +70,7 @@ pub(crate) async fn call<R: Recorder>(
     };
     let (entry, ready) = (Arc::new(entry), Instant::now());
     let judged = judge(&worker, &arrival, (protocol, &entry), received).await;
-    let mut end = End {
-        arrival: &arrival,
-        protocol,
-        reply_to: String::new(),
-        settlement: Settlement::new(
-            arrival.id.clone(),
-            shared.recorder.clone(),
-            Arc::clone(&shared.metrics),
-        ),
-    };
+    let mut end = End::new(&arrival, protocol, &shared);
     end.settlement.account = limits.map(|permit| Account {
         permit,
         price: None,
@@ -209,7 +202,6 @@ fn judge_with<'s, R: Recorder>(
     policy: &'s atalaya_policy::Policy,
     entry: &'s Entry,
 ) -> Judge<'s> {
-    let depth_max = shared.config.limits.json_depth_max;
     Judge {
         inspector: &shared.inspector,
         policy,
@@ -218,13 +210,17 @@ fn judge_with<'s, R: Recorder>(
         prompt_text: shared.config.prompt_text,
         entry,
         prices: &shared.config.callers.prices,
-        parse_limits: ParseLimits {
-            json: JsonLimits {
-                depth_max,
-                ..JsonLimits::default()
-            },
-            ..ParseLimits::default()
+        parse_limits: parse_limits(shared),
+    }
+}
+
+pub(crate) fn parse_limits<R: Recorder>(shared: &Shared<R>) -> ParseLimits {
+    ParseLimits {
+        json: JsonLimits {
+            depth_max: shared.config.limits.json_depth_max,
+            ..JsonLimits::default()
         },
+        ..ParseLimits::default()
     }
 }
 
@@ -242,6 +238,7 @@ async fn send<R: Recorder>(
     let pool = Rc::clone(&worker.pools[forward.target]);
     let asked = forward.asked.clone();
     end.reply_to.clone_from(&asked.reply_to);
+    end.upstream.clone_from(&pool.target.name);
     let Ok(request) = upstream_request(head, &pool.target, forward) else {
         let message = "the request cannot be forwarded as it is";
         return end.fail(ErrorKind::Malformed, message, Outcome::Rejected, None);
@@ -260,7 +257,7 @@ async fn send<R: Recorder>(
                 asked,
                 permit,
             };
-            relay(end, &worker.shared.config.timeouts, answered, way)
+            back::answer(worker, end, answered, way).await
         }
         Err(error) => {
             if let Some(account) = &mut end.settlement.account {
@@ -274,73 +271,36 @@ async fn send<R: Recorder>(
     }
 }
 
-/// The way that a call took.
-struct Way {
-    pool: Rc<Pool>,
-    forwarded: Instant,
-    asked: Asked,
-    permit: CallPermit,
-}
-
-fn relay<R: Recorder>(
-    end: End<'_, R>,
-    timeouts: &Timeouts,
-    answered: Answered,
-    way: Way,
-) -> Response<GatewayBody<R>> {
-    let (mut parts, incoming) = answered.response.into_parts();
-    relay_head(&mut parts.headers);
-    let content_type = content_type(&parts.headers);
-    let framing = end.protocol.map_or(Framing::Opaque, |protocol| {
-        protocol.framing(content_type, way.asked.framing)
-    });
-    let is_readable = !parts.headers.contains_key("content-encoding");
-    let reader = end
-        .protocol
-        .filter(|_| is_readable)
-        .map(|protocol| protocol.response_reader(framing));
-    set_decision(&mut parts.headers, &end.arrival.id);
-    end.add_limits(&mut parts.headers);
-    let idle_timeout = Duration::from_millis(timeouts.idle_ms);
-    let relay = Relay {
-        settlement: end.settlement,
-        inner: incoming,
-        reader,
-        protocol: end.protocol,
-        framing,
-        reply_to: way.asked.reply_to,
-        connection: Some((way.pool, answered.sender)),
-        status: parts.status.as_u16(),
-        forwarded: way.forwarded,
-        first_byte_ms: None,
-        bytes: 0,
-        line_ends: LineEnds::default(),
-        idle_timeout,
-        deadline: way.forwarded + Duration::from_millis(timeouts.total_ms),
-        timer: Box::pin(tokio::time::sleep(idle_timeout)),
-        last_frame: Instant::now(),
-        is_settled: false,
-        _permit: way.permit,
-    };
-    Response::from_parts(parts, GatewayBody::Relay(Box::new(relay)))
-}
-
-fn content_type(headers: &http::HeaderMap) -> &str {
-    headers
-        .get("content-type")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("")
-}
-
 /// A call that ends here, without the model.
-struct End<'a, R: Recorder> {
-    arrival: &'a Arrival,
-    protocol: Option<&'static dyn Protocol>,
-    reply_to: String,
-    settlement: Settlement<R>,
+pub(crate) struct End<'a, R: Recorder> {
+    pub(crate) arrival: &'a Arrival,
+    pub(crate) protocol: Option<&'static dyn Protocol>,
+    pub(crate) upstream: String,
+    pub(crate) reply_to: String,
+    pub(crate) report: Option<Report>,
+    pub(crate) settlement: Settlement<R>,
 }
 
-impl<R: Recorder> End<'_, R> {
+impl<'a, R: Recorder> End<'a, R> {
+    fn new(
+        arrival: &'a Arrival,
+        protocol: Option<&'static dyn Protocol>,
+        shared: &Shared<R>,
+    ) -> Self {
+        Self {
+            arrival,
+            protocol,
+            upstream: String::new(),
+            reply_to: String::new(),
+            report: None,
+            settlement: Settlement::new(
+                arrival.id.clone(),
+                shared.recorder.clone(),
+                Arc::clone(&shared.metrics),
+            ),
+        }
+    }
+
     fn refuse(mut self, refusal: &Refusal) -> Response<GatewayBody<R>> {
         self.reply_to.clone_from(&refusal.reply_to);
         let decision_id = &self.arrival.id;
@@ -375,7 +335,7 @@ impl<R: Recorder> End<'_, R> {
         self.fail(kind, message, outcome, Some(waited_ms))
     }
 
-    fn fail(
+    pub(crate) fn fail(
         self,
         kind: ErrorKind,
         message: &str,
@@ -405,7 +365,7 @@ impl<R: Recorder> End<'_, R> {
     }
 
     /// What is left of the caller's limits.
-    fn add_limits(&self, headers: &mut http::HeaderMap) {
+    pub(crate) fn add_limits(&self, headers: &mut http::HeaderMap) {
         let Some(account) = &self.settlement.account else {
             return;
         };
@@ -436,7 +396,17 @@ impl<R: Recorder> End<'_, R> {
             first_byte_ms: None,
             gateway_us,
             settled: Settled::default(),
+            report: self.report.take(),
         });
+        self.response(answer, limits)
+    }
+
+    /// An answer that was made here.
+    pub(crate) fn response(
+        &self,
+        answer: Answer,
+        limits: http::HeaderMap,
+    ) -> Response<GatewayBody<R>> {
         let mut response = Response::new(GatewayBody::Whole(Some(Bytes::from(answer.body))));
         *response.status_mut() = http::StatusCode::from_u16(answer.status)
             .unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
@@ -463,7 +433,7 @@ const fn ends_connection(kind: ErrorKind) -> bool {
     )
 }
 
-fn set_decision(headers: &mut http::HeaderMap, id: &str) {
+pub(crate) fn set_decision(headers: &mut http::HeaderMap, id: &str) {
     if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(DECISION_HEADER, value);
     }

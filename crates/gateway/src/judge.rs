@@ -10,12 +10,11 @@ use atalaya_model::{
     UnjudgedReason, Verdict,
 };
 use atalaya_policy::{CallFacts, Outcome as PolicyOutcome, Policy};
-use atalaya_wire::{
-    AppliedConstraint, ErrorKind, Framing, ParseLimits, ParsedCall, Protocol, RequestHead,
-};
+use atalaya_wire::{AppliedConstraint, ErrorKind, Framing, ParseLimits, ParsedCall, Protocol};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use crate::answer::{Asked, PromptMarks};
 use crate::arrival::{Arrival, hex};
 use crate::config::{Price, PromptText};
 use crate::door::{Denied, Entry, Inside, Ruling};
@@ -76,15 +75,6 @@ pub(crate) struct Forward {
     pub(crate) price: Option<Price>,
 }
 
-/// What the answer has to be held against.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Asked {
-    /// Framing of a stream, if one was asked for.
-    pub(crate) framing: Framing,
-    /// Id of the request, as JSON.
-    pub(crate) reply_to: String,
-}
-
 /// The answer to a call that is blocked.
 pub(crate) struct Refusal {
     pub(crate) model: String,
@@ -105,20 +95,11 @@ impl Judge<'_> {
         scratch: &mut Scratch,
     ) -> Judged {
         let started = Instant::now();
-        let head = RequestHead {
-            method: &arrival.method,
-            path: &arrival.path,
-            query: &arrival.query,
-            content_type: &arrival.content_type,
-        };
-        let call = match protocol.parse(&head, body, &self.parse_limits) {
+        let call = match protocol.parse(&arrival.head(), body, &self.parse_limits) {
             Ok(call) => call,
             Err(error) => {
-                let fault = Fault::new(
-                    ErrorKind::Malformed,
-                    "malformed",
-                    Some(UnjudgedReason::Malformed),
-                );
+                let reason = Some(UnjudgedReason::Malformed);
+                let fault = Fault::new(ErrorKind::Malformed, "malformed", reason);
                 let fault = fault.saying(error.to_string());
                 return self.refuse_request(arrival, Some(protocol), body, fault);
             }
@@ -145,6 +126,7 @@ impl Judge<'_> {
             verdict: &verdict,
             outcome: &outcome,
             denied: ruling.denied.as_ref(),
+            has_marks: self.policy.document().response.inspect,
         };
         let (mut next, constraints) = judged.next(&destination);
         if let Next::Forward(forward) = &mut next {
@@ -367,6 +349,8 @@ struct JudgedCall<'j> {
     verdict: &'j Verdict,
     outcome: &'j PolicyOutcome<'j>,
     denied: Option<&'j Denied>,
+    /// Whether the answer is held against the instructions.
+    has_marks: bool,
 }
 
 impl JudgedCall<'_> {
@@ -376,6 +360,12 @@ impl JudgedCall<'_> {
             return (denied.next(), Vec::new());
         }
         let asked = Asked {
+            model: self.call.model.as_deref().unwrap_or("").to_owned(),
+            marks: if self.has_marks {
+                PromptMarks::of(&self.call.segments)
+            } else {
+                PromptMarks::default()
+            },
             framing: asked_framing(self.call),
             reply_to: self.call.reply_to.as_deref().unwrap_or("").to_owned(),
         };

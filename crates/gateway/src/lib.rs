@@ -5,8 +5,10 @@
 //! on the way of a call. It writes through [`Recorder`] and knows neither journal nor lake.
 
 mod account;
+mod answer;
 mod arrival;
 mod authenticate;
+mod back;
 mod call;
 mod certificate;
 pub mod config;

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use atalaya_model::{Decision, Finding, Severity, Unjudged, Verdict};
 use atalaya_wire::{AppliedConstraint, ParsedCall, Settled, body_span};
 
+use crate::answer::Report;
 use crate::arrival::Arrival;
 use crate::row::{Row, push_string};
 
@@ -37,6 +38,8 @@ pub enum Outcome {
     TimedOut,
     /// The request itself was not acceptable, or the gateway could not take it.
     Rejected,
+    /// The policy blocked the upstream's answer, or stopped it.
+    AnswerRefused,
 }
 
 impl Outcome {
@@ -51,6 +54,7 @@ impl Outcome {
             Self::UpstreamCut => "upstream_cut",
             Self::TimedOut => "timed_out",
             Self::Rejected => "rejected",
+            Self::AnswerRefused => "answer_refused",
         }
     }
 }
@@ -349,6 +353,8 @@ pub(crate) struct Ending {
     pub(crate) first_byte_ms: Option<f64>,
     pub(crate) gateway_us: u64,
     pub(crate) settled: Settled,
+    /// What was found in the answer; nothing if none was looked at.
+    pub(crate) report: Option<Report>,
 }
 
 /// Writes the settlement record of a decision.
@@ -382,5 +388,39 @@ pub(crate) fn settlement(decision_id: &str, ending: &Ending, cost_usd: Option<f6
             "ResponseToolNames",
             settled.tool_names.iter().map(String::as_str),
         );
+    if let Some(report) = &ending.report {
+        answer(&mut out, report);
+    }
     out.finish()
+}
+
+/// What was found in the answer.
+fn answer(out: &mut Row, report: &Report) {
+    out.text("ResponseDecision", report.decision.as_str())
+        .text("ResponseWouldDecision", report.would_decision.as_str())
+        .number("ResponseThreatScore", report.score())
+        .number("ResponseJudged", report.judged)
+        .number("ResponseMasked", report.masked)
+        .number(
+            "ResponseEvalUs",
+            i128::try_from(report.eval.as_micros()).unwrap_or(0),
+        )
+        .real(
+            "AddedTtftMs",
+            report.added_ttft.map(|held| held.as_secs_f64() * 1_000.0),
+        );
+    if report.canary {
+        out.flag("CanaryHit", true);
+    }
+    if let Some(worst) = report.findings.first() {
+        out.text("ResponseThreatDetection", worst.category.as_str())
+            .text("ResponseDetectedPattern", &worst.rule)
+            .list(
+                "ResponseRuleIds",
+                distinct(report.findings.iter().map(|finding| finding.rule.as_ref())),
+            );
+    }
+    if !report.unjudged.is_empty() {
+        out.json("ResponseUnjudged", |out| unjudged(out, &report.unjudged));
+    }
 }

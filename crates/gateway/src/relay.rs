@@ -18,11 +18,13 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use crate::account::Account;
+use crate::answer::{Report, StreamGuard};
 use crate::metrics::Metrics;
 use crate::ports::Recorder;
 use crate::record::{Ending, Outcome, settlement};
 use crate::shared::CallPermit;
 use crate::upstream::{Pool, Sender};
+use crate::worker::Worker;
 
 /// The body of an answer: made here, or relayed.
 pub(crate) enum GatewayBody<R: Recorder> {
@@ -85,6 +87,7 @@ impl<R: Recorder> Drop for Settlement<R> {
             first_byte_ms: None,
             gateway_us: self.gateway_us,
             settled: Settled::default(),
+            report: None,
         });
     }
 }
@@ -139,6 +142,12 @@ pub(crate) struct Relay<R: Recorder> {
     pub(crate) timer: Pin<Box<Sleep>>,
     pub(crate) last_frame: Instant,
     pub(crate) is_settled: bool,
+    /// Looks at the answer; nothing if the policy does not want it.
+    pub(crate) guard: Option<StreamGuard>,
+    pub(crate) hold_timer: Option<Pin<Box<Sleep>>>,
+    /// What was not looked at, when there is no guard.
+    pub(crate) report: Option<Report>,
+    pub(crate) worker: Rc<Worker<R>>,
     pub(crate) _permit: CallPermit,
 }
 
@@ -169,6 +178,7 @@ impl<R: Recorder> Body for GatewayBody<R> {
                 let length = bytes.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(0))
             }
+            Self::Relay(relay) if relay.guard.is_some() => SizeHint::default(),
             Self::Relay(relay) => relay.inner.size_hint(),
         }
     }
@@ -176,28 +186,100 @@ impl<R: Recorder> Body for GatewayBody<R> {
 
 impl<R: Recorder> Relay<R> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        if self.is_settled {
-            return Poll::Ready(None);
-        }
-        match Pin::new(&mut self.inner).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.note(&frame);
-                // With a known length the last frame is the end: hyper will not ask again.
-                if self.inner.is_end_stream() {
-                    self.ended();
+        loop {
+            if self.is_settled {
+                return Poll::Ready(None);
+            }
+            match Pin::new(&mut self.inner).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.note(&frame);
+                    // With a known length the last frame is the end: hyper will not ask again.
+                    let is_end = self.inner.is_end_stream();
+                    let Some(frame) = self.watched(frame, is_end) else {
+                        continue;
+                    };
+                    if is_end && !self.is_settled {
+                        self.ended();
+                    }
+                    return Poll::Ready(Some(Ok(frame)));
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(None) => {
+                    let rest = self.rest();
+                    if !self.is_settled {
+                        self.ended();
+                    }
+                    return Poll::Ready(rest.map(Ok));
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    let outcome = Outcome::UpstreamCut;
+                    return self.broken(outcome, ErrorKind::UpstreamUnreachable, error.to_string());
+                }
+                Poll::Pending => match self.poll_hold(cx) {
+                    Poll::Ready(frame) => return Poll::Ready(Some(Ok(frame))),
+                    Poll::Pending => return self.poll_timer(cx),
+                },
             }
-            Poll::Ready(None) => {
-                self.ended();
-                Poll::Ready(None)
-            }
-            Poll::Ready(Some(Err(error))) => {
-                let outcome = Outcome::UpstreamCut;
-                self.broken(outcome, ErrorKind::UpstreamUnreachable, error.to_string())
-            }
-            Poll::Pending => self.poll_timer(cx),
         }
+    }
+
+    /// What of a frame goes on; nothing if all of it is held.
+    fn watched(&mut self, frame: Frame<Bytes>, is_end: bool) -> Option<Frame<Bytes>> {
+        let Some(guard) = &mut self.guard else {
+            return Some(frame);
+        };
+        let data = frame.data_ref()?;
+        let mut scratch = self.worker.scratch.borrow_mut();
+        let mut out = guard.feed(data, &mut scratch);
+        if is_end && !guard.is_stopped() {
+            out.extend(guard.finish(&mut scratch));
+        }
+        drop(scratch);
+        self.stopped();
+        // An empty last frame still has to be told as the end.
+        (!out.is_empty() || is_end).then(|| Frame::data(Bytes::from(out)))
+    }
+
+    /// What was held until the end.
+    fn rest(&mut self) -> Option<Frame<Bytes>> {
+        let guard = self.guard.as_mut()?;
+        let out = guard.finish(&mut self.worker.scratch.borrow_mut());
+        self.stopped();
+        (!out.is_empty()).then(|| Frame::data(Bytes::from(out)))
+    }
+
+    /// Ends the call when the policy has ended the answer.
+    fn stopped(&mut self) {
+        if self.is_settled || !self.guard.as_ref().is_some_and(StreamGuard::is_stopped) {
+            return;
+        }
+        // The rest of the upstream's answer is of no use: the connection goes with it.
+        self.connection = None;
+        self.settle(Outcome::AnswerRefused, ErrorKind::Blocked.as_str());
+    }
+
+    /// What has been held long enough.
+    fn poll_hold(&mut self, cx: &mut Context<'_>) -> Poll<Frame<Bytes>> {
+        let Some(due) = self.guard.as_ref().and_then(StreamGuard::due) else {
+            return Poll::Pending;
+        };
+        let timer = self
+            .hold_timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
+        if timer.deadline() != due.into() {
+            timer.as_mut().reset(due.into());
+        }
+        if timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        let Some(guard) = self.guard.as_mut() else {
+            return Poll::Pending;
+        };
+        let out = guard.tick(&mut self.worker.scratch.borrow_mut());
+        self.stopped();
+        if out.is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(Frame::data(Bytes::from(out)))
     }
 
     fn note(&mut self, frame: &Frame<Bytes>) {
@@ -249,6 +331,15 @@ impl<R: Recorder> Relay<R> {
         why: String,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         self.connection = None;
+        let mut sent = Vec::new();
+        let is_guarded = self.guard.is_some();
+        if let Some(guard) = &mut self.guard {
+            sent = guard.cut(&mut self.worker.scratch.borrow_mut());
+        }
+        self.stopped();
+        if self.is_settled {
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from(sent)))));
+        }
         self.settlement
             .metrics
             .upstream_failures
@@ -257,7 +348,12 @@ impl<R: Recorder> Relay<R> {
         self.settle(outcome, kind.as_str());
         let Some(protocol) = self
             .protocol
-            .filter(|_| self.framing == Framing::Events && self.line_ends.is_between_events())
+            .filter(|_| self.framing.is_stream())
+            // Frames that were looked at are sent whole.
+            .filter(|_| {
+                is_guarded
+                    || (self.framing == Framing::Events && self.line_ends.is_between_events())
+            })
         else {
             return Poll::Ready(Some(Err(std::io::Error::other(why))));
         };
@@ -266,8 +362,8 @@ impl<R: Recorder> Relay<R> {
             framing: self.framing,
             ..ErrorContext::new(&decision_id, kind, "the model's answer broke off")
         };
-        let bytes = protocol.stream_error(&context);
-        Poll::Ready(Some(Ok(Frame::data(Bytes::from(bytes)))))
+        sent.extend(protocol.stream_error(&context));
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from(sent)))))
     }
 
     fn settle(&mut self, outcome: Outcome, error_class: &'static str) {
@@ -286,6 +382,11 @@ impl<R: Recorder> Relay<R> {
             first_byte_ms: self.first_byte_ms,
             gateway_us: self.settlement.gateway_us,
             settled,
+            report: self
+                .guard
+                .as_ref()
+                .map(|guard| guard.report.clone())
+                .or_else(|| self.report.take()),
         });
     }
 }

@@ -199,6 +199,8 @@ pub(crate) struct Answer {
     pub(crate) head: String,
     /// With the chunked coding undone.
     pub(crate) body: String,
+    /// The same, as bytes.
+    pub(crate) bytes: Vec<u8>,
     /// Whether the body ended as its head promised.
     pub(crate) is_complete: bool,
     /// When pieces arrived.
@@ -207,14 +209,14 @@ pub(crate) struct Answer {
 
 impl Answer {
     fn parse(bytes: &[u8], pieces: Vec<Duration>) -> Self {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        let (head, rest) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let head = head.to_lowercase();
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let (head, rest) = end.map_or((bytes, &[][..]), |end| (&bytes[..end], &bytes[end + 4..]));
+        let head = String::from_utf8_lossy(head).to_lowercase();
         let status = head
             .split_whitespace()
             .nth(1)
             .map_or(0, |status| status.parse().unwrap());
-        let (body, is_complete) = if head.contains("transfer-encoding: chunked") {
+        let (bytes, is_complete) = if head.contains("transfer-encoding: chunked") {
             unchunk(rest)
         } else {
             (rest.to_owned(), true)
@@ -222,7 +224,8 @@ impl Answer {
         Self {
             status,
             head,
-            body,
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
             is_complete,
             pieces,
         }
@@ -241,18 +244,20 @@ impl Answer {
     }
 }
 
-fn unchunk(mut rest: &str) -> (String, bool) {
-    let mut body = String::new();
-    while let Some((size, after)) = rest.split_once("\r\n") {
+fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
+    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+        let size = std::str::from_utf8(&rest[..end]).unwrap();
         let size = usize::from_str_radix(size, 16).unwrap();
         if size == 0 {
             return (body, true);
         }
+        let after = &rest[end + 2..];
         let Some(piece) = after.get(..size) else {
             break;
         };
-        body.push_str(piece);
-        rest = after.get(size + 2..).unwrap_or("");
+        body.extend_from_slice(piece);
+        rest = after.get(size + 2..).unwrap_or_default();
     }
     (body, false)
 }

@@ -6,6 +6,7 @@
     reason = "helpers of tests are tests; clippy's exemption covers only the test functions"
 )]
 
+mod answers;
 mod bench;
 mod callers;
 mod decisions;

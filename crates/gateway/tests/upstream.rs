@@ -18,6 +18,8 @@ pub(crate) enum Script {
     Cut(&'static [&'static str]),
     /// Begins a stream with these pieces and then says nothing more.
     Stall(&'static [&'static str]),
+    /// Answers with a body of that content type, in these pieces, without pauses.
+    Pieces(&'static str, Arc<Vec<Vec<u8>>>),
     /// Closes the connection without an answer.
     Reset,
     /// Never answers.
@@ -114,6 +116,19 @@ async fn answer(stream: &mut TcpStream, script: &Script) -> Option<()> {
             pieces_of(stream, pieces).await?;
             tokio::time::sleep(Duration::from_secs(30)).await;
             None
+        }
+        Script::Pieces(content_type, pieces) => {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.ok()?;
+            for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+                let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
+                chunk.extend_from_slice(piece);
+                chunk.extend_from_slice(b"\r\n");
+                stream.write_all(&chunk).await.ok()?;
+            }
+            stream.write_all(b"0\r\n\r\n").await.ok()
         }
         Script::Reset => None,
         Script::Silent => {

@@ -235,7 +235,7 @@ pub(crate) const TABLE: Table = Table {
         Column::plain(
             "Outcome",
             String,
-            "Settled: answered, refused, client_aborted, upstream_failed, upstream_cut, timed_out, rejected, interrupted.",
+            "Settled: answered, refused, client_aborted, upstream_failed, upstream_cut, timed_out, rejected, answer_refused, interrupted.",
         ),
         Column::plain(
             "UpstreamStatus",
@@ -292,6 +292,62 @@ pub(crate) const TABLE: Table = Table {
             "ResponseToolNames",
             Dynamic,
             "Settled: names of tools that the model called.",
+        ),
+        Column::plain(
+            "ResponseDecision",
+            String,
+            "Settled: what was done with the answer: ALLOW, LOG, CONSTRAIN (findings replaced) or BLOCK; empty if it was not looked at.",
+        ),
+        Column::plain(
+            "ResponseWouldDecision",
+            String,
+            "Settled: what enforcement would have done with the answer.",
+        ),
+        Column::plain(
+            "ResponseThreatScore",
+            Int,
+            "Settled: 0-100, higher is worse, of the answer.",
+        )
+        .within(0.0, 100.0),
+        Column::plain(
+            "ResponseThreatDetection",
+            String,
+            "Settled: category that weighed most in the answer.",
+        ),
+        Column::plain(
+            "ResponseDetectedPattern",
+            String,
+            "Settled: id of the rule that weighed most in the answer.",
+        ),
+        Column::plain(
+            "ResponseRuleIds",
+            Dynamic,
+            "Settled: ids of all rules that fired on the answer.",
+        ),
+        Column::plain(
+            "ResponseUnjudged",
+            Dynamic,
+            "Settled: [{path, reason, what, bytes}]: what of the answer no detector saw, and why.",
+        ),
+        Column::plain(
+            "ResponseJudged",
+            Int,
+            "Settled: number of texts of the answer that detectors looked at.",
+        ),
+        Column::plain(
+            "ResponseMasked",
+            Int,
+            "Settled: findings that were replaced in the answer.",
+        ),
+        Column::plain(
+            "ResponseEvalUs",
+            Long,
+            "Settled: time spent on looking at the answer, microseconds.",
+        ),
+        Column::plain(
+            "AddedTtftMs",
+            Real,
+            "Settled: how long the first text of a streamed answer was held back, milliseconds.",
         ),
         // The chain.
         Column::plain(
