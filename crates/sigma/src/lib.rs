@@ -15,7 +15,7 @@
 pub mod convert;
 mod duration;
 pub mod ir;
-mod matcher;
+pub mod matcher;
 mod read;
 mod standard;
 pub mod taxonomy;

@@ -1,6 +1,210 @@
 //! Rules compiled together, asked about streams of events.
+//!
+//! ```text
+//! event ─ paths ─▶ values of known fields ─ index ─▶ literals that hold ─ keys ─▶ candidates
+//!                                                                                   │
+//!                                         matches ◀─ conditions over atoms ◀────────┘
+//! ```
+//!
+//! The work for an event grows with its length and with the rules that it nearly matches, not
+//! with the number of rules. Every different test is an atom that is decided once per event.
+//! Texts are compared folded, so that case costs nothing; what depends on case, wildcards within
+//! a text, expressions, networks and comparisons are only looked at for candidates.
 
-use crate::ir::RegexFlags;
+mod atoms;
+mod evaluate;
+mod event;
+mod fold;
+mod glob;
+mod index;
+mod keys;
+mod paths;
+mod program;
+pub(crate) mod time;
+
+use std::collections::HashMap;
+
+use self::atoms::Atoms;
+use self::index::FieldIndex;
+use self::program::Program;
+use crate::ir::{Collection, Expr, LogSource, RegexFlags};
+
+pub use self::evaluate::Scratch;
+pub use self::event::{EVENT_BYTES_MAX, EventError};
+
+/// Compiled rules. One is shared by all threads; each has a [`Scratch`] of its own.
+#[derive(Debug)]
+pub struct Matcher {
+    compiled: Compiled,
+    sources: Vec<LogSource>,
+}
+
+/// Rules that an event of a log source may match.
+#[derive(Clone, Debug)]
+pub struct Allowed(Vec<bool>);
+
+#[derive(Debug, Default)]
+struct Compiled {
+    atoms: Atoms,
+    program: Program,
+    /// By rule: where its condition begins.
+    rules: Vec<u32>,
+    fields: Vec<FieldIndex>,
+    keywords: FieldIndex,
+    /// Whether keywords are asked for that the index cannot decide.
+    keywords_everywhere: bool,
+    /// By atom: where its rules begin in `triggered`.
+    trigger_starts: Vec<u32>,
+    triggered: Vec<u32>,
+    /// Rules that may match without any atom of theirs.
+    always: Vec<u32>,
+}
+
+impl Matcher {
+    /// Compiles all rules of a collection; matches are indexes of its `rules`.
+    ///
+    /// # Errors
+    /// Texts of the rules that are too much for one automaton.
+    pub fn new(collection: &Collection) -> Result<Self, String> {
+        let mut compiled = Compiled::default();
+        for rule in &collection.rules {
+            let any = rule.conditions.iter();
+            let any = any
+                .map(|c| compiled.program.add(&c.expr, &mut compiled.atoms))
+                .collect::<Vec<_>>();
+            let root = compiled.program.any(any);
+            compiled.rules.push(root);
+        }
+        compiled.choose_keys();
+        compiled.keywords_everywhere = compiled.asks_for_keywords();
+        compiled.atoms.finish();
+        (compiled.fields, compiled.keywords) = index::build(&compiled.atoms)?;
+        Ok(Self {
+            compiled,
+            sources: collection
+                .rules
+                .iter()
+                .map(|rule| rule.source.clone())
+                .collect(),
+        })
+    }
+
+    /// Appends the rules that an event matches, in order. With `allowed`, only those.
+    ///
+    /// # Errors
+    /// The event is no JSON object.
+    pub fn matches(
+        &self,
+        event: &str,
+        scratch: &mut Scratch,
+        allowed: Option<&Allowed>,
+        out: &mut Vec<u32>,
+    ) -> Result<(), EventError> {
+        let allowed = allowed.map(|allowed| allowed.0.as_slice());
+        self.compiled.run(event, scratch, allowed, out)
+    }
+
+    /// The rules that events of a log source may match: those that say nothing else.
+    #[must_use]
+    pub fn allowed(&self, source: &LogSource) -> Allowed {
+        Allowed(
+            self.sources
+                .iter()
+                .map(|rule| rule.covers(source))
+                .collect(),
+        )
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.compiled.rules.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.compiled.rules.is_empty()
+    }
+
+    /// How many rules are looked at for every event, because they may match without any of the
+    /// texts that they name.
+    #[must_use]
+    pub fn always(&self) -> usize {
+        self.compiled.always.len()
+    }
+}
+
+/// Whether one expression matches an event, without compiling it with others.
+///
+/// # Errors
+/// The event is no JSON object, or the expression is too large.
+pub(crate) fn holds(expr: &Expr, event: &str) -> Result<bool, String> {
+    let mut compiled = Compiled::default();
+    let root = compiled.program.add(expr, &mut compiled.atoms);
+    compiled.rules.push(root);
+    compiled.always.push(0);
+    compiled.trigger_starts = vec![0; compiled.atoms.atoms.len() + 1];
+    compiled.keywords_everywhere = compiled.asks_for_keywords();
+    compiled.atoms.finish();
+    (compiled.fields, compiled.keywords) = index::build(&compiled.atoms)?;
+    let mut out = Vec::new();
+    let result = compiled.run(event, &mut Scratch::default(), None, &mut out);
+    result.map_err(|error| error.to_string())?;
+    Ok(!out.is_empty())
+}
+
+impl Compiled {
+    fn choose_keys(&mut self) {
+        let mut shared = vec![0_u32; self.atoms.atoms.len()];
+        for root in &self.rules {
+            self.program
+                .atoms(*root, &mut |atom| shared[atom as usize] += 1);
+        }
+        let mut triggers: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (index, root) in self.rules.iter().enumerate() {
+            let rule = u32::try_from(index).unwrap_or(u32::MAX);
+            match keys::keys(*root, &self.program, &mut self.atoms, &shared) {
+                Some(keys) => {
+                    for atom in keys.atoms {
+                        let rules = triggers.entry(atom).or_default();
+                        if rules.last() != Some(&rule) {
+                            rules.push(rule);
+                        }
+                    }
+                }
+                None => self.always.push(rule),
+            }
+        }
+        for atom in 0..self.atoms.atoms.len() {
+            self.trigger_starts
+                .push(u32::try_from(self.triggered.len()).unwrap_or(u32::MAX));
+            let id = u32::try_from(atom).unwrap_or(u32::MAX);
+            self.triggered
+                .extend(triggers.remove(&id).unwrap_or_default());
+        }
+        self.trigger_starts
+            .push(u32::try_from(self.triggered.len()).unwrap_or(u32::MAX));
+    }
+
+    fn asks_for_keywords(&self) -> bool {
+        self.atoms
+            .atoms
+            .iter()
+            .any(|atom| atom.field == atoms::KEYWORD)
+    }
+
+    fn triggers(&self, atom: u32) -> &[u32] {
+        let starts = self.trigger_starts.get(atom as usize..atom as usize + 2);
+        match starts {
+            Some([from, to]) => self
+                .triggered
+                .get(*from as usize..*to as usize)
+                .unwrap_or_default(),
+            _ => &[],
+        }
+    }
+}
 
 /// Whether an expression can be read, without building it.
 pub(crate) fn check_regex(pattern: &str, flags: RegexFlags) -> Result<(), String> {

@@ -29,6 +29,7 @@ use crate::code;
 use crate::ir::{Collection, Condition, Edit, Filter, Rule};
 
 pub(crate) use self::condition::glob;
+pub(crate) use self::encode::DASHES;
 pub(crate) use self::item::comparison;
 pub(crate) use self::regex::to_rust as regex_to_rust;
 

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use atalaya_sigma::matcher::{Matcher, Scratch};
 use serde_json::Value;
 
 #[test]
@@ -25,6 +26,46 @@ fn every_public_rule_is_read() {
         rules.len(),
         wrong
     );
+}
+
+#[test]
+fn labelled_events_match_the_rules_that_they_should() {
+    let mut wrong = Vec::new();
+    let mut total = 0;
+    for name in ["synth", "regression", "mordor", "modifiers"] {
+        let Some(cases) = lines(&format!("match_{name}.jsonl")) else {
+            return;
+        };
+        for case in &cases {
+            total += 1;
+            let text = case["rule_yaml"].as_str().unwrap();
+            let event = case["event_json"].as_str().unwrap();
+            let found = matches(text, event);
+            if found != case["matches"].as_bool().unwrap() {
+                wrong.push(format!(
+                    "{name}: found {found} for\n{text}\n{event}\n{}",
+                    case["note"]
+                ));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {total}:\n{}",
+        wrong.len(),
+        wrong.join("\n---\n")
+    );
+}
+
+fn matches(rule: &str, event: &str) -> bool {
+    let collection =
+        atalaya_sigma::parse(rule).unwrap_or_else(|errors| panic!("{rule}\n{errors:?}"));
+    let matcher = Matcher::new(&collection).unwrap();
+    let mut out = Vec::new();
+    matcher
+        .matches(event, &mut Scratch::default(), None, &mut out)
+        .unwrap();
+    !out.is_empty()
 }
 
 /// The lines of a corpus as JSON; `None` where there is none to be had.
