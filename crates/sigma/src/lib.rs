@@ -13,6 +13,7 @@
 //! the specification: values are compared without regard to case, `*` and `?` are wildcards.
 
 pub mod convert;
+pub mod correlate;
 mod duration;
 pub mod ir;
 pub mod matcher;
@@ -20,6 +21,7 @@ mod read;
 mod standard;
 pub mod taxonomy;
 
+pub use atalaya_model::{Diagnostic, Level, Span};
 pub use read::{Problem, TEXT_BYTES_MAX, parse, parse_files};
 pub use standard::apply as apply_edits;
 

@@ -29,6 +29,8 @@ use self::index::FieldIndex;
 use self::program::Program;
 use crate::ir::{Collection, Expr, LogSource, RegexFlags};
 
+pub(crate) use self::paths::hash;
+
 pub use self::evaluate::Scratch;
 pub use self::event::{EVENT_BYTES_MAX, EventError};
 
@@ -53,9 +55,10 @@ struct Compiled {
     keywords: FieldIndex,
     /// Whether keywords are asked for that the index cannot decide.
     keywords_everywhere: bool,
-    /// By atom: where its rules begin in `triggered`.
-    trigger_starts: Vec<u32>,
-    triggered: Vec<u32>,
+    /// By atom: rules that it makes candidates.
+    triggered: Lists,
+    /// By atom: the sets that it is in.
+    sets: Lists,
     /// Rules that may match without any atom of theirs.
     always: Vec<u32>,
 }
@@ -66,7 +69,15 @@ impl Matcher {
     /// # Errors
     /// Texts of the rules that are too much for one automaton.
     pub fn new(collection: &Collection) -> Result<Self, String> {
+        Self::with_fields(collection, &[])
+    }
+
+    /// The same, with more fields whose values can be asked for after a match.
+    pub(crate) fn with_fields(collection: &Collection, fields: &[&str]) -> Result<Self, String> {
         let mut compiled = Compiled::default();
+        for field in fields {
+            compiled.atoms.paths.field(field);
+        }
         for rule in &collection.rules {
             let any = rule.conditions.iter();
             let any = any
@@ -76,6 +87,7 @@ impl Matcher {
             compiled.rules.push(root);
         }
         compiled.choose_keys();
+        compiled.collect_sets();
         compiled.keywords_everywhere = compiled.asks_for_keywords();
         compiled.atoms.finish();
         (compiled.fields, compiled.keywords) = index::build(&compiled.atoms)?;
@@ -115,6 +127,21 @@ impl Matcher {
         )
     }
 
+    /// The number of a field, if anything asks for it.
+    pub(crate) fn field(&self, name: &str) -> Option<u32> {
+        self.compiled.atoms.paths.find_field(name)
+    }
+
+    /// The first text, number or truth value of a field in the event that was matched last.
+    pub(crate) fn value<'s>(
+        &self,
+        event: &'s str,
+        scratch: &'s mut Scratch,
+        field: u32,
+    ) -> Option<&'s str> {
+        scratch.value(event, field)
+    }
+
     /// How many rules there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -144,7 +171,7 @@ pub(crate) fn holds(expr: &Expr, event: &str) -> Result<bool, String> {
     let root = compiled.program.add(expr, &mut compiled.atoms);
     compiled.rules.push(root);
     compiled.always.push(0);
-    compiled.trigger_starts = vec![0; compiled.atoms.atoms.len() + 1];
+    compiled.collect_sets();
     compiled.keywords_everywhere = compiled.asks_for_keywords();
     compiled.atoms.finish();
     (compiled.fields, compiled.keywords) = index::build(&compiled.atoms)?;
@@ -176,15 +203,20 @@ impl Compiled {
                 None => self.always.push(rule),
             }
         }
-        for atom in 0..self.atoms.atoms.len() {
-            self.trigger_starts
-                .push(u32::try_from(self.triggered.len()).unwrap_or(u32::MAX));
-            let id = u32::try_from(atom).unwrap_or(u32::MAX);
-            self.triggered
-                .extend(triggers.remove(&id).unwrap_or_default());
+        self.triggered = Lists::new(self.atoms.atoms.len(), &triggers);
+    }
+
+    fn collect_sets(&mut self) {
+        let mut sets: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (index, atom) in self.atoms.atoms.iter().enumerate() {
+            if let atoms::Check::Set(members) = &atom.check {
+                let set = u32::try_from(index).unwrap_or(u32::MAX);
+                for member in members {
+                    sets.entry(*member).or_default().push(set);
+                }
+            }
         }
-        self.trigger_starts
-            .push(u32::try_from(self.triggered.len()).unwrap_or(u32::MAX));
+        self.sets = Lists::new(self.atoms.atoms.len(), &sets);
     }
 
     fn asks_for_keywords(&self) -> bool {
@@ -193,17 +225,47 @@ impl Compiled {
             .iter()
             .any(|atom| atom.field == atoms::KEYWORD)
     }
+}
 
-    fn triggers(&self, atom: u32) -> &[u32] {
-        let starts = self.trigger_starts.get(atom as usize..atom as usize + 2);
-        match starts {
+/// A list for each of many numbers, in one piece.
+#[derive(Debug, Default)]
+struct Lists {
+    starts: Vec<u32>,
+    items: Vec<u32>,
+}
+
+impl Lists {
+    fn new(count: usize, lists: &HashMap<u32, Vec<u32>>) -> Self {
+        let mut made = Self::default();
+        for index in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+            made.starts
+                .push(u32::try_from(made.items.len()).unwrap_or(u32::MAX));
+            made.items.extend(lists.get(&index).into_iter().flatten());
+        }
+        made.starts
+            .push(u32::try_from(made.items.len()).unwrap_or(u32::MAX));
+        made
+    }
+
+    fn of(&self, index: u32) -> &[u32] {
+        match self.starts.get(index as usize..index as usize + 2) {
             Some([from, to]) => self
-                .triggered
+                .items
                 .get(*from as usize..*to as usize)
                 .unwrap_or_default(),
             _ => &[],
         }
     }
+}
+
+/// A text as it is compared.
+pub(crate) fn folded(text: &str) -> String {
+    fold::fold(text)
+}
+
+/// A number, if the text is one.
+pub(crate) fn number(text: &str) -> Option<f64> {
+    index::number(text.as_bytes())
 }
 
 /// Whether an expression can be read, without building it.

@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use atalaya_sigma::correlate::{Engine, Limits};
+use atalaya_sigma::ir::Target;
 use atalaya_sigma::matcher::{Matcher, Scratch};
 use serde_json::Value;
 
@@ -66,6 +68,90 @@ fn matches(rule: &str, event: &str) -> bool {
         .matches(event, &mut Scratch::default(), None, &mut out)
         .unwrap();
     !out.is_empty()
+}
+
+#[test]
+fn correlations_fire_when_they_should() {
+    let Some(scenarios) = lines("correlation.jsonl") else {
+        return;
+    };
+    let mut wrong = Vec::new();
+    let mut total = 0;
+    for scenario in &scenarios {
+        let rules = scenario["rules_yaml"].as_str().unwrap();
+        // When a window without something ends is not said by the specification.
+        if scenario["type"] == "temporal_extended" && rules.contains("not ") {
+            continue;
+        }
+        total += 1;
+        let expected: Vec<String> = scenario["alerts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(expected)
+            .collect();
+        let found = raised(rules, scenario["events"].as_array().unwrap());
+        if found != expected {
+            wrong.push(format!(
+                "{}\nfound    {found:?}\nexpected {expected:?}",
+                scenario["name"]
+            ));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {total}:\n{}",
+        wrong.len(),
+        wrong.join("\n---\n")
+    );
+}
+
+fn expected(alert: &Value) -> String {
+    let group = alert["group"].as_object().unwrap().iter();
+    let mut group: Vec<String> = group
+        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap()))
+        .collect();
+    group.sort();
+    let time = alert["time"].as_str().unwrap().trim_end_matches('Z');
+    let rows = alert["event_rows"].as_array().unwrap();
+    let last = rows.last().unwrap();
+    format!(
+        "{time} {} {} {last}",
+        group.join(","),
+        alert["metric"].as_f64().unwrap()
+    )
+}
+
+fn raised(rules: &str, events: &[Value]) -> Vec<String> {
+    let collection = atalaya_sigma::parse(rules).unwrap_or_else(|e| panic!("{rules}\n{e:?}"));
+    let mut engine = Engine::new(&collection, Limits::default()).unwrap();
+    let mut alerts = Vec::new();
+    for (number, event) in events.iter().enumerate() {
+        engine
+            .process(&event.to_string(), number as u64, None, &mut alerts)
+            .unwrap();
+    }
+    let is_last = |target: Target| target == Target::Correlation(collection.correlations.len() - 1);
+    let lines = alerts
+        .iter()
+        .filter(|alert| is_last(alert.target))
+        .map(|alert| {
+            let group = alert.group.iter();
+            let mut group: Vec<String> = group
+                .map(|(name, value)| format!("{name}={}", value.to_lowercase()))
+                .collect();
+            group.sort();
+            let time = jiff::Timestamp::from_millisecond(alert.time_ms.unwrap()).unwrap();
+            let time = time.to_string();
+            let last = alert.events.last().unwrap();
+            format!(
+                "{} {} {} {last}",
+                time.trim_end_matches('Z'),
+                group.join(","),
+                alert.value
+            )
+        });
+    lines.collect()
 }
 
 /// The lines of a corpus as JSON; `None` where there is none to be had.

@@ -33,6 +33,15 @@ pub(super) enum Check {
     /// Another field.
     FieldRef(u32, Position, bool),
     Time(TimePart, Operator, u64),
+    /// Any of these, all of which the index decides: a long list costs one look.
+    Set(Vec<u32>),
+}
+
+impl Check {
+    /// Whether the index decides it.
+    pub(super) const fn is_indexed(&self) -> bool {
+        matches!(self, Self::Literal(..) | Self::Number(_) | Self::Set(_))
+    }
 }
 
 #[derive(Debug)]

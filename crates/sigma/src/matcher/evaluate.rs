@@ -39,6 +39,22 @@ impl Scratch {
     }
 }
 
+impl Scratch {
+    /// The first text, number or truth value of a field in the event that was read last.
+    pub(super) fn value<'s>(&'s mut self, json: &'s str, field: u32) -> Option<&'s str> {
+        let mut at = self.event.first(field)? as usize;
+        loop {
+            let value = self.event.values.get(at)?;
+            if !matches!(value.kind, Kind::Null | Kind::Container) {
+                break;
+            }
+            at = value.next as usize;
+        }
+        self.event.unescape(json, at);
+        Some(self.event.text(json, at))
+    }
+}
+
 impl Compiled {
     /// Appends the rules that match, in order.
     pub(super) fn run(
@@ -88,17 +104,25 @@ impl Compiled {
             ..
         } = scratch;
         let holds = *epoch * 2 + 1;
-        let mut fire = |atom: u32| {
+        let mut mark = |atom: u32| {
             let state = &mut known[atom as usize];
             if *state == holds {
-                return;
+                return false;
             }
             *state = holds;
-            for rule in self.triggers(atom) {
+            for rule in self.triggered.of(atom) {
                 let seen = &mut candidate[*rule as usize];
                 if *seen != *epoch {
                     *seen = *epoch;
                     candidates.push(*rule);
+                }
+            }
+            true
+        };
+        let mut fire = |atom: u32| {
+            if mark(atom) {
+                for set in self.sets.of(atom) {
+                    mark(*set);
                 }
             }
         };
@@ -159,7 +183,7 @@ impl Evaluation<'_, '_> {
         let atom = &self.compiled.atoms.atoms[index as usize];
         let holds = match atom.check {
             // The index has looked already.
-            Check::Literal(..) | Check::Number(_) => false,
+            Check::Literal(..) | Check::Number(_) | Check::Set(_) => false,
             _ => self.check(atom),
         };
         self.scratch.known[index as usize] = base + u32::from(holds);

@@ -119,17 +119,6 @@ impl Event {
         (epoch == self.epoch).then_some(first)
     }
 
-    /// All values of a field, as indexes.
-    pub(super) fn values_of(&self, field: u32) -> impl Iterator<Item = usize> {
-        let mut at = self.first(field).unwrap_or(NONE);
-        std::iter::from_fn(move || {
-            let value = self.values.get(at as usize)?;
-            let found = at as usize;
-            at = value.next;
-            Some(found)
-        })
-    }
-
     /// Folds a value's text unless that is done.
     pub(super) fn fold(&mut self, json: &str, index: usize) {
         let Some(value) = self.values.get_mut(index) else {
@@ -405,7 +394,12 @@ mod tests {
         event.read(json, &paths, false).unwrap();
         let of = |event: &mut Event, name: &str| {
             let field = paths.find_field(name).unwrap();
-            let found: Vec<usize> = event.values_of(field).collect();
+            let mut found = Vec::new();
+            let mut next = event.first(field).unwrap_or(super::NONE);
+            while let Some(value) = event.values.get(next as usize) {
+                found.push(next as usize);
+                next = value.next;
+            }
             let mut texts = Vec::new();
             for index in found {
                 event.fold(json, index);

@@ -10,8 +10,6 @@ use super::fold;
 use super::program::{Node, Program};
 use crate::ir::{Position, RegexFlags};
 
-/// Most keys of one rule; a rule with more is looked at for every event with its fields.
-const KEYS_MAX: usize = 4096;
 /// Most texts that are required by an expression.
 const REQUIRED_MAX: usize = 32;
 
@@ -50,9 +48,6 @@ pub(super) fn keys(
                 let found = keys(child, program, atoms, shared)?;
                 all.atoms.extend(found.atoms);
                 all.cost += found.cost;
-                if all.atoms.len() > KEYS_MAX {
-                    return None;
-                }
             }
             Some(all)
         }
@@ -87,6 +82,13 @@ fn of_atom(atom: u32, atoms: &mut Atoms, shared: &[u32]) -> Option<Keys> {
     let literal = match &atoms.atoms[atom as usize].check {
         Check::Literal(position, text) => return Some(itself(rarity(*position, text))),
         Check::Number(_) => return Some(itself(0.02)),
+        Check::Set(members) => {
+            let one = |member: &u32| match &atoms.atoms[*member as usize].check {
+                Check::Literal(position, text) => rarity(*position, text),
+                _ => 0.02,
+            };
+            return Some(itself(members.iter().map(one).sum()));
+        }
         Check::Null => return None,
         Check::Present => return Some(itself(0.6)),
         Check::Cased(position, text) => Some((*position, fold::fold(text))),

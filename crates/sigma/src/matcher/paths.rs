@@ -25,10 +25,6 @@ impl Entry {
         field: NONE,
         node: NONE,
     };
-
-    pub(super) const fn is_nothing(self) -> bool {
-        self.field == NONE && self.node == NONE
-    }
 }
 
 /// Keys by node.
@@ -174,7 +170,7 @@ const fn spread(node: u32) -> u64 {
 }
 
 /// A quick hash of short texts; what it finds is compared afterwards.
-pub(super) fn hash(bytes: &[u8]) -> u64 {
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
     const K: u64 = 0x9fb2_1c65_1e98_df25;
     let mut h = (bytes.len() as u64).wrapping_mul(K);
     let mut chunks = bytes.chunks_exact(8);
@@ -213,6 +209,6 @@ mod tests {
         );
         assert_eq!(paths.get(paths.get(0, b"a.b").node, b"c").field, abc);
         assert_eq!(paths.get(0, b"x").field, x);
-        assert!(paths.get(0, b"y").is_nothing());
+        assert_eq!(paths.get(0, b"y"), super::Entry::NOTHING);
     }
 }

@@ -1,7 +1,10 @@
 //! Conditions as nodes in one list, over atoms.
 
-use super::atoms::{Atoms, KEYWORD, Tested};
+use super::atoms::{Atoms, Check, KEYWORD, Tested};
 use crate::ir::{Expr, Item};
+
+/// From how many tests on a list is one atom.
+const SET_FROM: usize = 4;
 
 /// A part of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +66,22 @@ impl Program {
             None => KEYWORD,
         };
         let mut parts = Vec::with_capacity(item.tests.len());
+        let mut set = Vec::new();
         for test in &item.tests {
-            let node = match atoms.test(field, test) {
+            let tested = atoms.test(field, test);
+            if !item.all {
+                let any = match &tested {
+                    Tested::Atom(atom) => std::slice::from_ref(atom),
+                    Tested::Any(any) => any.as_slice(),
+                    Tested::Not(_) | Tested::Never => &[],
+                };
+                let indexed = |atom: &u32| atoms.atoms[*atom as usize].check.is_indexed();
+                if !any.is_empty() && any.iter().all(indexed) {
+                    set.extend_from_slice(any);
+                    continue;
+                }
+            }
+            let node = match tested {
                 Tested::Atom(atom) => self.push(Node::Atom(atom)),
                 Tested::Any(any) => {
                     let any = any
@@ -80,6 +97,16 @@ impl Program {
                 Tested::Never => self.push(Node::False),
             };
             parts.push(node);
+        }
+        if set.len() >= SET_FROM {
+            set.sort_unstable();
+            set.dedup();
+            let atom = atoms.intern(field, Check::Set(set));
+            parts.push(self.push(Node::Atom(atom)));
+        } else {
+            for atom in set {
+                parts.push(self.push(Node::Atom(atom)));
+            }
         }
         self.join(parts, item.all)
     }
