@@ -12,16 +12,20 @@
 //! Such parts are read as what is meant, and a remark shows the standard form. Matching follows
 //! the specification: values are compared without regard to case, `*` and `?` are wildcards.
 
+mod check;
 pub mod convert;
 pub mod correlate;
 mod duration;
+pub mod explain;
 pub mod ir;
 pub mod matcher;
 mod read;
 mod standard;
 pub mod taxonomy;
+pub mod testing;
 
 pub use atalaya_model::{Diagnostic, Level, Span};
+pub use check::check;
 pub use read::{Problem, TEXT_BYTES_MAX, parse, parse_files};
 pub use standard::apply as apply_edits;
 
@@ -61,8 +65,14 @@ pub mod code {
     pub const DUPLICATE_ID: &str = "SIG016";
     /// A correlation without `group-by`.
     pub const NO_GROUP: &str = "SIG017";
+    /// A condition that never holds.
+    pub const NEVER: &str = "SIG018";
+    /// A condition that always holds.
+    pub const ALWAYS: &str = "SIG019";
     /// A field that the log source does not have.
     pub const UNKNOWN_FIELD: &str = "SIG020";
     /// A log source that is none of the log tables.
     pub const UNKNOWN_SOURCE: &str = "SIG021";
+    /// A placeholder that nothing resolves.
+    pub const PLACEHOLDER: &str = "SIG022";
 }

@@ -127,6 +127,13 @@ impl Matcher {
         )
     }
 
+    /// The rules that events of any of several log sources may match.
+    #[must_use]
+    pub fn allowed_any(&self, sources: &[LogSource]) -> Allowed {
+        let any = |rule: &LogSource| sources.iter().any(|source| rule.covers(source));
+        Allowed(self.sources.iter().map(any).collect())
+    }
+
     /// The number of a field, if anything asks for it.
     pub(crate) fn field(&self, name: &str) -> Option<u32> {
         self.compiled.atoms.paths.find_field(name)
@@ -162,6 +169,43 @@ impl Matcher {
     }
 }
 
+/// Reads the log sources of events from what the events say.
+#[derive(Debug)]
+pub struct SourceReader {
+    paths: paths::Paths,
+    event: event::Event,
+}
+
+impl Default for SourceReader {
+    fn default() -> Self {
+        let mut paths = paths::Paths::default();
+        for field in crate::taxonomy::SOURCE_FIELDS {
+            paths.field(field);
+        }
+        paths.finish();
+        Self {
+            paths,
+            event: event::Event::default(),
+        }
+    }
+}
+
+impl SourceReader {
+    /// The log sources that an event may be of; empty if it does not say.
+    pub fn of(&mut self, event: &str) -> Vec<LogSource> {
+        if self.event.read(event, &self.paths, false).is_err() {
+            return Vec::new();
+        }
+        crate::taxonomy::source_of(&mut |name| {
+            let field = self.paths.find_field(name)?;
+            let at = self.event.first(field)? as usize;
+            self.event.unescape(event, at);
+            let text = self.event.text(event, at);
+            (!text.is_empty()).then(|| text.to_owned())
+        })
+    }
+}
+
 /// Whether one expression matches an event, without compiling it with others.
 ///
 /// # Errors
@@ -179,6 +223,25 @@ pub(crate) fn holds(expr: &Expr, event: &str) -> Result<bool, String> {
     let result = compiled.run(event, &mut Scratch::default(), None, &mut out);
     result.map_err(|error| error.to_string())?;
     Ok(!out.is_empty())
+}
+
+/// The values of a field of an event, as texts.
+pub(crate) fn values(field: &str, event: &str) -> Result<Vec<String>, EventError> {
+    let mut paths = paths::Paths::default();
+    let field = paths.field(field);
+    paths.finish();
+    let mut read = event::Event::default();
+    read.read(event, &paths, false)?;
+    let mut values = Vec::new();
+    let mut at = read.first(field).unwrap_or(paths::NONE) as usize;
+    while let Some(value) = read.values.get(at) {
+        let next = value.next as usize;
+        read.unescape(event, at);
+        values.push(read.text(event, at).to_owned());
+        at = next;
+    }
+    values.reverse();
+    Ok(values)
 }
 
 impl Compiled {

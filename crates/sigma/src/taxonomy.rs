@@ -3,10 +3,25 @@
 //! A log source names a table by `product` and `service` or `category`. A field is a column's
 //! name in any case, with or without underscores (`model_type`, `ModelType`), or one of the
 //! names below that others use for it.
+//!
+//! | log source | table |
+//! |---|---|
+//! | `product: ai_gateway` (also `service: decision`) | `AIGuardrailDecisions` |
+//! | `product: ai_gateway, service: inference`; `product: ml_model` | `ModelInferenceLog` |
+//! | `product: ai_gateway, service: access`; `product: api, service: access` | `APIAccessLog` |
+//! | `product: ml_pipeline` | `AuditLog` |
+//! | `product: windows, category: process_creation` or `service: security` | `SecurityEvents` |
+//!
+//! `atalaya tables NAME` lists the fields of each, with what they mean. Log sources of public
+//! rules about other products are known by name, so that nothing is said about their fields.
+
+mod events;
 
 use atalaya_tables::{Column, Table};
 
 use crate::ir::LogSource;
+
+pub use self::events::{SOURCE_FIELDS, source_of};
 
 /// `product`, `service` or `category` (empty: any), table.
 const SOURCES: &[(&str, &str, &str)] = &[
@@ -80,6 +95,63 @@ pub fn sources() -> String {
         })
         .collect();
     known.join("; ")
+}
+
+/// Products (or, without one, categories) of public rules whose fields are not ours to know.
+const PUBLIC: &[&str] = &[
+    "antivirus",
+    "apache",
+    "application",
+    "aws",
+    "azure",
+    "bitbucket",
+    "cisco",
+    "database",
+    "django",
+    "dns",
+    "esxi",
+    "file_event",
+    "firewall",
+    "fortigate",
+    "fortios",
+    "gcp",
+    "github",
+    "huawei",
+    "jvm",
+    "juniper",
+    "kubernetes",
+    "linux",
+    "m365",
+    "macos",
+    "modsecurity",
+    "netflow",
+    "network_connection",
+    "nodejs",
+    "okta",
+    "onelogin",
+    "opencanary",
+    "paloalto",
+    "process_creation",
+    "proxy",
+    "python",
+    "qualys",
+    "rpc_firewall",
+    "ruby_on_rails",
+    "spring",
+    "sql",
+    "syslog",
+    "velocity",
+    "webserver",
+    "windows",
+    "zeek",
+];
+
+/// Whether public rules use this log source.
+#[must_use]
+pub fn is_public(source: &LogSource) -> bool {
+    let name = [&source.product, &source.category, &source.service];
+    let name = name.into_iter().find(|name| !name.is_empty());
+    name.is_some_and(|name| PUBLIC.contains(&name.as_str()))
 }
 
 /// What a field is.

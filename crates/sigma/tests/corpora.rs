@@ -113,13 +113,8 @@ fn expected(alert: &Value) -> String {
         .collect();
     group.sort();
     let time = alert["time"].as_str().unwrap().trim_end_matches('Z');
-    let rows = alert["event_rows"].as_array().unwrap();
-    let last = rows.last().unwrap();
-    format!(
-        "{time} {} {} {last}",
-        group.join(","),
-        alert["metric"].as_f64().unwrap()
-    )
+    let metric = alert["metric"].as_f64().unwrap();
+    format!("{time} {} {metric:.6}", group.join(","))
 }
 
 fn raised(rules: &str, events: &[Value]) -> Vec<String> {
@@ -143,12 +138,11 @@ fn raised(rules: &str, events: &[Value]) -> Vec<String> {
             group.sort();
             let time = jiff::Timestamp::from_millisecond(alert.time_ms.unwrap()).unwrap();
             let time = time.to_string();
-            let last = alert.events.last().unwrap();
+            let value = alert.value;
             format!(
-                "{} {} {} {last}",
+                "{} {} {value:.6}",
                 time.trim_end_matches('Z'),
-                group.join(","),
-                alert.value
+                group.join(",")
             )
         });
     lines.collect()

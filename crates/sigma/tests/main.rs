@@ -10,4 +10,7 @@
 
 mod cases;
 mod corpora;
+mod fix;
+mod properties;
 mod seed;
+mod streams;

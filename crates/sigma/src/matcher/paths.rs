@@ -129,10 +129,6 @@ impl Paths {
         }
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the mask keeps what is needed"
-    )]
     fn slot(&self, hash: u64) -> usize {
         (hash >> 20) as usize & (self.table.len() - 1)
     }
