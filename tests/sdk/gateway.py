@@ -19,8 +19,9 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def write_config(folder, port, admin_port, upstream_port, style):
+def write_config(folder, port, admin_port, upstream_ports, style):
     """Everything that depends on the format of configuration and policy."""
+    upstream_port, mcp_port = upstream_ports
     policy = os.path.join(folder, "policy.yml")
     with open(policy, "w", encoding="utf-8") as out:
         out.write(f"""version: 1
@@ -45,9 +46,13 @@ gateway:
   upstreams:
     scripted:
       base_url: http://127.0.0.1:{upstream_port}
+    mcp:
+      base_url: http://127.0.0.1:{mcp_port}
     down:
       base_url: http://127.0.0.1:{free_port()}
   routes:
+    - protocol: mcp
+      upstream: mcp
     - model: "down*"
       upstream: down
     - upstream: scripted
@@ -58,10 +63,10 @@ gateway:
 
 
 class Gateway:
-    def __init__(self, binary, folder, upstream_port, style):
+    def __init__(self, binary, folder, upstream_ports, style):
         os.makedirs(folder)
         self.port, self.admin_port = free_port(), free_port()
-        config = write_config(folder, self.port, self.admin_port, upstream_port, style)
+        config = write_config(folder, self.port, self.admin_port, upstream_ports, style)
         self.log_path = os.path.join(folder, "gateway.log")
         self.log = open(self.log_path, "wb")
         command = [binary, "serve", "--config", config]

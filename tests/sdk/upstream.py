@@ -8,7 +8,10 @@ import hashlib
 import json
 import threading
 import time
+
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import families_upstream
 
 SLOW_PAUSE_S = 0.15
 USAGE = {
@@ -56,6 +59,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.read_body()
         self.server.received.add(self.path, body, self.headers)
+        if families_upstream.matches(self.path):
+            return families_upstream.answer(self, body)
         call = json.loads(body)
         if self.path.endswith("/chat/completions"):
             self.openai(call, body)
@@ -122,7 +127,7 @@ class Handler(BaseHTTPRequestHandler):
                 chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
             chunk({}, "tool_calls")
         else:
-            for number, word in enumerate(WORDS):
+            for number, word in enumerate(families_upstream.LEAK if model.startswith("leak") else WORDS):
                 if model.startswith("cut") and number == 2:
                     return self.cut(model)
                 if model == "slow":
@@ -179,7 +184,7 @@ class Handler(BaseHTTPRequestHandler):
         event("message_start", message=message)
         event("content_block_start", index=0, content_block={"type": "text", "text": ""})
         event("ping")
-        for number, word in enumerate(WORDS):
+        for number, word in enumerate(families_upstream.LEAK if model.startswith("leak") else WORDS):
             if model.startswith("cut") and number == 2:
                 return self.cut(model)
             if model == "slow":
