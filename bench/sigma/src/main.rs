@@ -2,15 +2,19 @@
 //! same rules and events, log sources ignored by both.
 //!
 //! ```text
-//! atalaya-bench-sigma RULES.jsonl|RULES_DIR EVENTS.jsonl [EVENTS.jsonl ...] [--alone] [--rounds N]
+//! atalaya-bench-sigma RULES.jsonl|RULES_DIR|pack:N EVENTS.jsonl [EVENTS.jsonl ...] [--alone] [--rounds N]
+//! atalaya-bench-sigma keys:N        memory of a correlation with N groups
 //! ```
 //!
 //! Both count their matches per event; differences are printed, so that speed is never bought
 //! with a match. Rounds alternate, and the best of each is taken: the machine may be shared.
 
+mod pack;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use atalaya_sigma::correlate::{Engine as Correlator, Limits};
 use atalaya_sigma::matcher::{Matcher, Scratch};
 use rsigma_eval::{Engine, JsonEvent};
 
@@ -28,13 +32,23 @@ fn main() {
         eprintln!("usage: atalaya-bench-sigma RULES EVENTS... [--alone] [--rounds N]");
         std::process::exit(2);
     };
-    let rules = read_rules(rules);
+    if let Some(count) = rules.strip_prefix("keys:") {
+        return keys(count.parse().expect("a number"));
+    }
+    let rules = match rules.strip_prefix("pack:") {
+        Some(count) => pack::rules(count.parse().expect("a number")),
+        None => read_rules(rules),
+    };
     let ours = ours(&rules);
     let theirs = (!alone).then(|| theirs(&rules));
     for file in events {
         let text = std::fs::read_to_string(file).expect("events");
         let lines: Vec<&str> = text.lines().collect();
-        println!("{file}: {} events, {} bytes each", lines.len(), text.len() / lines.len());
+        println!(
+            "{file}: {} events, {} bytes each",
+            lines.len(),
+            text.len() / lines.len()
+        );
         if let Some(theirs) = &theirs {
             differences(&ours, theirs, &lines);
         }
@@ -45,9 +59,15 @@ fn main() {
                 best_theirs = best_theirs.max(run_theirs(theirs, &lines));
             }
         }
-        println!("  atalaya {best_ours:>10.0} events/s  ({:.2} us)", 1e6 / best_ours);
+        println!(
+            "  atalaya {best_ours:>10.0} events/s  ({:.2} us)",
+            1e6 / best_ours
+        );
         if best_theirs > 0.0 {
-            println!("  rsigma  {best_theirs:>10.0} events/s  ({:.2} us)", 1e6 / best_theirs);
+            println!(
+                "  rsigma  {best_theirs:>10.0} events/s  ({:.2} us)",
+                1e6 / best_theirs
+            );
             println!("  ratio   {:>10.1}", best_ours / best_theirs);
         }
     }
@@ -79,7 +99,12 @@ fn read_rules(path: &str) -> Vec<String> {
     }
     let text = std::fs::read_to_string(path).expect("rules");
     let value = |line: &str| -> serde_json::Value { serde_json::from_str(line).expect("JSON") };
-    let rule = |line: &str| value(line)["rule_yaml"].as_str().expect("rule_yaml").to_owned();
+    let rule = |line: &str| {
+        value(line)["rule_yaml"]
+            .as_str()
+            .expect("rule_yaml")
+            .to_owned()
+    };
     text.lines().map(rule).collect()
 }
 
@@ -89,9 +114,16 @@ fn ours(rules: &[String]) -> (Matcher, Vec<String>) {
     let (collection, problems) = atalaya_sigma::parse_files(rules.iter().map(String::as_str));
     let read = start.elapsed();
     let matcher = Matcher::new(&collection).expect("compiles");
-    let labels = collection.rules.iter().map(|r| r.metadata.label().to_owned()).collect();
+    let labels = collection
+        .rules
+        .iter()
+        .map(|r| r.metadata.label().to_owned())
+        .collect();
     drop(collection);
-    let errors = problems.iter().filter(|p| p.diagnostic.level == error_level()).count();
+    let errors = problems
+        .iter()
+        .filter(|p| p.diagnostic.level == error_level())
+        .count();
     println!(
         "atalaya: {} rules, {errors} errors, read {:.0} ms, with compiling {:.0} ms, {} MB more resident (peak {} MB), {} always looked at",
         matcher.len(),
@@ -138,12 +170,17 @@ fn run_ours(matcher: &Matcher, lines: &[&str]) -> f64 {
     let start = Instant::now();
     for line in lines.iter().cycle().take(EVENTS) {
         out.clear();
-        matcher.matches(line, &mut scratch, None, &mut out).expect("an event");
+        matcher
+            .matches(line, &mut scratch, None, &mut out)
+            .expect("an event");
         matches += out.len();
     }
     let rate = EVENTS as f64 / start.elapsed().as_secs_f64();
     if std::env::var_os("VERBOSE").is_some() {
-        println!("  {matches} matches, {:.1} conditions an event", scratch.evaluated as f64 / EVENTS as f64);
+        println!(
+            "  {matches} matches, {:.1} conditions an event",
+            scratch.evaluated as f64 / EVENTS as f64
+        );
     }
     rate
 }
@@ -164,16 +201,24 @@ fn differences((matcher, labels): &(Matcher, Vec<String>), engine: &Engine, line
     let mut matches = 0;
     for line in lines {
         let mut out = Vec::new();
-        matcher.matches(line, &mut scratch, None, &mut out).expect("an event");
+        matcher
+            .matches(line, &mut scratch, None, &mut out)
+            .expect("an event");
         matches += out.len();
-        let mine: BTreeSet<&str> = out.iter().map(|rule| labels[*rule as usize].as_str()).collect();
+        let mine: BTreeSet<&str> = out
+            .iter()
+            .map(|rule| labels[*rule as usize].as_str())
+            .collect();
         let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
         let found = engine.evaluate(&JsonEvent::borrow(&value));
         let yours: BTreeSet<String> = found
             .iter()
             .map(|result| {
                 let header = &result.header;
-                header.rule_id.clone().unwrap_or_else(|| header.rule_title.clone())
+                header
+                    .rule_id
+                    .clone()
+                    .unwrap_or_else(|| header.rule_title.clone())
             })
             .collect();
         for label in &mine {
@@ -191,10 +236,46 @@ fn differences((matcher, labels): &(Matcher, Vec<String>), engine: &Engine, line
             }
         }
     }
-    println!("  {matches} matches, {} rules with differences", differing.len());
+    println!(
+        "  {matches} matches, {} rules with differences",
+        differing.len()
+    );
     for (label, (mine, yours, event)) in differing.iter().take(20) {
         println!("    {label}: only ours {mine}, only theirs {yours}, e.g. {event}");
     }
+}
+
+/// Groups of a correlation: twice as many as are kept.
+fn keys(count: usize) {
+    let rules = "title: b\nname: b\nlogsource: {product: x}\ndetection:\n  a: {A: x}\n  condition: a\n---\ntitle: c\ncorrelation:\n  type: event_count\n  rules: [b]\n  group-by: [user, src_ip]\n  timespan: 1h\n  condition: {gte: 5}\n";
+    let collection = atalaya_sigma::parse(rules).expect("rules");
+    let limits = Limits {
+        keys_max: count,
+        ..Limits::default()
+    };
+    let mut engine = Correlator::new(&collection, limits).expect("compiles");
+    let (before, start) = (resident(), Instant::now());
+    let mut out = Vec::new();
+    for number in 0..count * 2 {
+        let event = format!(
+            "{{\"A\": \"x\", \"user\": \"user{number}@example.com\", \"src_ip\": \"10.{}.{}.{}\", \"timestamp\": {}}}",
+            number >> 16 & 255,
+            number >> 8 & 255,
+            number & 255,
+            1_770_000_000 + number / 10_000
+        );
+        engine
+            .process(&event, number as u64, None, &mut out)
+            .expect("an event");
+    }
+    println!(
+        "{} groups kept, {} forgotten and counted, {} MB, {:.0} events/s, snapshot {} MB",
+        engine.keys(),
+        engine.counts().evicted_keys,
+        (resident() - before) / 1024,
+        count as f64 * 2.0 / start.elapsed().as_secs_f64(),
+        engine.snapshot().len() >> 20,
+    );
 }
 
 /// Resident memory in KiB.
@@ -209,5 +290,6 @@ fn peak() -> u64 {
 fn status(key: &str) -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with(key));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+        .unwrap_or(0)
 }

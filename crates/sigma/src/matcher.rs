@@ -21,6 +21,7 @@ mod keys;
 mod paths;
 mod program;
 pub(crate) mod time;
+mod within;
 
 use std::collections::HashMap;
 

@@ -1,18 +1,14 @@
 //! By field: which literals a value holds. Whole values, starts and ends by hash, everything
-//! within by one Aho-Corasick automaton.
+//! within by an Aho-Corasick automaton or a filter
+//! of rare bytes.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use aho_corasick::automaton::OverlappingState;
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
-
 use super::atoms::{Atoms, Check, KEYWORD};
 use super::paths::{NONE, hash};
+use super::within::Within;
 use crate::ir::Position;
-
-/// Bytes of literals up to which an automaton is a table of transitions: fastest, and largest.
-const TABLE_BYTES_MAX: usize = 24 * 1024;
 
 /// Lengths by which starts and ends are hashed: a literal by the longest that it has.
 const LENGTHS: [usize; 12] = [1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32];
@@ -33,19 +29,13 @@ pub(super) struct FieldIndex {
     empty: Option<u32>,
 }
 
-#[derive(Debug)]
-struct Within {
-    automaton: AhoCorasick,
-    atoms: Vec<u32>,
-}
-
 /// Atoms by a hash of their text.
 #[derive(Debug, Default)]
 struct Table(HashMap<u64, Vec<u32>, BuildHasherDefault<Same>>);
 
 /// What is hashed is a hash already.
 #[derive(Default)]
-struct Same(u64);
+pub(super) struct Same(u64);
 
 impl Hasher for Same {
     fn finish(&self) -> u64 {
@@ -57,7 +47,7 @@ impl Hasher for Same {
     }
 
     fn write_u64(&mut self, value: u64) {
-        self.0 = value;
+        self.0 = value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 
@@ -114,27 +104,6 @@ pub(super) fn build(atoms: &Atoms) -> Result<(Vec<FieldIndex>, FieldIndex), Stri
         }
     }
     Ok((fields, keywords))
-}
-
-impl Within {
-    fn new(literals: &[(u32, &str)]) -> Result<Self, String> {
-        let bytes: usize = literals.iter().map(|(_, text)| text.len()).sum();
-        let kind = if bytes <= TABLE_BYTES_MAX {
-            AhoCorasickKind::DFA
-        } else {
-            AhoCorasickKind::ContiguousNFA
-        };
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(kind))
-            .prefilter(false)
-            .build(literals.iter().map(|(_, text)| text))
-            .map_err(|error| error.to_string())?;
-        Ok(Self {
-            automaton,
-            atoms: literals.iter().map(|(atom, _)| *atom).collect(),
-        })
-    }
 }
 
 impl FieldIndex {
@@ -199,23 +168,7 @@ impl FieldIndex {
             }
         }
         if let Some(within) = &self.within {
-            let mut state = OverlappingState::start();
-            let input = Input::new(text);
-            loop {
-                if within
-                    .automaton
-                    .try_find_overlapping(input.clone(), &mut state)
-                    .is_err()
-                {
-                    return;
-                }
-                let Some(found) = state.get_match() else {
-                    return;
-                };
-                if let Some(atom) = within.atoms.get(found.pattern().as_usize()) {
-                    fire(*atom);
-                }
-            }
+            within.find(text, fire);
         }
     }
 }
