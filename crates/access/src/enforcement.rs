@@ -34,11 +34,13 @@ pub enum SubjectKind {
     Tool,
     /// A model, `*` stands for any text: `ModelName`.
     Model,
+    /// One input, by the SHA-256 of the request's body: `ContentSha256`.
+    Input,
 }
 
 impl SubjectKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Caller,
         Self::Team,
         Self::Key,
@@ -47,6 +49,7 @@ impl SubjectKind {
         Self::Agent,
         Self::Tool,
         Self::Model,
+        Self::Input,
     ];
 
     /// The name in API, command line and log.
@@ -61,6 +64,7 @@ impl SubjectKind {
             Self::Agent => "agent",
             Self::Tool => "tool",
             Self::Model => "model",
+            Self::Input => "input",
         }
     }
 

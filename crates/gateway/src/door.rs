@@ -220,6 +220,8 @@ pub(crate) struct Inside<'c> {
     pub(crate) session: &'c str,
     /// Names of tools that are offered or called.
     pub(crate) tools: &'c [&'c str],
+    /// SHA-256 of the body.
+    pub(crate) content_sha256: &'c str,
 }
 
 /// What holds for a call that was read.
@@ -301,6 +303,7 @@ impl Entry {
             self.snapshot.against(kind, value, arrival.at, &mut holding);
         };
         against(SubjectKind::Model, inside.model);
+        against(SubjectKind::Input, inside.content_sha256);
         if inside.session != arrival.session {
             against(SubjectKind::Session, inside.session);
         }

@@ -118,7 +118,9 @@ impl Judge<'_> {
             upstream: &target.name,
         };
         let mut outcome = self.policy.decide(&verdict, &facts);
-        let ruling = self.rule(arrival, &call, destination.name, &mut outcome);
+        let content_sha256 = hex(&Sha256::digest(body));
+        let known = (destination.name, content_sha256.as_str());
+        let ruling = self.rule(arrival, &call, known, &mut outcome);
         let judged = JudgedCall {
             protocol,
             body,
@@ -132,7 +134,6 @@ impl Judge<'_> {
         if let Next::Forward(forward) = &mut next {
             forward.price = price(self.prices, model).cloned();
         }
-        let content_sha256 = hex(&Sha256::digest(body));
         let prompt = self.prompt_text(&call, &verdict);
         let row = CallRow {
             protocol: protocol.name(),
@@ -260,7 +261,7 @@ impl Judge<'_> {
         &self,
         arrival: &Arrival,
         call: &ParsedCall<'_>,
-        route: &str,
+        (route, content_sha256): (&str, &str),
         outcome: &mut PolicyOutcome<'_>,
     ) -> Ruling {
         let user = record::user(arrival, Some(call));
@@ -276,6 +277,7 @@ impl Judge<'_> {
             user: &user,
             session: session.unwrap_or(&arrival.session),
             tools: &tools,
+            content_sha256,
         };
         let mut ruling = self.entry.rule(arrival, &inside);
         if ruling.denied.is_none()

@@ -3,6 +3,7 @@
 use atalaya_access::{Effect, Enforcement, RateLimit, Snapshot, Subject, SubjectKind};
 use atalaya_model::{Constraints, Timestamp};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::bench::{ANSWER, ATTACK, Bench, CHAT, chat, setup};
 use crate::callers::key;
@@ -46,7 +47,11 @@ async fn ask(enforcements: Vec<Enforcement>, body: &[u8]) -> (u16, Value, usize)
 
 #[tokio::test]
 async fn every_kind_of_subject_can_be_blocked() {
+    let input = Sha256::digest(CALL.as_bytes())
+        .iter()
+        .fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
     for (kind, value) in [
+        (SubjectKind::Input, input.as_str()),
         (SubjectKind::Caller, "ana"),
         (SubjectKind::Team, "red"),
         (SubjectKind::Key, "key_1"),

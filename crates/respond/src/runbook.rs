@@ -56,6 +56,8 @@ pub mod code {
     pub const GATE: &str = "RUN012";
     /// The file or folder cannot be read.
     pub const UNREADABLE: &str = "RUN013";
+    /// A query that does not bind.
+    pub const QUERY: &str = "RUN014";
 }
 
 /// Where a runbook came from.

@@ -1,7 +1,7 @@
 //! Watchlists that response fills: what a runbook or an analyst wants to be looked at closer.
 //!
-//! They are control state, and are offered to queries by name through the library of the query
-//! engine where `server` writes them out.
+//! They are control state, listed by the API. Left out: offering them to queries by name; the
+//! query engine's watchlists are files of its library.
 
 use atalaya_model::Timestamp;
 use atalaya_store::{DocumentFilter, DocumentStore, StoreError};

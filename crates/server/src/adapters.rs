@@ -7,5 +7,6 @@ mod rule_engine;
 
 pub use alert_log::AlertLog;
 pub use lake_tables::LakeTables;
+pub(crate) use lake_tables::ticks;
 pub use recorder::{Durable, JournalRecorder};
 pub use rule_engine::RuleEngine;

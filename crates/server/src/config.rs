@@ -4,6 +4,7 @@
 //! ([`Config::default_text`]) is generated from these types, so that it cannot lie.
 
 mod document;
+mod respond;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use atalaya_model::{Diagnostic, Span};
 use atalaya_query::EngineConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use respond::RespondSection;
 
 /// The only version of the configuration format that there is.
 const VERSION: u32 = 1;
@@ -46,6 +49,8 @@ pub struct Config {
     pub query: QuerySection,
     /// Detection rules.
     pub rules: RulesSection,
+    /// Response: ladders, incidents, runbooks, and who is told.
+    pub respond: RespondSection,
     /// The process's own log, on standard error.
     pub log: LogSection,
 }
@@ -64,6 +69,7 @@ impl Default for Config {
             lake: LakeSection::default(),
             query: QuerySection::default(),
             rules: RulesSection::default(),
+            respond: RespondSection::default(),
             log: LogSection::default(),
         }
     }

@@ -72,6 +72,8 @@ fn config(folder: &Path, model: SocketAddr) -> Config {
     };
     let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
     config.node_id = "demo".to_owned();
+    // The demo's callers go on after an attack, so that every detection can be seen.
+    config.respond.automatic = false;
     config.admin.listen = free_port;
     config.gateway.listen = vec![free_port];
     config.gateway.upstreams = std::collections::BTreeMap::from([(

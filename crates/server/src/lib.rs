@@ -10,3 +10,5 @@ pub mod demo;
 pub mod laboratory;
 pub mod node;
 pub mod open;
+pub mod replay;
+pub mod respond;

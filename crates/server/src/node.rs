@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use atalaya_api::{Resource, Router, resources};
 use atalaya_control::{Control, Settings};
-use atalaya_detect::{Clock, Ports, Scheduler};
+use atalaya_detect::{AlertSink, Clock, Ports, Scheduler};
 use atalaya_gateway::{Gateway, Parts, SystemWorld};
 use atalaya_journal::Journal;
 use atalaya_lake::{Follower, Lake};
 use atalaya_model::Timestamp;
 use atalaya_query::Engine;
+use atalaya_respond::responder::Responder;
 use atalaya_store::SqliteStore;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -26,6 +27,7 @@ use tokio::task::JoinHandle;
 use crate::adapters::{AlertLog, JournalRecorder, LakeTables, RuleEngine};
 use crate::config::Config;
 use crate::open::{self, OpenError};
+use crate::respond::{self, ResponderSink, stream::Stream};
 use status::NodeStatus;
 
 /// A running node.
@@ -38,6 +40,8 @@ pub struct Node {
     control: Arc<Control>,
     first_admin_token: Option<String>,
     engine: Arc<Engine>,
+    responder: Arc<Responder>,
+    stream: Option<Stream>,
     scheduler: Scheduler,
     gateway: Gateway<JournalRecorder>,
     admin_address: SocketAddr,
@@ -62,12 +66,22 @@ impl Node {
             let _ = std::fs::remove_dir_all(folder);
         }
         let engine = Arc::new(open::engine(&config, Arc::new(LakeTables(lake.clone())))?);
+        let responder = Arc::new(respond::responder(
+            &config,
+            respond::Parts {
+                store: Arc::clone(&store),
+                control: Arc::clone(&control),
+                engine: Some(Arc::clone(&engine)),
+                holder: format!("node:{}", config.node_id),
+            },
+        )?);
         let ports = Ports {
             engine: Arc::new(RuleEngine(Arc::clone(&engine))),
             store: Arc::clone(&store) as Arc<dyn atalaya_store::Store>,
-            sinks: vec![Arc::new(AlertLog(journal.clone()))],
+            sinks: sinks(&config, &journal, &responder),
         };
         let scheduler = Scheduler::new(rules, ports, open::scheduler_config(&config));
+        let stream = ladders(&config, &journal, &responder)?;
         let recorder = JournalRecorder::new(journal.clone());
         let gateway = Gateway::start(Parts {
             config: config.gateway.clone(),
@@ -89,9 +103,10 @@ impl Node {
         });
         let policy = gateway.policy_slot();
         control.on_policy(move |now| policy.set(now));
-        let admin_address = serve_admin(&config, &control, &status).await?;
+        let admin_address = serve_admin(&config, &control, &status, &responder).await?;
         let (stopping, stop) = watch::channel(false);
-        let tasks = background(&config, &lake, &control, &scheduler, &stop);
+        let mut tasks = background(&config, &lake, &control, &scheduler, &stop);
+        tasks.extend(answer(&config, &lake, &responder, &stop));
         Ok(Self {
             config,
             journal,
@@ -101,6 +116,8 @@ impl Node {
             control,
             first_admin_token,
             engine,
+            responder,
+            stream,
             scheduler,
             gateway,
             admin_address,
@@ -152,6 +169,12 @@ impl Node {
         &self.store
     }
 
+    /// Incidents, runbooks, ladders.
+    #[must_use]
+    pub fn responder(&self) -> &Responder {
+        &self.responder
+    }
+
     /// Rules.
     #[must_use]
     pub fn scheduler(&self) -> &Scheduler {
@@ -171,8 +194,11 @@ impl Node {
     /// What is wrong.
     pub async fn reload(&self) -> Result<(), OpenError> {
         let rules = open::rules(&self.config)?;
+        let runbooks = respond::runbooks(&self.config)?;
+        let ladders = respond::ladders(&self.config)?;
         open::adopt_policy(&self.config, &self.control).await?;
         self.scheduler.replace_rules(rules);
+        self.responder.replace(runbooks, ladders);
         Ok(())
     }
 
@@ -192,7 +218,9 @@ impl Node {
             }
         }
         let (journal, lake, follower) = (self.journal, self.lake, self.follower);
+        let stream = self.stream;
         blocking("closing the log", move || {
+            drop(stream);
             journal.close();
             if !lake.wait_for(journal.next_seq(), CATCH_UP_TIMEOUT) {
                 tracing::warn!("the tables lag behind the journal; the next start catches up");
@@ -278,7 +306,11 @@ async fn open_control(
 }
 
 /// What the admin API serves, in the order of its description.
-fn admin_resources(control: &Arc<Control>, status: &Arc<NodeStatus>) -> Vec<Resource> {
+fn admin_resources(
+    control: &Arc<Control>,
+    status: &Arc<NodeStatus>,
+    responder: &Arc<Responder>,
+) -> Vec<Resource> {
     vec![
         resources::node::resource(Arc::clone(status) as Arc<dyn resources::node::Status>),
         resources::keys::resource(control),
@@ -286,15 +318,68 @@ fn admin_resources(control: &Arc<Control>, status: &Arc<NodeStatus>) -> Vec<Reso
         resources::approvals::resource(control),
         resources::policies::resource(control),
         resources::tokens::resource(control),
+        resources::incidents::resource(responder),
+        resources::runbooks::resource(responder),
+        resources::evidence::resource(responder),
+        resources::tuning::resource(responder),
     ]
+}
+
+/// Where alerts go besides the store.
+fn sinks(
+    config: &Config,
+    journal: &Journal,
+    responder: &Arc<Responder>,
+) -> Vec<Arc<dyn AlertSink>> {
+    let mut sinks: Vec<Arc<dyn AlertSink>> = vec![Arc::new(AlertLog(journal.clone()))];
+    if config.respond.enabled {
+        sinks.push(Arc::new(ResponderSink(Responder::clone(responder))));
+    }
+    sinks
+}
+
+/// Counts every decision on the ladders.
+fn ladders(
+    config: &Config,
+    journal: &Journal,
+    responder: &Arc<Responder>,
+) -> Result<Option<Stream>, OpenError> {
+    if !config.respond.enabled {
+        return Ok(None);
+    }
+    let documents = Arc::clone(&responder.engine().ports().documents);
+    Stream::start(journal.clone(), Responder::clone(responder), documents)
+        .map(Some)
+        .map_err(|error| OpenError::world("starting the ladders", error))
+}
+
+/// Runs that go on, lists that are read again, and what retention must not touch.
+fn answer(
+    config: &Config,
+    lake: &Lake,
+    responder: &Arc<Responder>,
+    stop: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let documents = Arc::clone(&responder.engine().ports().documents);
+    let holding = respond::hold(lake.clone(), documents, stopped(stop.clone()));
+    let mut tasks = vec![tokio::spawn(holding)];
+    if config.respond.enabled {
+        let (responder, stop) = (Responder::clone(responder), stop.clone());
+        tasks.push(tokio::spawn(async move {
+            responder.run(stopped(stop)).await;
+        }));
+    }
+    tasks
 }
 
 async fn serve_admin(
     config: &Config,
     control: &Arc<Control>,
     status: &Arc<NodeStatus>,
+    responder: &Arc<Responder>,
 ) -> Result<SocketAddr, OpenError> {
-    let router = Router::new(Arc::clone(control), admin_resources(control, status));
+    let resources = admin_resources(control, status, responder);
+    let router = Router::new(Arc::clone(control), resources);
     let listen = config.admin.listen;
     atalaya_api::serve(listen, Arc::new(router))
         .await

@@ -6,14 +6,21 @@ mod common;
 mod completions;
 mod config;
 mod demo;
+mod evidence;
+mod incidents;
 mod ingest;
 mod kql;
+mod listing;
 mod log;
 mod query;
+mod replay;
+mod review;
 mod rules;
+mod runbooks;
 mod scan;
 mod serve;
 mod tables;
+mod tuning;
 
 use crate::exit::{Exit, Failure};
 
@@ -27,6 +34,17 @@ pub(crate) enum Command {
     Ingest(ingest::Args),
     #[command(subcommand)]
     Alerts(alerts::Command),
+    #[command(subcommand)]
+    Incidents(incidents::Command),
+    #[command(subcommand)]
+    Runbooks(runbooks::Command),
+    #[command(subcommand)]
+    Evidence(evidence::Command),
+    #[command(subcommand)]
+    Review(review::Command),
+    #[command(subcommand)]
+    Tuning(tuning::Command),
+    Replay(replay::Args),
     #[command(subcommand)]
     Kql(kql::Command),
     #[command(subcommand)]
@@ -54,6 +72,12 @@ impl Command {
             Self::Scan(args) => scan::run(&args),
             Self::Ingest(args) => ingest::run(&args),
             Self::Alerts(command) => alerts::run(&command),
+            Self::Incidents(command) => incidents::run(&command),
+            Self::Runbooks(command) => runbooks::run(&command),
+            Self::Evidence(command) => evidence::run(&command),
+            Self::Review(command) => review::run(&command),
+            Self::Tuning(command) => tuning::run(&command),
+            Self::Replay(args) => replay::run(&args),
             Self::Kql(command) => kql::run(&command),
             Self::Log(command) => log::run(&command),
             Self::Rules(command) => rules::run(&command),

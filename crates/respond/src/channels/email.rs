@@ -18,7 +18,7 @@ pub(super) struct Mail {
 pub(super) fn mail(from: &str, to: &[String], message: &Message) -> Mail {
     let domain = from
         .rsplit_once('@')
-        .map_or("localhost", |(_, domain)| domain);
+        .map_or("localhost", |(_, domain)| domain.trim_end_matches('>'));
     // The same for every attempt: a mail server or reader can see that it is a repetition.
     let id: String = message
         .key

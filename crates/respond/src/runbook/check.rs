@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use atalaya_kql::{BindOptions, LogTables};
 use atalaya_model::{Diagnostic, Level, Severity, Span};
 use serde_json::Value;
 
 use super::{DEPTH_MAX, Runbook, STEPS_MAX, Step, code};
 use crate::actions;
 use crate::condition::Condition;
-use crate::context::{ENTITY_KINDS, text_of};
+use crate::context::{ENTITY_KINDS, fill, text_of};
 use crate::duration;
 use crate::ports::Parameters;
 
@@ -208,9 +209,37 @@ impl<'a> Checker<'a> {
                 self.error(code::PARAMETER, id, message, parameter.meaning);
             }
         }
-        for key in ["target"] {
-            if let Some(value) = with.get(key) {
-                self.target(value);
+        if let Some(value) = with.get("target") {
+            self.target(value);
+        }
+        if let Some(Value::String(query)) = with.get("query") {
+            self.query(query);
+        }
+    }
+
+    /// A query must bind with any text in place of a fact.
+    fn query(&mut self, query: &str) {
+        let filled = fill(query, &|name| {
+            let is_name = !name.is_empty()
+                && name
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || "._".contains(c));
+            is_name.then(|| "'x'".to_owned())
+        });
+        let options = BindOptions {
+            now_ticks: 0,
+            strict: false,
+        };
+        let first_line = query.lines().next().unwrap_or_default().trim().to_owned();
+        for problem in atalaya_kql::bind(&filled, &LogTables, options).diagnostics {
+            let help = problem
+                .help
+                .unwrap_or_else(|| "try it with `atalaya query`".to_owned());
+            let message = format!("the query: {}", problem.message);
+            if problem.level == Level::Error {
+                self.error(code::QUERY, &first_line, message, &help);
+            } else {
+                self.remark(code::QUERY, &first_line, message, &help);
             }
         }
     }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod channels;
+#[cfg(test)]
 mod grouping;
 #[cfg(test)]
 mod killed;

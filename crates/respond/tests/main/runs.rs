@@ -234,6 +234,10 @@ fn mistakes_in_runbooks_have_place_and_remedy() {
         ),
         ("id: x\ntitle: x\nsteps: [{id: a}]", "RUN008"),
         (
+            "id: x\ntitle: x\nsteps: [{id: a, action: query, with: {query: 'NoTable | where X == {caller}'}}]",
+            "RUN014",
+        ),
+        (
             "id: x\ntitle: x\nsteps: [{id: a, parallel: [[{id: b, action: task}]]}]",
             "RUN008",
         ),

@@ -40,6 +40,6 @@ fn stored_file(file: &DataFile) -> StoredFile {
 }
 
 /// The engine's time of an instant; `None` where Kusto has no such date.
-pub(super) fn ticks(time: Timestamp) -> Option<i64> {
+pub(crate) fn ticks(time: Timestamp) -> Option<i64> {
     datetime::from_unix_micros(time.0)
 }

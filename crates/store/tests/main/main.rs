@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod documents;
 
 use std::sync::Arc;
 

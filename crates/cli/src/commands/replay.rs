@@ -1,0 +1,107 @@
+//! `atalaya replay`: what changed rules, ladders, allowlists or policy would have meant.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use atalaya_server::open;
+use atalaya_server::replay::{Difference, Request, replay};
+
+use super::common::{self, Place};
+use super::listing;
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Format};
+
+/// Run changed rules, ladders or policy over the stored log, and show the difference.
+///
+/// Without `--rules` and `--policy`, what is in force now, with its allowlists, is compared with
+/// the alerts that were recorded. Exit code 1 if there is a difference.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folder or file with changed rules and ladders; compared with those in force.
+    #[arg(long, value_name = "PATH")]
+    rules: Option<PathBuf>,
+    /// A changed policy; compared with what was decided.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// How far back, e.g. 24h, 7d.
+    #[arg(long, default_value = "7d", value_parser = listing::duration)]
+    since: Duration,
+    /// Only ladders, which is quick; no scheduled rules.
+    #[arg(long)]
+    ladders_only: bool,
+    /// Output format; text on a terminal, NDJSON in a pipe.
+    #[arg(long)]
+    format: Option<Format>,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let config = args.place.load()?;
+    open::require_data(&config)?;
+    let request = Request {
+        rules: args.rules.clone(),
+        policy: args.policy.clone(),
+        since: args.since,
+        ladders_only: args.ladders_only,
+    };
+    let difference = common::runtime()?.block_on(replay(&config, &request))?;
+    listing::one(args.format, &difference, || text(&difference))?;
+    Ok(if difference.is_empty() {
+        Exit::Fine
+    } else {
+        Exit::Found
+    })
+}
+
+fn text(difference: &Difference) -> String {
+    let mut out = format!(
+        "{} decisions since {}{}\n",
+        difference.decisions,
+        difference.since,
+        if difference.truncated {
+            ", and more that were not read"
+        } else {
+            ""
+        }
+    );
+    if !difference.compared_with.is_empty() {
+        out.push_str(&format!(
+            "alerts: {} {}, {} after the change\n",
+            difference.alerts_before, difference.compared_with, difference.alerts_after
+        ));
+    }
+    let rows: Vec<Vec<String>> = difference
+        .alerts
+        .iter()
+        .map(|change| {
+            vec![
+                change.change.to_owned(),
+                change.before.to_string(),
+                change.after.to_string(),
+                change.story.rule_id.clone(),
+                change.story.entities.clone(),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        let header = ["Change", "Before", "After", "Rule", "Entities"];
+        out.push_str(&output::table(&header, &rows));
+    }
+    for (change, count) in &difference.decision_changes {
+        out.push_str(&format!("{change}: {count} decisions\n"));
+    }
+    for example in difference.decision_examples.iter().take(20) {
+        out.push_str(&format!(
+            "  {} {} → {} ({} {})\n",
+            example.decision_id, example.from, example.to, example.detection, example.score
+        ));
+    }
+    for failure in &difference.failures {
+        out.push_str(&format!("not run: {failure}\n"));
+    }
+    if difference.is_empty() {
+        out.push_str("nothing would be otherwise\n");
+    }
+    out
+}
