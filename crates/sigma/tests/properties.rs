@@ -124,6 +124,18 @@ proptest! {
     }
 }
 
+#[test]
+fn a_rule_that_would_grow_without_end_is_refused() {
+    let values: Vec<String> = (0..5_000).map(|n| format!("v{n}")).collect();
+    let condition = vec!["a"; 3_000].join(" or ");
+    let text = rule(&format!(
+        "  a: {{F: [{}]}}\n  condition: {condition}",
+        values.join(", ")
+    ));
+    let errors = atalaya_sigma::parse(&text).unwrap_err();
+    assert!(errors[0].message.contains("too long"), "{errors:?}");
+}
+
 fn rule(detection: &str) -> String {
     format!("title: t\nlogsource: {{product: x}}\ndetection:\n{detection}\n")
 }

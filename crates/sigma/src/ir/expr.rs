@@ -34,7 +34,8 @@ pub struct Item {
     pub span: Span,
 }
 
-/// A test of one value. Absent fields and `null` pass only [`Test::Null`] and `Exists(false)`.
+/// A test of one value. Absent fields pass only [`Test::Null`] and `Exists(false)`, `null` only
+/// [`Test::Null`] and `Exists(true)`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
     /// The value as text is this pattern. Numbers and truth values of events are compared by
@@ -58,7 +59,7 @@ pub enum Test {
     Cidr(Network),
     /// Compares as a number; text that is no number does not compare.
     Compare(Operator, Number),
-    /// The field is there (an empty text is), or is not.
+    /// The field is there (be it empty or `null`), or is not.
     Exists(bool),
     /// Compares with the value of another field of the same event; both must be there.
     FieldRef {

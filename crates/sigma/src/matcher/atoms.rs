@@ -28,6 +28,8 @@ pub(super) enum Check {
     Compare(Operator, u64),
     /// There, and not `null`.
     Present,
+    /// There, be it `null`.
+    Exists,
     /// Absent or `null`.
     Null,
     /// Another field.
@@ -141,8 +143,8 @@ impl Atoms {
             Test::Compare(operator, number) => {
                 Check::Compare(*operator, (number.value() + 0.0).to_bits())
             }
-            Test::Exists(true) => Check::Present,
-            Test::Exists(false) => return Tested::Not(self.intern(field, Check::Present)),
+            Test::Exists(true) => Check::Exists,
+            Test::Exists(false) => return Tested::Not(self.intern(field, Check::Exists)),
             Test::FieldRef {
                 field: other,
                 position,

@@ -131,6 +131,9 @@ impl Compiled {
             let is_text = matches!(kind, Kind::Text | Kind::Number);
             let field = self.fields.get(field as usize);
             if let Some(field) = field {
+                if let Some(atom) = field.exists {
+                    fire(atom);
+                }
                 if kind != Kind::Null
                     && let Some(atom) = field.present
                 {
@@ -208,6 +211,7 @@ impl Evaluation<'_, '_> {
             let holds = match (&atom.check, kind) {
                 (Check::Null, kind) => kind == Kind::Null,
                 (Check::Present, kind) => kind != Kind::Null,
+                (Check::Exists, _) => true,
                 (_, Kind::Null | Kind::Container) => false,
                 _ => self.value(atom, at as usize),
             };

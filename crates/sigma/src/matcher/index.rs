@@ -20,6 +20,8 @@ pub(super) struct FieldIndex {
     pub(super) has_literals: bool,
     /// The atom that holds wherever there is a value.
     pub(super) present: Option<u32>,
+    /// The atom that holds wherever the field is, be it `null`.
+    pub(super) exists: Option<u32>,
     whole: Table,
     starts: Vec<(usize, Table)>,
     ends: Vec<(usize, Table)>,
@@ -92,6 +94,7 @@ pub(super) fn build(atoms: &Atoms) -> Result<(Vec<FieldIndex>, FieldIndex), Stri
                 field.numbers.add(*bits, id);
             }
             Check::Present => field.present = Some(id),
+            Check::Exists => field.exists = Some(id),
             _ => {}
         }
     }

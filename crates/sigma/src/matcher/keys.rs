@@ -90,7 +90,7 @@ fn of_atom(atom: u32, atoms: &mut Atoms, shared: &[u32]) -> Option<Keys> {
             return Some(itself(members.iter().map(one).sum()));
         }
         Check::Null => return None,
-        Check::Present => return Some(itself(0.6)),
+        Check::Present | Check::Exists => return Some(itself(0.6)),
         Check::Cased(position, text) => Some((*position, fold::fold(text))),
         Check::Glob(glob) => glob
             .longest_literal()

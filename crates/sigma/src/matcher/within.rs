@@ -134,9 +134,13 @@ impl Grams {
         for (atom, text) in literals {
             let text = text.as_bytes();
             let offsets = 0..=text.len() - GRAM;
-            let rarest = offsets
-                .min_by_key(|at| commonness(&text[*at..at + GRAM]))
-                .unwrap_or(0);
+            // Rare bytes, and those that few other literals are known by.
+            let cost = |at: &usize| {
+                let gram = &text[*at..at + GRAM];
+                let known = grams.literals.get(&u64::from(word(gram)));
+                u64::from(commonness(gram)) * (1 + known.map_or(0, Vec::len) as u64)
+            };
+            let rarest = offsets.min_by_key(cost).unwrap_or(0);
             let gram = word(&text[rarest..]);
             let place = grams.place(gram);
             grams.bits[place / 64] |= 1 << (place % 64);

@@ -1,18 +1,24 @@
 //! The condition: `selection and not 1 of filter_*`.
 //!
-//! Grammar, loosest first: `or`, `and`, `not`, then a name, `1 of PATTERN`, `all of PATTERN`
-//! (`them` is every selection whose name does not begin with `_`), or parentheses. The same
+//! Grammar, loosest first: `or`, `and`, `not`, then a name, `1 of PATTERN` (or another number),
+//! `all of PATTERN` (`them` is every selection whose name does not begin with `_`), or parentheses. The same
 //! grammar over rules is the extended condition of a correlation.
 
 use crate::ir::{Expr, Selection};
 
 /// Deepest nesting of parentheses and `not`.
 const DEPTH_MAX: usize = 64;
+/// Most tests of a condition with its selections put in: naming a long one often makes it longer.
+pub(super) const TESTS_MAX: usize = 500_000;
+/// Most combinations that `2 of x_*` is written out as.
+const COMBINATIONS_MAX: usize = 1_000;
 
 /// The selections of a rule by name.
 pub(super) struct Selections<'s> {
     pub(super) all: &'s [Selection],
     pub(super) used: &'s mut [bool],
+    /// How many more tests may be put in.
+    pub(super) left: usize,
 }
 
 /// What names in a condition stand for.
@@ -23,8 +29,10 @@ pub(super) trait Names {
     fn count(&self) -> usize;
     /// The name of one.
     fn name(&self, index: usize) -> &str;
-    /// One as a tree.
-    fn take(&mut self, index: usize) -> Self::Tree;
+    /// One as a tree; `None` if that is too much.
+    fn take(&mut self, index: usize) -> Option<Self::Tree>;
+    /// A part again; `None` if that is too much.
+    fn again(&mut self, tree: &Self::Tree) -> Option<Self::Tree>;
     /// Joined by `and` or `or`.
     fn join(parts: Vec<Self::Tree>, all: bool) -> Self::Tree;
     /// The opposite.
@@ -42,9 +50,15 @@ impl Names for Selections<'_> {
         self.all.get(index).map_or("", |selection| &selection.name)
     }
 
-    fn take(&mut self, index: usize) -> Expr {
+    fn take(&mut self, index: usize) -> Option<Expr> {
         self.used[index] = true;
-        self.all[index].expr.clone()
+        self.again(&self.all[index].expr)
+    }
+
+    fn again(&mut self, tree: &Expr) -> Option<Expr> {
+        let size: usize = tree.items().map(|item| item.tests.len() + 1).sum();
+        self.left = self.left.checked_sub(size)?;
+        Some(tree.clone())
     }
 
     fn join(parts: Vec<Expr>, all: bool) -> Expr {
@@ -69,6 +83,8 @@ pub(super) enum ConditionError {
     Unknown(String),
     /// It is nested too deeply.
     TooDeep,
+    /// It becomes too long.
+    TooLong,
 }
 
 /// From and to, in the condition's text.
@@ -185,8 +201,13 @@ impl<'p, N: Names> Parser<'p, N> {
             return Err(self.wrong(ConditionError::Expected("a name", self.found())));
         };
         let is_of = self.words.get(self.at + 1).map(|(word, _)| *word) == Some("of");
-        if is_of && matches!(word, "1" | "any" | "all") {
-            return self.of(word == "all");
+        let count = match word {
+            "all" => Some(usize::MAX),
+            "any" => Some(1),
+            number => number.parse().ok().filter(|count| *count > 0),
+        };
+        if let Some(count) = count.filter(|_| is_of) {
+            return self.of(count);
         }
         if matches!(word, "and" | "or" | ")" | "AND" | "OR" | "NOT") {
             return Err(self.wrong(ConditionError::Expected("a name", word.to_owned())));
@@ -195,11 +216,16 @@ impl<'p, N: Names> Parser<'p, N> {
         let Some(index) = found else {
             return Err(self.wrong(ConditionError::Unknown(word.to_owned())));
         };
-        self.at += 1;
-        Ok(self.names.take(index))
+        match self.names.take(index) {
+            Some(tree) => {
+                self.at += 1;
+                Ok(tree)
+            }
+            None => Err(self.wrong(ConditionError::TooLong)),
+        }
     }
 
-    fn of(&mut self, all: bool) -> Result<N::Tree, (ConditionError, Place)> {
+    fn of(&mut self, count: usize) -> Result<N::Tree, (ConditionError, Place)> {
         self.at += 2;
         let Some(pattern) = self.peek() else {
             let error = ConditionError::Expected("a name after `of`", self.found());
@@ -213,14 +239,48 @@ impl<'p, N: Names> Parser<'p, N> {
                 pattern => glob(pattern, name),
             };
             if matches {
-                parts.push(self.names.take(index));
+                let part = self.names.take(index);
+                parts.push(part.ok_or_else(|| self.wrong(ConditionError::TooLong))?);
             }
         }
-        if parts.is_empty() {
+        if parts.is_empty() || (count != usize::MAX && count > parts.len()) {
             return Err(self.wrong(ConditionError::Unknown(pattern.to_owned())));
         }
+        let tree = match count {
+            usize::MAX => Some(joined::<N>(parts, true)),
+            1 => Some(joined::<N>(parts, false)),
+            count => self.combinations(&parts, count),
+        };
+        let tree = tree.ok_or_else(|| self.wrong(ConditionError::TooLong))?;
         self.at += 1;
-        Ok(joined::<N>(parts, all))
+        Ok(tree)
+    }
+
+    /// Any so many of several parts, written out.
+    fn combinations(&mut self, parts: &[N::Tree], count: usize) -> Option<N::Tree> {
+        let mut chosen: Vec<usize> = (0..count).collect();
+        let mut any = Vec::new();
+        loop {
+            let mut all = Vec::with_capacity(count);
+            for index in &chosen {
+                all.push(self.names.again(&parts[*index])?);
+            }
+            any.push(joined::<N>(all, true));
+            if any.len() > COMBINATIONS_MAX {
+                return None;
+            }
+            // The next in order: the last place that can still move does.
+            let movable = (0..count)
+                .rev()
+                .find(|at| chosen[*at] < parts.len() - count + at);
+            let Some(at) = movable else {
+                return Some(joined::<N>(any, false));
+            };
+            chosen[at] += 1;
+            for after in at + 1..count {
+                chosen[after] = chosen[after - 1] + 1;
+            }
+        }
     }
 
     fn found(&self) -> String {

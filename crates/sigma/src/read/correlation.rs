@@ -226,6 +226,7 @@ impl Reader<'_, '_> {
                         format!("expected {expected}, found `{found}`")
                     }
                     ConditionError::TooDeep => "the condition is nested too deeply".to_owned(),
+                    ConditionError::TooLong => "the condition is too long".to_owned(),
                 };
                 self.error(code::CORRELATION, node.span, message, "");
                 None
@@ -314,8 +315,12 @@ impl Names for Rules<'_> {
         self.0.get(index).map_or("", |reference| &reference.name)
     }
 
-    fn take(&mut self, index: usize) -> RuleExpr {
-        RuleExpr::Rule(index)
+    fn take(&mut self, index: usize) -> Option<RuleExpr> {
+        Some(RuleExpr::Rule(index))
+    }
+
+    fn again(&mut self, tree: &RuleExpr) -> Option<RuleExpr> {
+        Some(tree.clone())
     }
 
     fn join(parts: Vec<RuleExpr>, all: bool) -> RuleExpr {

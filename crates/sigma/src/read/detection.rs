@@ -76,6 +76,7 @@ impl Reader<'_, '_> {
             let mut named = Selections {
                 all: &selections,
                 used: &mut used,
+                left: condition::TESTS_MAX,
             };
             match condition::parse(head, &mut named) {
                 Ok(expr) => conditions.push(Condition {
@@ -150,6 +151,10 @@ impl Reader<'_, '_> {
             ConditionError::TooDeep => {
                 let message = "the condition is nested too deeply";
                 self.error(code::CONDITION, span, message, "");
+            }
+            ConditionError::TooLong => {
+                let message = "the condition becomes too long with its selections put in";
+                self.error(code::CONDITION, span, message, "name each selection once");
             }
         }
     }
