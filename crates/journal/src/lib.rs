@@ -90,7 +90,7 @@ pub use error::{AppendError, BadReason, BadRecord, NotQueued, OpenError, ReadErr
 pub use frame::{ChainHash, FRAME_HEADER_BYTES, FrameHeader};
 pub use journal::{Journal, JournalStats};
 pub use own::OWN_TABLE;
-pub use reader::{Reader, Record, RecordRef, chain_id};
+pub use reader::{Reader, Record, RecordRef, chain_id, segment_at};
 pub use recovery::RecoveryReport;
 pub use segment::{FORMAT_VERSION, SEGMENT_HEADER_BYTES, SegmentHeader};
 pub use storage::{LocalStorage, SegmentFile, Storage};

@@ -19,6 +19,33 @@ use crate::frame::ChainHash;
 use crate::segment;
 use crate::writer::Progress;
 
+/// Header of the newest segment that was begun at or before a time, or of the oldest one there is:
+/// where to start reading for what was written from that time on. `None` for an empty journal.
+///
+/// # Errors
+/// If the folder or a segment's header cannot be read.
+pub fn segment_at(
+    dir: &Path,
+    time: Timestamp,
+) -> Result<Option<segment::SegmentHeader>, ReadError> {
+    let mut found = None;
+    for file in segment::list(dir).map_err(ReadError::io(dir))? {
+        let length = fs::metadata(&file.path)
+            .map_err(ReadError::io(&file.path))?
+            .len();
+        match FrameCursor::open(&file.path, file.first_seq, length)
+            .map_err(ReadError::io(&file.path))?
+        {
+            Opened::Good(cursor) if found.is_none() || cursor.header.created <= time => {
+                found = Some(cursor.header);
+            }
+            Opened::Good(_) | Opened::Torn => break,
+            Opened::Bad(bad) => return Err(ReadError::Corrupt(bad)),
+        }
+    }
+    Ok(found)
+}
+
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {

@@ -30,4 +30,6 @@ pub use key::{KeyError, SigningKey};
 /// Most records of one bundle.
 pub const RECORDS_MAX: usize = 200_000;
 /// Most bytes of one bundle.
-pub const BUNDLE_BYTES_MAX: usize = 512 << 20;
+pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
+/// Most records that are kept because of their caller, besides those that were named.
+pub const CALLER_RECORDS_MAX: usize = 5_000;

@@ -163,6 +163,8 @@ pub struct Ports {
     pub egress: Egress,
     /// Who is told, by name.
     pub channels: Arc<Channels>,
+    /// Whether runbooks act by themselves against what stands for many callers.
+    pub contain_shared: bool,
     /// The time.
     pub clock: Clock,
     /// Sees every moment of a run; does nothing outside of tests.

@@ -129,6 +129,7 @@ pub fn responder(config: &Config, parts: Parts) -> Result<Responder, OpenError> 
         evidence: Some(Arc::new(keeper)),
         egress,
         channels: Arc::new(channels),
+        contain_shared: section.contain_shared,
         clock: Arc::new(Timestamp::now),
         watch: None,
     };

@@ -1,7 +1,9 @@
 //! Measures at the gateway: block, quarantine, limit the rate, and lift them again.
 //!
 //! Every measure ends by itself unless the runbook says otherwise: a machine that was wrong
-//! should not need a person to notice.
+//! should not need a person to notice. And what stands for many is left to people: an application
+//! that does not say who its users are calls with one key, from one address, and a machine that
+//! cuts it off for one attacker has done the attacker's work.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 use super::{Action, ActionError, Call, Parameter, optional, required};
 use crate::context::ENTITY_KINDS;
 use crate::duration;
+use crate::egress::{Reach, reach_of};
 use crate::ports::{Enforcement, Measure, Order, Ports};
 
 /// How long a measure lasts when nobody says.
@@ -79,6 +82,12 @@ pub(super) async fn impose(
     measure: Measure,
     (kind, value): (String, String),
 ) -> Result<Value, ActionError> {
+    if call.author.starts_with("runbook:") && !ports.contain_shared && is_shared(&kind, &value) {
+        return Err(ActionError::Skipped(format!(
+            "{kind} {value} stands for everybody behind it; start the runbook yourself, or set \
+             respond.contain_shared"
+        )));
+    }
     let lasts = call.text_or("for", LASTS_DEFAULT);
     let expires = if lasts == "forever" {
         None
@@ -104,6 +113,22 @@ pub(super) async fn impose(
         "id": id, "measure": measure.as_str(), "kind": kind, "value": value,
         "expires": expires.map(atalaya_model::Timestamp::to_rfc3339),
     }))
+}
+
+/// Whether a target stands for many: a provider's key that an application passes on, or an address
+/// of this machine or a private network (a proxy, a translated one).
+fn is_shared(kind: &str, value: &str) -> bool {
+    let is_inside = |address: &str| {
+        let address = address.parse::<std::net::IpAddr>();
+        address.is_ok_and(|address| matches!(reach_of(address), Reach::Local(_)))
+    };
+    match kind {
+        "caller" => value.starts_with("key:") || is_inside(value),
+        // Virtual keys are somebody's.
+        "key" => !value.starts_with("key_"),
+        "address" => is_inside(value),
+        _ => false,
+    }
 }
 
 /// Lifts what [`impose`] imposed.
@@ -274,5 +299,32 @@ impl Action for Lift {
     }
     async fn run(&self, call: &Call, ports: &Ports) -> Result<Value, ActionError> {
         lift(call, &json!({"id": call.text("id")}), ports).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_stands_for_many_is_known() {
+        for (kind, value) in [
+            ("caller", "key:3f2a"),
+            ("caller", "127.0.0.1"),
+            ("caller", "10.1.2.3"),
+            ("key", "3f2a"),
+            ("address", "::1"),
+            ("address", "192.168.0.7"),
+        ] {
+            assert!(super::is_shared(kind, value), "{kind} {value}");
+        }
+        for (kind, value) in [
+            ("caller", "mallory"),
+            ("caller", "93.184.215.14"),
+            ("key", "key_12ab"),
+            ("address", "93.184.215.14"),
+            ("agent", "10.1.2.3"),
+            ("session", "s1"),
+        ] {
+            assert!(!super::is_shared(kind, value), "{kind} {value}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Records of the journal for a bundle, with the links of the chain that they hang in.
 //!
-//! One pass over the journal verifies the whole chain and picks the records: what is proven and
-//! what is bundled are read at the same time.
+//! What is proven and what is bundled are read at the same time. If it is known since when records
+//! are wanted, reading begins with the segment of that time, whose header names the hash that it
+//! continues; else with the oldest, after the whole chain was verified.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -10,7 +11,7 @@ use atalaya_journal::{ChainHash, Reader};
 use atalaya_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BUNDLE_BYTES_MAX, RECORDS_MAX};
+use super::{BUNDLE_BYTES_MAX, CALLER_RECORDS_MAX, RECORDS_MAX};
 
 /// Which records belong to a bundle: any of these.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,10 +72,17 @@ pub fn collect(dir: &Path, selection: &Selection) -> Result<Collected, CollectEr
     let mut out = Collected::default();
     let chain = atalaya_journal::chain_id(dir).map_err(|error| CollectError(error.to_string()))?;
     out.chain_id = chain.map(|id| id.to_string()).unwrap_or_default();
-    let report = atalaya_journal::verify(dir).map_err(|error| CollectError(error.to_string()))?;
-    let mut reader = Reader::open(dir, report.first_seq);
-    let mut previous: Option<ChainHash> = None;
-    let mut bytes = 0_usize;
+    let since = selection.since.unwrap_or(Timestamp(i64::MIN));
+    let first =
+        atalaya_journal::segment_at(dir, since).map_err(|error| CollectError(error.to_string()))?;
+    if selection.since.is_none() {
+        let report =
+            atalaya_journal::verify(dir).map_err(|error| CollectError(error.to_string()))?;
+        out.bad = report.first_bad.map(|bad| bad.to_string());
+    }
+    let mut reader = Reader::open(dir, first.as_ref().map_or(0, |header| header.first_seq));
+    let mut previous: Option<ChainHash> = first.map(|header| header.previous_hash);
+    let (mut bytes, mut of_callers) = (0_usize, 0_usize);
     loop {
         let record = match reader.read() {
             Ok(Some(record)) => record,
@@ -90,20 +98,18 @@ pub fn collect(dir: &Path, selection: &Selection) -> Result<Collected, CollectEr
         let Ok(payload) = String::from_utf8(record.payload) else {
             continue;
         };
-        if !selection.wants(&payload, record.time) {
+        let is_named = selection.names(&payload);
+        if !is_named && !selection.is_of_caller(&payload, record.time) {
             continue;
         }
+        of_callers += usize::from(!is_named);
         bytes = bytes.saturating_add(payload.len());
-        if out.links.len() >= RECORDS_MAX || bytes > BUNDLE_BYTES_MAX {
+        let is_full = out.links.len() >= RECORDS_MAX || bytes > BUNDLE_BYTES_MAX;
+        if is_full || of_callers > CALLER_RECORDS_MAX {
             out.truncated = true;
             continue;
         }
-        // The first record there is hangs in what its segment's header says; zeros if it is the
-        // first of all. Its link cannot be computed here, so it is left to the whole chain.
-        let Some(before) = before.or((record.seq == 0).then(ChainHash::default)) else {
-            out.truncated = true;
-            continue;
-        };
+        let before = before.unwrap_or_default();
         out.links.push(Link {
             seq: record.seq,
             time_us: record.time.0,
@@ -112,27 +118,27 @@ pub fn collect(dir: &Path, selection: &Selection) -> Result<Collected, CollectEr
             payload,
         });
     }
-    if out.bad.is_none() {
-        out.bad = report.first_bad.map(|bad| bad.to_string());
-    }
     Ok(out)
 }
 
 impl Selection {
-    /// Whether a record belongs to the bundle. Looks for members by their text: most records are
-    /// not wanted, and parsing all of them would cost more than reading them.
-    fn wants(&self, payload: &str, time: Timestamp) -> bool {
-        let has = |name: &str, wanted: &HashSet<String>| {
-            !wanted.is_empty()
-                && member(payload, name).is_some_and(|value| wanted.contains(value.as_str()))
-        };
-        if has("DecisionId", &self.ids) || has("$settles", &self.ids) || has("EventId", &self.ids) {
-            return true;
-        }
+    /// Whether a record is one of those that were named. Looks for members by their text: most
+    /// records are not wanted, and parsing all of them would cost more than reading them.
+    fn names(&self, payload: &str) -> bool {
+        let has = |name| is_one_of(payload, name, &self.ids);
+        has("DecisionId") || has("$settles") || has("EventId")
+    }
+
+    /// Whether a record is of a caller in the time.
+    fn is_of_caller(&self, payload: &str, time: Timestamp) -> bool {
         let in_time = self.since.is_none_or(|since| time >= since)
             && self.until.is_none_or(|until| time <= until);
-        in_time && has("UserId", &self.callers)
+        in_time && is_one_of(payload, "UserId", &self.callers)
     }
+}
+
+fn is_one_of(payload: &str, name: &str, wanted: &HashSet<String>) -> bool {
+    !wanted.is_empty() && member(payload, name).is_some_and(|value| wanted.contains(value.as_str()))
 }
 
 /// The text of a member of an object that the gateway or the lake wrote.

@@ -96,6 +96,7 @@ pub(crate) fn open_with(
         evidence: None,
         egress: Egress::new(config, Arc::new(SystemResolver)).unwrap(),
         channels: Arc::new(Channels::new(&channels, &|s| Ok(s.to_owned())).unwrap()),
+        contain_shared: false,
         clock: Arc::new(move || Timestamp(*now.0.lock())),
         watch,
     };

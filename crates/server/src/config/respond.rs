@@ -17,6 +17,10 @@ pub struct RespondSection {
     pub enabled: bool,
     /// Whether runbooks start by themselves; people can start them anyway.
     pub automatic: bool,
+    /// Whether they also act against what stands for many callers: a provider's key that an
+    /// application passes on, a loopback or private address. Without it such steps are skipped, and
+    /// say so; callers that are named (virtual keys, tokens, the protocol's `user`) are contained.
+    pub contain_shared: bool,
     /// Whether the built-in runbooks are in force.
     pub builtin_runbooks: bool,
     /// Folders with runbooks of your own; one with the id of a built-in runbook replaces it.
@@ -43,6 +47,7 @@ impl Default for RespondSection {
         Self {
             enabled: true,
             automatic: true,
+            contain_shared: false,
             builtin_runbooks: true,
             runbooks: Vec::new(),
             disabled_runbooks: Vec::new(),
