@@ -13,6 +13,10 @@ pub trait Catalog {
     fn table(&self, name: &str) -> Option<Vec<ColumnDef>>;
     /// Names of all tables, for wildcards and for suggestions.
     fn table_names(&self) -> Vec<String>;
+    /// Whether `geo_info_from_ip_address` has a database to look into.
+    fn has_places(&self) -> bool {
+        false
+    }
     /// The text of a stored function: a query, or `(parameters) { body }`.
     fn stored_function(&self, _name: &str) -> Option<String> {
         None

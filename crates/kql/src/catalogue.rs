@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod operators;
+mod refused;
 mod scalars;
 mod tuples;
 
@@ -9,6 +10,7 @@ use crate::bound::Type;
 
 pub use aggregates::AGGREGATES;
 pub use operators::{OPERATORS, operator};
+pub use refused::{REFUSED, refused};
 pub use scalars::SCALARS;
 pub use tuples::{TUPLES, tuple};
 

@@ -26,6 +26,7 @@ use crate::answer;
 use crate::empty;
 use crate::library::{Library, WithLibrary};
 use crate::lower::{self, LowerError, Lowering, Step, TermIndexes, Trace};
+use crate::places::Places;
 use crate::source::TableSource;
 use crate::types::{self, Type};
 use crate::value::Value;
@@ -401,6 +402,10 @@ struct SourceCatalog<'a> {
 }
 
 impl Catalog for SourceCatalog<'_> {
+    fn has_places(&self) -> bool {
+        self.library.places().is_some()
+    }
+
     fn table(&self, name: &str) -> Option<Vec<ColumnDef>> {
         self.source.columns(name)
     }
@@ -451,8 +456,8 @@ impl Job {
             None => lowering,
         };
         let one_more = self.options.rows_max.saturating_add(1);
-        let results = lowering
-            .execute(query, one_more)
+        let places = self.config.library.places();
+        let results = Places::during(places, lowering.execute(query, one_more))
             .await
             .map_err(|error| match error {
                 LowerError::Unsupported(diagnostic) => QueryError::Invalid(vec![*diagnostic]),

@@ -14,6 +14,7 @@ mod files;
 pub mod functions;
 mod library;
 mod lower;
+mod places;
 mod source;
 pub mod types;
 mod udaf;
@@ -26,4 +27,5 @@ pub use engine::{Engine, EngineConfig, QueryError, QueryOptions, QueryResult, Re
 pub use files::{FileTableError, FileTables};
 pub use library::{ExternalData, Library, LibraryError};
 pub use lower::Step;
+pub use places::PlacesError;
 pub use source::{SourceError, StoredFile, StoredTable, TableSource};

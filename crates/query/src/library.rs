@@ -2,7 +2,8 @@
 //! `externaldata` may read.
 //!
 //! A library is a folder: `functions/NAME.kql` is a function or a view of that name,
-//! `watchlists/ALIAS.csv` is what `_GetWatchlist('ALIAS')` gives. External data are named by
+//! `watchlists/ALIAS.csv` is what `_GetWatchlist('ALIAS')` gives, `places.mmdb` is where
+//! `geo_info_from_ip_address` looks. External data are named by
 //! address and read from files: nothing is fetched from the network.
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use atalaya_kql::WATCHLIST;
 use atalaya_kql::bound::ColumnDef;
 
 use crate::files::{FileTableError, FileTables};
+use crate::places::{Places, PlacesError};
 use crate::source::{SourceError, StoredTable, TableSource};
 
 /// Most functions, and most watchlists.
@@ -42,6 +44,9 @@ pub enum LibraryError {
     /// A watchlist is no table.
     #[error(transparent)]
     Watchlist(#[from] FileTableError),
+    /// The database of places is none.
+    #[error(transparent)]
+    Places(#[from] PlacesError),
     /// There are too many.
     #[error("{path}: more than {ENTRIES_MAX} files")]
     TooMany {
@@ -65,6 +70,7 @@ pub struct Library {
     functions: BTreeMap<String, String>,
     watchlists: Arc<FileTables>,
     external: Vec<ExternalData>,
+    places: Option<Places>,
 }
 
 impl Library {
@@ -86,6 +92,7 @@ impl Library {
             functions,
             watchlists: Arc::new(watchlists),
             external: Vec::new(),
+            places: places(&folder.join("places.mmdb"))?,
         })
     }
 
@@ -94,6 +101,10 @@ impl Library {
     pub fn with_external_data(mut self, allowed: impl IntoIterator<Item = ExternalData>) -> Self {
         self.external.extend(allowed);
         self
+    }
+
+    pub(crate) fn places(&self) -> Option<Places> {
+        self.places.clone()
     }
 
     pub(crate) fn function(&self, name: &str) -> Option<&str> {
@@ -130,6 +141,14 @@ impl std::fmt::Debug for Library {
             .field("external", &self.external.len())
             .finish_non_exhaustive()
     }
+}
+
+fn places(path: &Path) -> Result<Option<Places>, LibraryError> {
+    Ok(if path.exists() {
+        Some(Places::open(path)?)
+    } else {
+        None
+    })
 }
 
 /// Files of one kind in a folder, by the names before their extension; no folder is none.

@@ -34,7 +34,10 @@ impl Binder<'_> {
                 if plugins::names().any(|known| known == name) {
                     return self.written_plugin(env, node, args, span)?;
                 }
-                let message = format!("the plugin `{name}` is not supported yet");
+                let message = match crate::catalogue::refused(name) {
+                    Some(reason) => format!("the plugin `{name}` is refused: {reason}"),
+                    None => format!("the plugin `{name}` is not supported yet"),
+                };
                 let mut known: Vec<_> = PLUGINS.into_iter().chain(plugins::names()).collect();
                 known.sort_unstable();
                 let help = format!("plugins are: {}", known.join(", "));

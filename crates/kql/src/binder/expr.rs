@@ -318,6 +318,11 @@ impl Binder<'_> {
             self.error_help("KS211", span, message, "use it in `summarize`".to_owned());
             return;
         }
+        if let Some(reason) = catalogue::refused(name) {
+            let message = format!("the function `{name}` is refused: {reason}");
+            self.error("KS211", span, message);
+            return;
+        }
         let message = format!("the function `{name}` is not known");
         let near = crate::nearest(name, catalogue::SCALARS.iter().map(|f| f.name));
         match near {
@@ -390,9 +395,12 @@ impl Binder<'_> {
         span: Span,
     ) -> Option<Option<Expr>> {
         match name {
-            "geo_info_from_ip_address" => {
+            "geo_info_from_ip_address" if !self.catalog.has_places() => {
                 let message = "there is no database of places here: the result is null";
-                let warning = atalaya_model::Diagnostic::warning("ATL106", span, message);
+                let help =
+                    "put a City database in MaxMind's format into the library as places.mmdb";
+                let warning =
+                    atalaya_model::Diagnostic::warning("ATL106", span, message).with_help(help);
                 self.diagnostics.push(warning);
                 None
             }

@@ -6,6 +6,7 @@ mod geo;
 mod narrow;
 mod rolling;
 mod segments;
+mod sequences;
 
 use atalaya_model::Span;
 
@@ -28,6 +29,14 @@ const PLUGINS: &[Plugin] = &[
     Plugin {
         name: "activity_counts_metrics",
         write: activity::activity_counts_metrics,
+    },
+    Plugin {
+        name: "activity_engagement",
+        write: activity::activity_engagement,
+    },
+    Plugin {
+        name: "activity_metrics",
+        write: activity::activity_metrics,
     },
     Plugin {
         name: "autocluster",
@@ -56,6 +65,14 @@ const PLUGINS: &[Plugin] = &[
     Plugin {
         name: "rolling_percentile",
         write: rolling::rolling_percentile,
+    },
+    Plugin {
+        name: "sequence_detect",
+        write: sequences::sequence_detect,
+    },
+    Plugin {
+        name: "session_count",
+        write: sequences::session_count,
     },
     Plugin {
         name: "sliding_window_counts",

@@ -2,7 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Function, long, string, text};
+use super::{Function, long, row_kernel, string, text};
+use crate::places::Places;
 use crate::value::Value;
 
 /// Bits of an IPv4 address, and of the same address mapped into IPv6.
@@ -25,8 +26,14 @@ const PRIVATE: [Network; 3] = [
 ];
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    // There is no database of places here: the binder says so.
-    Function::rows("geo_info_from_ip_address", |_| None),
+    Function::bind("geo_info_from_ip_address", |_| {
+        // Without a database the result is null; the binder says so.
+        let places = Places::current();
+        row_kernel(move |args| {
+            let address = text(args, 0)?.trim().parse().ok()?;
+            places.as_ref()?.of(address)
+        })
+    }),
     Function::rows("parse_ipv4", |a| {
         Some(Value::Long(v4(&text(a, 0)?)?.first().into()))
     }),

@@ -1,6 +1,6 @@
 //! `atalaya kql functions`
 
-use atalaya_kql::catalogue::{AGGREGATES, Function, Returns, SCALARS, WINDOWS};
+use atalaya_kql::catalogue::{AGGREGATES, Function, REFUSED, Returns, SCALARS, WINDOWS};
 
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
@@ -11,12 +11,19 @@ pub(crate) struct Args {
     /// Output format; a table on a terminal, NDJSON in a pipe.
     #[arg(long)]
     format: Option<Format>,
+    /// List what Kusto has and this engine refuses, with the reasons
+    #[arg(long)]
+    refused: bool,
 }
 
 const HEADER: [&str; 4] = ["Function", "Kind", "Arguments", "Returns"];
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let scalars = SCALARS.iter().map(|function| {
+    if args.refused {
+        return refused(args.format);
+    }
+    let scalars = SCALARS.iter().filter(|f| !f.name.starts_with("__"));
+    let scalars = scalars.map(|function| {
         let is_window = WINDOWS.contains(&function.name);
         row(function, if is_window { "window" } else { "scalar" })
     });
@@ -33,6 +40,28 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             let lines = rows.iter().map(|row| format!("{}\n", object(row)));
             lines.collect()
         }
+    };
+    output::data(&text).map_err(|error| Failure::world("writing the list", error))?;
+    Ok(Exit::Fine)
+}
+
+fn refused(format: Option<Format>) -> Result<Exit, Failure> {
+    let rows: Vec<Vec<String>> = REFUSED
+        .iter()
+        .map(|(name, reason)| vec![(*name).to_owned(), (*reason).to_owned()])
+        .collect();
+    let object = |row: &Vec<String>| serde_json::json!({"name": row[0], "reason": row[1]});
+    let text = match Format::or_default(format) {
+        Format::Table => output::table(&["Function", "Refused because"], &rows),
+        Format::Csv => output::csv(&["Function", "Refused because"], &rows),
+        Format::Json => {
+            let list: Vec<_> = rows.iter().map(object).collect();
+            format!("{}\n", serde_json::Value::Array(list))
+        }
+        Format::Ndjson => rows
+            .iter()
+            .map(|row| format!("{}\n", object(row)))
+            .collect(),
     };
     output::data(&text).map_err(|error| Failure::world("writing the list", error))?;
     Ok(Exit::Fine)

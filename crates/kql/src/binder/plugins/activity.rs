@@ -65,3 +65,70 @@ pub(super) fn active_users_count(args: &Arguments<'_>) -> Result<String, Problem
             by {time} = bin_at(__plugin_time, {bin}, {start}){dimensions}"
     ))
 }
+
+/// `activity_engagement(id, time, start, end, inner, outer, dimensions…)`: how many of those who
+/// were active in the outer window are active in the inner one.
+pub(super) fn activity_engagement(args: &Arguments<'_>) -> Result<String, Problem> {
+    let id = args.expr("IdColumn", 0)?;
+    let time = quoted(args.column("TimelineColumn", 1)?);
+    let (start, end) = (args.expr("Start", 2)?, args.expr("End", 3)?);
+    let (inner, outer) = (
+        args.expr("InnerActivityWindow", 4)?,
+        args.expr("OuterActivityWindow", 5)?,
+    );
+    let dimensions = after(&args.columns_from(6)?);
+    Ok(format!(
+        "let __plugin_seen = materialize(__plugin_rows
+            | where {time} between (({start} - {outer}) .. {end})
+            | extend __plugin_id = {id}, __plugin_bin = bin_at({time}, {inner}, {start})
+            | distinct __plugin_id, __plugin_bin{dimensions});
+        let __plugin_outer = __plugin_seen
+            | mv-expand __plugin_to = range(__plugin_bin, __plugin_bin + {outer} - {inner}, {inner})
+                to typeof(datetime)
+            | where __plugin_to between ({start} .. {end})
+            | summarize dcount_activities_outer = dcount(__plugin_id) by __plugin_to{dimensions}
+            | project-rename __plugin_bin = __plugin_to;
+        __plugin_seen
+        | where __plugin_bin >= {start}
+        | summarize dcount_activities_inner = dcount(__plugin_id) by __plugin_bin{dimensions}
+        | lookup kind=inner __plugin_outer on __plugin_bin{dimensions}
+        | project {time} = __plugin_bin{dimensions}, dcount_activities_inner,
+            dcount_activities_outer,
+            activity_ratio = toreal(dcount_activities_inner) / dcount_activities_outer * 100"
+    ))
+}
+
+/// `activity_metrics(id, time, start, end, window, dimensions…)`: who is new, who came back.
+pub(super) fn activity_metrics(args: &Arguments<'_>) -> Result<String, Problem> {
+    let id = args.expr("IdColumn", 0)?;
+    let time = quoted(args.column("TimelineColumn", 1)?);
+    let (start, end) = (args.expr("Start", 2)?, args.expr("End", 3)?);
+    let window = args.expr("Window", 4)?;
+    let dimensions = after(&args.columns_from(5)?);
+    Ok(format!(
+        "let __plugin_seen = materialize(__plugin_rows
+            | where {time} between ({start} .. {end})
+            | extend __plugin_id = {id}, __plugin_bin = bin_at({time}, {window}, {start})
+            | distinct __plugin_id, __plugin_bin{dimensions});
+        let __plugin_new = __plugin_seen
+            | summarize __plugin_bin = min(__plugin_bin) by __plugin_id{dimensions}
+            | summarize dcount_newvalues = count() by __plugin_bin{dimensions};
+        let __plugin_kept = __plugin_seen
+            | join kind=inner (__plugin_seen
+                | extend __plugin_bin = __plugin_bin + {window}) on __plugin_id, __plugin_bin{dimensions}
+            | summarize __plugin_kept = count() by __plugin_bin{dimensions};
+        let __plugin_before = __plugin_seen
+            | extend __plugin_bin = __plugin_bin + {window}
+            | summarize __plugin_all = count() by __plugin_bin{dimensions};
+        __plugin_seen
+        | summarize dcount_values = count() by __plugin_bin{dimensions}
+        | lookup kind=leftouter __plugin_new on __plugin_bin{dimensions}
+        | lookup kind=leftouter __plugin_kept on __plugin_bin{dimensions}
+        | lookup kind=leftouter __plugin_before on __plugin_bin{dimensions}
+        | extend retention_rate = toreal(coalesce(__plugin_kept, long(0)))
+            / toreal(coalesce(__plugin_all, long(0)))
+        | project {time} = __plugin_bin{dimensions}, dcount_values,
+            dcount_newvalues = coalesce(dcount_newvalues, long(0)), retention_rate,
+            churn_rate = 1.0 - retention_rate"
+    ))
+}
