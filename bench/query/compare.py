@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -28,7 +29,7 @@ def cpu_seconds():
 
 def total(rows):
     cells = [cell for row in rows for cell in row]
-    numbers = [float(c) for c in cells if isinstance(c, (int, float)) and not isinstance(c, bool)]
+    numbers = [float(c) for c in cells if isinstance(c, (int, float, Decimal)) and not isinstance(c, bool)]
     return sum(n for n in numbers if math.isfinite(n))
 
 

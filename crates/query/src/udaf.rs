@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-use crate::aggregates::{Aggregate, AggregateCall, Columns, Start, State};
+use crate::aggregates::{Aggregate, AggregateCall, Columns, Rows, Start, State};
 use crate::types::{self, Type};
 use crate::value::{Value, binary};
 
@@ -117,6 +117,14 @@ impl KqlAggregate {
     }
 }
 
+const fn one_group<'a>(count: usize) -> Rows<'a> {
+    Rows {
+        groups: None,
+        filter: None,
+        count,
+    }
+}
+
 /// All rows are of one group.
 struct OneGroup(Box<dyn Columns>);
 
@@ -129,7 +137,7 @@ impl std::fmt::Debug for OneGroup {
 impl Accumulator for OneGroup {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let rows = values.first().map_or(0, |column| column.len());
-        self.0.update(values, &mut (0..rows).map(|row| (row, 0)));
+        self.0.update(values, one_group(rows));
         Ok(())
     }
 
@@ -149,7 +157,7 @@ impl Accumulator for OneGroup {
         let saved = states.first().and_then(|column| column.as_binary_opt());
         if let Some(saved) = saved {
             let rows = arrow::array::Array::len(saved);
-            self.0.merge(saved, &mut (0..rows).map(|row| (row, 0)));
+            self.0.merge(saved, one_group(rows));
         }
         Ok(())
     }
@@ -160,17 +168,6 @@ struct AllGroups {
     columns: Box<dyn Columns>,
     fresh: Box<dyn Fn() -> Box<dyn Columns> + Send + Sync>,
     count: usize,
-}
-
-/// Rows, and the group of each, that a filter lets through.
-fn rows_of<'r>(
-    groups: impl Iterator<Item = usize> + 'r,
-    filter: Option<&'r BooleanArray>,
-) -> impl Iterator<Item = (usize, usize)> + 'r {
-    let passes = move |row: usize| {
-        filter.is_none_or(|filter| arrow::array::Array::is_valid(filter, row) && filter.value(row))
-    };
-    groups.enumerate().filter(move |(row, _)| passes(*row))
 }
 
 impl AllGroups {
@@ -193,8 +190,12 @@ impl GroupsAccumulator for AllGroups {
         count: usize,
     ) -> Result<()> {
         self.count = count;
-        let mut rows = rows_of(groups.iter().copied(), filter);
-        self.columns.update(values, &mut rows);
+        let rows = Rows {
+            groups: Some(groups),
+            filter,
+            count: groups.len(),
+        };
+        self.columns.update(values, rows);
         Ok(())
     }
 
@@ -212,8 +213,12 @@ impl GroupsAccumulator for AllGroups {
         self.count = count;
         let saved = states.first().and_then(|column| column.as_binary_opt());
         if let Some(saved) = saved {
-            let mut rows = groups.iter().copied().enumerate();
-            self.columns.merge(saved, &mut rows);
+            let rows = Rows {
+                groups: Some(groups),
+                filter: None,
+                count: groups.len(),
+            };
+            self.columns.merge(saved, rows);
         }
         Ok(())
     }
@@ -226,7 +231,13 @@ impl GroupsAccumulator for AllGroups {
         // Each row is a group of its own.
         let count = values.first().map_or(0, |column| column.len());
         let mut columns = (self.fresh)();
-        columns.update(values, &mut rows_of(0..count, filter));
+        let groups: Vec<usize> = (0..count).collect();
+        let rows = Rows {
+            groups: Some(&groups),
+            filter,
+            count,
+        };
+        columns.update(values, rows);
         Ok(vec![Arc::new(columns.save(count))])
     }
 

@@ -7,8 +7,10 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::{Field, FieldRef};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringViewBuilder};
+use arrow::compute::kernels::window::shift;
+use arrow::compute::{cast, concat, max, min};
+use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 use datafusion::common::Result;
 use datafusion::logical_expr::function::{PartitionEvaluatorArgs, WindowUDFFieldArgs};
 use datafusion::logical_expr::{
@@ -78,6 +80,7 @@ impl WindowUDFImpl for KqlWindow {
         _: PartitionEvaluatorArgs<'_>,
     ) -> Result<Box<dyn PartitionEvaluator>> {
         Ok(Box::new(Evaluator {
+            name: self.name,
             body: self.body,
             arg_types: self.arg_types.clone(),
             result: self.result,
@@ -115,6 +118,7 @@ impl Hash for KqlWindow {
 }
 
 struct Evaluator {
+    name: &'static str,
     body: Body,
     arg_types: Vec<Type>,
     result: Type,
@@ -128,6 +132,9 @@ impl std::fmt::Debug for Evaluator {
 
 impl PartitionEvaluator for Evaluator {
     fn evaluate_all(&mut self, values: &[ArrayRef], num_rows: usize) -> Result<ArrayRef> {
+        if let Some(out) = self.whole_column(values, num_rows)? {
+            return Ok(out);
+        }
         let columns: Vec<Vec<Value>> = values
             .iter()
             .zip(&self.arg_types)
@@ -152,6 +159,64 @@ impl PartitionEvaluator for Evaluator {
     ) -> Result<datafusion::common::ScalarValue> {
         datafusion::common::not_impl_err!("window functions are evaluated per partition")
     }
+}
+
+impl Evaluator {
+    /// The frequent forms, on whole columns: `prev(x)`, `prev(x, n)`, `next(…)`, `row_number()`.
+    fn whole_column(&self, values: &[ArrayRef], rows: usize) -> Result<Option<ArrayRef>> {
+        let direction = match self.name {
+            "prev" => 1,
+            "next" => -1,
+            "row_number" if values.is_empty() => {
+                let last = i64::try_from(rows).unwrap_or(i64::MAX);
+                let numbers = Int64Array::from_iter_values(1..=last);
+                return Ok(Some(Arc::new(numbers)));
+            }
+            _ => return Ok(None),
+        };
+        let (column, by) = match values {
+            [column] => (column, Some(1)),
+            [column, offsets] => (column, same_everywhere(offsets)),
+            _ => return Ok(None),
+        };
+        let Some(by) = by.filter(|by| *by >= 0 && *by <= MOVED_MAX) else {
+            return Ok(None);
+        };
+        let moved = shift(column, by * direction)?;
+        if self.result != Type::String {
+            return Ok(Some(moved));
+        }
+        // A `string` is never null.
+        let texts = moved.as_string_view_opt();
+        let filled = texts.map(|texts| {
+            let mut filled = StringViewBuilder::with_capacity(0);
+            let edge = usize::try_from(by).unwrap_or(0).min(rows);
+            (0..edge).for_each(|_| filled.append_value(""));
+            (filled.finish(), texts, edge)
+        });
+        let Some((empty, texts, edge)) = filled else {
+            return Ok(None);
+        };
+        let kept = if direction > 0 { edge } else { 0 };
+        let rest = texts.slice(kept, rows - edge);
+        let parts: [&dyn Array; 2] = if direction > 0 {
+            [&empty, &rest]
+        } else {
+            [&rest, &empty]
+        };
+        Ok(Some(concat(&parts)?))
+    }
+}
+
+/// Furthest row that is reached on whole columns.
+const MOVED_MAX: i64 = 1_000;
+
+/// The value of a column that is the same in all rows.
+fn same_everywhere(column: &ArrayRef) -> Option<i64> {
+    let wide = cast(column, &DataType::Int64).ok()?;
+    let numbers = wide.as_primitive_opt::<Int64Type>()?;
+    let (least, most) = (min(numbers)?, max(numbers)?);
+    (least == most && numbers.null_count() == 0).then_some(least)
 }
 
 fn cell(columns: &[Vec<Value>], column: usize, row: usize) -> Option<&Value> {

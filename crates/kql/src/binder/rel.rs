@@ -4,7 +4,7 @@ use atalaya_model::Span;
 
 use super::Binder;
 use super::scope::{Env, Scope, Value};
-use crate::ast::{self, NamedExpr, Operator, OperatorKind, Pipeline, SortArg, Source};
+use crate::ast::{self, Name, NamedExpr, Operator, OperatorKind, Pipeline, SortArg, Source};
 use crate::bound::JoinKind;
 use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Render, SortKey, Type};
 use crate::catalogue::{OPERATORS, WINDOWS};
@@ -189,6 +189,17 @@ impl Binder<'_> {
         let help = format!("put it into the library as `watchlists/{alias}.csv`");
         self.error_help("KS142", span, message, help);
         None
+    }
+
+    /// Groups that later operators mention are computed once.
+    fn shared_if_used(&mut self, node: RelNode, name: &Name, after: usize) -> RelNode {
+        let rest = self.source.get(after..).unwrap_or_default();
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        let is_used = rest.split(|c| !is_name(c)).any(|word| word == name.text);
+        if is_used && is_grouped(&node) {
+            return self.share(node);
+        }
+        node
     }
 
     pub(crate) fn share(&mut self, node: RelNode) -> RelNode {
@@ -394,6 +405,7 @@ impl Binder<'_> {
             OperatorKind::Union(args) => self.union(env, Some(node), args, span),
             OperatorKind::MvExpand(args) => self.mv_expand(env, node, args, span),
             OperatorKind::As(name) => {
+                let node = self.shared_if_used(node, name, operator.span.end);
                 env.set(&name.text, Value::Rows(node.clone().into()));
                 env.set_as(&name.text);
                 Some(node)
@@ -790,6 +802,15 @@ const fn system_type(ty: Type) -> &'static str {
         Type::Timespan => "System.TimeSpan",
         Type::Guid => "System.Guid",
         Type::Dynamic => "System.Object",
+    }
+}
+
+/// Whether rows are groups of other rows, and so fewer than those.
+fn is_grouped(node: &RelNode) -> bool {
+    match &node.op {
+        RelOp::Aggregate { .. } => true,
+        RelOp::Project { input, .. } | RelOp::Filter { input, .. } => is_grouped(input),
+        _ => false,
     }
 }
 

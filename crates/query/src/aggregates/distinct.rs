@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use twox_hash::XxHash64;
 
-use super::{Aggregate, Columns};
+use super::{Aggregate, Columns, Rows};
 use crate::types::{self, Type};
 use crate::value::Value;
 
@@ -225,7 +225,7 @@ impl Groups {
 }
 
 impl Columns for Groups {
-    fn update(&mut self, columns: &[ArrayRef], rows: &mut dyn Iterator<Item = (usize, usize)>) {
+    fn update(&mut self, columns: &[ArrayRef], rows: Rows<'_>) {
         let Some(values) = columns.first() else {
             return;
         };
@@ -239,7 +239,7 @@ impl Columns for Groups {
         if !self.merges {
             hash_all(values, &mut self.hashes);
         }
-        for (row, group) in rows {
+        for (row, group) in rows.iter() {
             if !passes(row) {
                 continue;
             }
@@ -259,8 +259,8 @@ impl Columns for Groups {
         }
     }
 
-    fn merge(&mut self, saved: &BinaryArray, rows: &mut dyn Iterator<Item = (usize, usize)>) {
-        for (row, group) in rows {
+    fn merge(&mut self, saved: &BinaryArray, rows: Rows<'_>) {
+        for (row, group) in rows.iter() {
             if group >= self.groups.len() {
                 self.grow(group + 1);
             }

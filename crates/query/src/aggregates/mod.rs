@@ -9,7 +9,7 @@ mod extremes;
 mod percentiles;
 mod spread;
 
-use arrow::array::{ArrayRef, BinaryArray};
+use arrow::array::{Array as _, ArrayRef, BinaryArray, BooleanArray};
 
 use crate::types::Type;
 use crate::value::Value;
@@ -67,13 +67,40 @@ pub(crate) struct AggregateCall<'a> {
     pub(crate) result: Type,
 }
 
-/// States of all groups, fed with whole columns: for aggregates that many rows pass through. Rows
-/// come with the number of their group; groups are numbered from 0.
+/// Which rows of a batch to take, and the group of each; groups are numbered from 0.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    /// One for each row; without, all are of group 0.
+    pub(crate) groups: Option<&'a [usize]>,
+    /// Rows that are taken; without, all are.
+    pub(crate) filter: Option<&'a BooleanArray>,
+    /// How many rows there are.
+    pub(crate) count: usize,
+}
+
+impl Rows<'_> {
+    /// Rows and groups.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, usize)> {
+        let group = |row: usize| match self.groups {
+            Some(groups) => groups.get(row).copied().unwrap_or(0),
+            None => 0,
+        };
+        let is_taken = |row: &usize| {
+            self.filter
+                .is_none_or(|filter| filter.is_valid(*row) && filter.value(*row))
+        };
+        (0..self.count)
+            .filter(is_taken)
+            .map(move |row| (row, group(row)))
+    }
+}
+
+/// States of all groups, fed with whole columns: for aggregates that many rows pass through.
 pub(crate) trait Columns: Send + Sync {
     /// Takes the arguments of these rows.
-    fn update(&mut self, columns: &[ArrayRef], rows: &mut dyn Iterator<Item = (usize, usize)>);
+    fn update(&mut self, columns: &[ArrayRef], rows: Rows<'_>);
     /// Takes over what another instance saved.
-    fn merge(&mut self, saved: &BinaryArray, rows: &mut dyn Iterator<Item = (usize, usize)>);
+    fn merge(&mut self, saved: &BinaryArray, rows: Rows<'_>);
     /// The states of the first groups, which are gone afterwards; the others move up.
     fn save(&mut self, first: usize) -> BinaryArray;
     /// The results of the first groups, which are gone afterwards; the others move up.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use async_trait::async_trait;
 use atalaya_kql::bound::ColumnDef;
 use datafusion::catalog::Session;
@@ -53,9 +53,9 @@ impl Lowering<'_> {
             bounds.intersect(time, start, end.saturating_sub(1));
         }
         let (first, last) = time.map_or((i64::MIN, i64::MAX), |time| bounds.of(time));
-        let schema = Arc::clone(&stored.schema);
+        let schema = viewed(&stored.schema);
         let texts = texts(&schema, columns, bounds);
-        let provider = StoredProvider::new(stored, (first, last), &texts, self.indexes);
+        let provider = StoredProvider::new(stored, (first, last), &texts, self.indexes)?;
         let source = provider_as_source(Arc::new(provider));
         let mut plan = LogicalPlanBuilder::scan(table, source, None)?;
         let equal = texts
@@ -191,6 +191,26 @@ fn ticks(stored: DfExpr, stored_type: &DataType) -> DfExpr {
     ticks + lit(datetime::UNIX_EPOCH_TICKS)
 }
 
+/// The same columns with texts as views, which point into what was read instead of copying it.
+fn viewed(schema: &SchemaRef) -> SchemaRef {
+    let view = |field: &Arc<Field>| match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => {
+            Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View))
+        }
+        _ => Arc::clone(field),
+    };
+    let fields: Vec<_> = schema.fields().iter().map(view).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+fn with_views(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, DataFusionError> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns
+        .map(|(column, field)| arrow::compute::cast(column, field.data_type()))
+        .collect::<Result<_, _>>()?;
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}
+
 /// A stored table as DataFusion sees it.
 #[derive(Debug)]
 struct StoredProvider {
@@ -206,7 +226,7 @@ impl StoredProvider {
         (first, last): (i64, i64),
         texts: &[(&Field, Probe)],
         indexes: &TermIndexes,
-    ) -> Self {
+    ) -> Result<Self, DataFusionError> {
         let terms = texts.iter().filter_map(|(field, probe)| match probe {
             Probe::Terms(terms) => Some((field.name().clone(), terms.clone())),
             Probe::Equals(_) => None,
@@ -228,11 +248,17 @@ impl StoredProvider {
                 .is_none_or(|plan| !plan.row_group_indexes().is_empty())
         };
         let files = files.filter(is_read).collect();
-        Self {
-            schema: stored.schema,
+        let schema = viewed(&stored.schema);
+        let cast_batch = |batch: RecordBatch| with_views(batch, &schema);
+        Ok(Self {
+            batches: stored
+                .batches
+                .into_iter()
+                .map(cast_batch)
+                .collect::<Result<_, _>>()?,
+            schema,
             files,
-            batches: stored.batches,
-        }
+        })
     }
 
     fn files(
@@ -246,8 +272,12 @@ impl StoredProvider {
         let store = environment.object_store(ObjectStoreUrl::local_filesystem())?;
         let footers = environment.cache_manager.get_file_metadata_cache();
         let reader = CachedParquetFileReaderFactory::new(store, footers);
+        // Columns of rows that a comparison excludes are not decoded.
+        let mut options = state.table_options().parquet.clone();
+        options.global.pushdown_filters = true;
+        options.global.reorder_filters = true;
         let mut source = ParquetSource::new(Arc::clone(&self.schema))
-            .with_table_parquet_options(state.table_options().parquet.clone())
+            .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(reader));
         if let Some(filter) = conjunction(filters.to_vec()) {
             let schema = Arc::clone(&self.schema).to_dfschema()?;
