@@ -17,7 +17,7 @@ use datafusion::execution::cache::cache_manager::{CacheManager, CacheManagerConf
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
@@ -196,6 +196,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             caches: caches.map_err(std::io::Error::other)?,
             indexes: TermIndexes::default(),
+            base: SessionStateBuilder::new().with_default_features().build(),
         });
         Ok(Self {
             shared,
@@ -432,6 +433,8 @@ struct Shared {
     /// Footers of Parquet files, as DataFusion keeps them.
     caches: Arc<CacheManager>,
     indexes: TermIndexes,
+    /// DataFusion's functions and rules, which are many.
+    base: SessionState,
 }
 
 impl Job {
@@ -503,10 +506,10 @@ impl Job {
             .with_repartition_file_scans(false)
             .with_collect_statistics(false);
         config.options_mut().sql_parser.enable_ident_normalization = false;
-        let state = SessionStateBuilder::new()
+        let state = SessionStateBuilder::new_from_existing(self.shared.base.clone())
+            .with_session_id(uuid::Uuid::now_v7().to_string())
             .with_config(config)
             .with_runtime_env(Arc::new(runtime))
-            .with_default_features()
             .build();
         Ok(SessionContext::new_with_state(state))
     }

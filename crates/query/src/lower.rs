@@ -25,10 +25,12 @@ mod terms;
 mod times;
 mod trace;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayData, RecordBatch};
+use arrow::buffer::Buffer;
 use atalaya_kql::bound::{self, BoundQuery, ColumnDef, RelNode, RelOp, SortKey};
 use atalaya_model::{Diagnostic, Span};
 use datafusion::common::{Column, DataFusionError};
@@ -175,6 +177,7 @@ impl<'a> Lowering<'a> {
             .register(&self.context.runtime_env().memory_pool);
         let mut batches = Vec::new();
         let mut rows = 0;
+        let mut known = HashSet::new();
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             rows += batch.num_rows();
@@ -183,7 +186,7 @@ impl<'a> Lowering<'a> {
                     "an intermediate result has more than {rows_max} rows"
                 )));
             }
-            reservation.try_grow(batch.get_array_memory_size())?;
+            reservation.try_grow(new_bytes(&batch, &mut known))?;
             if batch.num_rows() > 0 {
                 batches.push(batch);
             }
@@ -271,7 +274,7 @@ impl<'a> Lowering<'a> {
         let mut scope = Scope::over(plan);
         let predicate = scope.predicate(predicate)?;
         let had_windows = scope.has_windows();
-        let plan = LogicalPlanBuilder::from(scope.into_plan()).filter(predicate)?;
+        let plan = LogicalPlanBuilder::from(scope.into_plan()?).filter(predicate)?;
         if had_windows {
             let columns = (0..input.schema.len()).map(column);
             return Ok(plan.project(columns)?.build()?);
@@ -300,7 +303,7 @@ impl<'a> Lowering<'a> {
             };
             outputs.push(lowered.alias(step_name(step, index)));
         }
-        let plan = LogicalPlanBuilder::from(scope.into_plan());
+        let plan = LogicalPlanBuilder::from(scope.into_plan()?);
         if outputs.is_empty() {
             return Err(LowerError::unsupported(
                 "a projection to no column",
@@ -336,7 +339,7 @@ impl<'a> Lowering<'a> {
             sorts.push(SortExpr::new(key_expr, !key.descending, key.nulls_first));
         }
         // Not by the builder: it takes a key for the alias of an equally named column below.
-        let below = scope.into_plan();
+        let below = scope.into_plan()?;
         let sorted = LogicalPlan::Sort(Sort {
             expr: normalize_sorts(sorts, &below)?,
             input: Arc::new(below),
@@ -393,6 +396,26 @@ impl<'a> Lowering<'a> {
 }
 
 /// Name of an intermediate column.
+/// Bytes of a batch that no batch before it holds too: texts of many batches lie in one buffer.
+fn new_bytes(batch: &RecordBatch, known: &mut HashSet<usize>) -> usize {
+    let mut new = |buffer: &Buffer| {
+        let is_new = known.insert(buffer.data_ptr().as_ptr() as usize);
+        if is_new { buffer.capacity() } else { 0 }
+    };
+    let mut bytes = 0;
+    let mut open: Vec<ArrayData> = batch
+        .columns()
+        .iter()
+        .map(arrow::array::Array::to_data)
+        .collect();
+    while let Some(data) = open.pop() {
+        bytes += data.buffers().iter().map(&mut new).sum::<usize>();
+        bytes += data.nulls().map_or(0, |nulls| new(nulls.buffer()));
+        open.extend(data.child_data().iter().cloned());
+    }
+    bytes
+}
+
 fn name(index: usize) -> String {
     format!("c{index}")
 }

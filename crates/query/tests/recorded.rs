@@ -15,8 +15,8 @@ const CORPUS: &str = concat!(
     "/../../../shared/kql/emulator.jsonl"
 );
 /// Share of the scoreable cases that are answered right, and wrong, at least and at most.
-const RIGHT_MIN: f64 = 0.88;
-const WRONG_MAX: f64 = 0.006;
+const RIGHT_MIN: f64 = 0.96;
+const WRONG_MAX: f64 = 0.005;
 
 #[test]
 fn answers_equal_those_of_the_real_engine() {

@@ -63,7 +63,7 @@ impl Lowering<'_> {
             outputs.push(lowered.alias(name(place)));
         }
         // Keys are computed below, so that equal names above and below cannot be mixed up.
-        let plan = LogicalPlanBuilder::from(scope.into_plan());
+        let plan = LogicalPlanBuilder::from(scope.into_plan()?);
         let plan = plan.aggregate(keys, outputs)?;
         let mut columns = Vec::with_capacity(groups.len() + calls.len());
         for index in 0..groups.len() {

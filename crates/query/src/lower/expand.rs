@@ -43,7 +43,7 @@ impl Lowering<'_> {
             expanded_types.push(lowered.ty);
             outputs.push(lowered.expr.alias(name(input.schema.len() + index)));
         }
-        let plan = LogicalPlanBuilder::from(scope.into_plan())
+        let plan = LogicalPlanBuilder::from(scope.into_plan()?)
             .project(outputs)?
             .build()?;
         let held = self.hold_plan(plan).await?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use atalaya_kql::bound::{self, Expr, ExprKind, Literal};
 use atalaya_model::Span;
+use datafusion::common::Column;
 use datafusion::logical_expr::{
     Expr as DfExpr, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr, not,
 };
@@ -47,19 +48,50 @@ pub(super) struct Lowering {
 pub(super) struct Scope {
     plan: LogicalPlan,
     windows: usize,
+    /// Windows over `plan` that are computed together, and the names of their columns.
+    open: Vec<(DfExpr, String)>,
 }
 
 impl Scope {
     pub(super) const fn over(plan: LogicalPlan) -> Self {
-        Self { plan, windows: 0 }
+        Self {
+            plan,
+            windows: 0,
+            open: Vec::new(),
+        }
     }
 
     pub(super) const fn has_windows(&self) -> bool {
         self.windows > 0
     }
 
-    pub(super) fn into_plan(self) -> LogicalPlan {
-        self.plan
+    pub(super) fn into_plan(mut self) -> Lowered<LogicalPlan> {
+        self.close()?;
+        Ok(self.plan)
+    }
+
+    /// Puts the open windows into the plan.
+    fn close(&mut self) -> Lowered<()> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        let plan = std::mem::replace(&mut self.plan, LogicalPlanBuilder::empty(false).build()?);
+        let columns = plan.schema().columns().into_iter().map(DfExpr::Column);
+        let (windows, names): (Vec<DfExpr>, Vec<String>) = self.open.drain(..).unzip();
+        let results: Vec<DfExpr> = windows
+            .iter()
+            .zip(&names)
+            .map(|(window, name)| {
+                let computed = window.schema_name().to_string();
+                DfExpr::Column(Column::from_name(computed)).alias(name)
+            })
+            .collect();
+        let outputs: Vec<DfExpr> = columns.chain(results).collect();
+        self.plan = LogicalPlanBuilder::from(plan)
+            .window(windows)?
+            .project(outputs)?
+            .build()?;
+        Ok(())
     }
 
     /// Lowers an expression.
@@ -156,27 +188,30 @@ impl Scope {
         ty: Type,
         span: Span,
     ) -> Lowered<Lowering> {
+        let is_open = |name: &str| self.open.iter().any(|(_, open)| open == name);
+        let looks_at_open = args.iter().any(|arg| {
+            let columns = arg.expr.column_refs();
+            columns.iter().any(|column| is_open(&column.name))
+        });
+        if looks_at_open {
+            self.close()?;
+        }
         let args = args.into_iter().map(|arg| (arg.expr, arg.ty)).collect();
         let window = windows::call(name, args, ty).ok_or_else(|| {
             LowerError::unsupported(format!("the engine does not have `{name}` yet"), span)
         })?;
-        let alias = format!("w{}", self.windows);
-        self.windows += 1;
-        let plan = std::mem::replace(&mut self.plan, LogicalPlanBuilder::empty(false).build()?);
-        let columns: Vec<DfExpr> = plan
-            .schema()
-            .columns()
-            .into_iter()
-            .map(DfExpr::Column)
-            .collect();
-        let name = window.schema_name().to_string();
-        let result = DfExpr::Column(datafusion::common::Column::from_name(name)).alias(&alias);
-        self.plan = LogicalPlanBuilder::from(plan)
-            .window(vec![window])?
-            .project(columns.into_iter().chain([result]))?
-            .build()?;
+        let known = self.open.iter().find(|(open, _)| *open == window);
+        let alias = match known {
+            Some((_, name)) => name.clone(),
+            None => {
+                let alias = format!("w{}", self.windows);
+                self.windows += 1;
+                self.open.push((window, alias.clone()));
+                alias
+            }
+        };
         Ok(Lowering {
-            expr: DfExpr::Column(datafusion::common::Column::from_name(alias)),
+            expr: DfExpr::Column(Column::from_name(alias)),
             ty,
             constant: None,
         })

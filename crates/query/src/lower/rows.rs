@@ -84,7 +84,7 @@ fn computed(row: &[Expr]) -> Lowered<LogicalPlan> {
     for (index, expr) in row.iter().enumerate() {
         outputs.push(scope.expr(expr)?.expr.alias(name(index)));
     }
-    let plan = LogicalPlanBuilder::from(scope.into_plan());
+    let plan = LogicalPlanBuilder::from(scope.into_plan()?);
     Ok(plan.project(outputs)?.build()?)
 }
 

@@ -27,7 +27,7 @@ use datafusion::physical_plan::union::UnionExec;
 
 use super::need::Need;
 use super::terms::TermIndexes;
-use super::times::{Bounds, Probe};
+use super::times::{Bounds, Compares, Probe};
 use super::{LowerError, Lowered, Lowering, name, null, type_of};
 use crate::functions::{self, Arg};
 use crate::source::{StoredFile, StoredTable};
@@ -94,15 +94,22 @@ fn texts<'s>(
             field.data_type(),
             DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8
         );
-        is_text.then_some((field, probe))
+        let is_number = matches!(field.data_type(), DataType::Int32 | DataType::Int64);
+        let fits = match probe {
+            Probe::Number(..) => is_number,
+            Probe::Equals(_) | Probe::Terms(_) => is_text,
+        };
+        fits.then_some((field, probe))
     };
     bounds.probes.into_iter().filter_map(stored).collect()
 }
 
 /// An equality in terms of the stored column, which statistics and bloom filters know about.
 fn equals(field: &Field, probe: &Probe) -> Option<DfExpr> {
-    let Probe::Equals(texts) = probe else {
-        return None;
+    let texts = match probe {
+        Probe::Equals(texts) => texts,
+        Probe::Number(compares, number) => return compared(field, *compares, *number),
+        Probe::Terms(_) => return None,
     };
     let literal = |text: &String| {
         let text = Some(text.clone());
@@ -117,6 +124,22 @@ fn equals(field: &Field, probe: &Probe) -> Option<DfExpr> {
     Some(match texts.as_slice() {
         [text] => column.eq(literal(text)),
         texts => column.in_list(texts.iter().map(literal).collect(), false),
+    })
+}
+
+/// A comparison in terms of the stored column.
+fn compared(field: &Field, compares: Compares, number: i64) -> Option<DfExpr> {
+    let number = match field.data_type() {
+        DataType::Int32 => ScalarValue::Int32(Some(i32::try_from(number).ok()?)),
+        _ => ScalarValue::Int64(Some(number)),
+    };
+    let (column, number) = (stored_column(field.name()), DfExpr::Literal(number, None));
+    Some(match compares {
+        Compares::Equal => column.eq(number),
+        Compares::Less => column.lt(number),
+        Compares::LessOrEqual => column.lt_eq(number),
+        Compares::Greater => column.gt(number),
+        Compares::GreaterOrEqual => column.gt_eq(number),
     })
 }
 
@@ -203,7 +226,7 @@ fn viewed(schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-fn with_views(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, DataFusionError> {
+fn with_views(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, DataFusionError> {
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns
         .map(|(column, field)| arrow::compute::cast(column, field.data_type()))
@@ -229,7 +252,7 @@ impl StoredProvider {
     ) -> Result<Self, DataFusionError> {
         let terms = texts.iter().filter_map(|(field, probe)| match probe {
             Probe::Terms(terms) => Some((field.name().clone(), terms.clone())),
-            Probe::Equals(_) => None,
+            Probe::Equals(_) | Probe::Number(..) => None,
         });
         let terms: Vec<_> = terms.collect();
         let is_wanted = |file: &StoredFile| {
@@ -249,7 +272,7 @@ impl StoredProvider {
         };
         let files = files.filter(is_read).collect();
         let schema = viewed(&stored.schema);
-        let cast_batch = |batch: RecordBatch| with_views(batch, &schema);
+        let cast_batch = |batch: RecordBatch| with_views(&batch, &schema);
         Ok(Self {
             batches: stored
                 .batches

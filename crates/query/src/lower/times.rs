@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use atalaya_kql::bound::{Expr, ExprKind, Literal};
+use atalaya_kql::bound::{Expr, ExprKind, Literal, Type};
 
 use crate::windows;
 
@@ -24,6 +24,8 @@ pub(super) enum Probe {
     Equals(Vec<String>),
     /// All folded terms of one of these.
     Terms(Vec<Vec<String>>),
+    /// A whole number that compares like this.
+    Number(Compares, i64),
 }
 
 /// Whether an expression's value depends on more than its own row: `prev`, `row_number`.
@@ -36,6 +38,29 @@ fn looks_at_other_rows(expr: &Expr) -> bool {
         | ExprKind::Literal(_)
         | ExprKind::ToScalar(_)
         | ExprKind::ValueSet(_) => false,
+    }
+}
+
+/// How a column compares with a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compares {
+    Equal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Compares {
+    fn of(operator: &str) -> Option<Self> {
+        Some(match operator {
+            "==" => Self::Equal,
+            "<" => Self::Less,
+            "<=" => Self::LessOrEqual,
+            ">" => Self::Greater,
+            ">=" => Self::GreaterOrEqual,
+            _ => return None,
+        })
     }
 }
 
@@ -105,6 +130,15 @@ impl Bounds {
             ("in" | "in~" | "has_any" | "has_all", [value, texts @ ..]) => {
                 self.probe(name, value, texts);
             }
+            (operator, [left, right]) if number_of(right).is_some() => {
+                if let (Some(column), Some(number), Some(compares)) = (
+                    whole_column_of(left),
+                    number_of(right),
+                    Compares::of(operator),
+                ) {
+                    self.probes.push((column, Probe::Number(compares, number)));
+                }
+            }
             (operator, [left, right]) => {
                 if let (Some(column), Some(ticks)) = (column_of(left), ticks_of(right)) {
                     self.compare(column, operator, ticks);
@@ -171,6 +205,25 @@ fn texts_of(exprs: &[Expr]) -> Option<Vec<String>> {
     };
     let texts: Option<Vec<String>> = exprs.iter().map(text).collect();
     texts.filter(|texts| !texts.is_empty() && texts.len() <= TEXTS_MAX)
+}
+
+const fn number_of(expr: &Expr) -> Option<i64> {
+    match expr.kind {
+        ExprKind::Literal(Literal::Long(number)) => Some(number),
+        _ => None,
+    }
+}
+
+/// A column of whole numbers, widened or not.
+fn whole_column_of(expr: &Expr) -> Option<usize> {
+    match (&expr.kind, expr.ty) {
+        (ExprKind::Column(index), Type::Int | Type::Long) => Some(*index),
+        (ExprKind::Call { name, args }, Type::Long) if name == "tolong" => match args.as_slice() {
+            [arg] if arg.ty == Type::Int => column_of(arg),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 const fn column_of(expr: &Expr) -> Option<usize> {
