@@ -11,7 +11,9 @@
 
 mod pack;
 
+use std::alloc::{GlobalAlloc, Layout};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use atalaya_sigma::correlate::{Engine as Correlator, Limits};
@@ -19,7 +21,28 @@ use atalaya_sigma::matcher::{Matcher, Scratch};
 use rsigma_eval::{Engine, JsonEvent};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Counting = Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Counts allocations: an event that matches nothing must need none.
+struct Counting;
+
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { mimalloc::MiMalloc.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { mimalloc::MiMalloc.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { mimalloc::MiMalloc.realloc(pointer, layout, size) }
+    }
+}
 
 /// Events of one timed run.
 const EVENTS: usize = 20_000;
@@ -52,6 +75,7 @@ fn main() {
         if let Some(theirs) = &theirs {
             differences(&ours, theirs, &lines);
         }
+        allocations(&ours.0, &lines);
         let (mut best_ours, mut best_theirs) = (0.0_f64, 0.0_f64);
         for _ in 0..rounds {
             best_ours = best_ours.max(run_ours(&ours.0, &lines));
@@ -161,6 +185,33 @@ fn theirs(rules: &[String]) -> Engine {
         resident().saturating_sub(memory) / 1024,
     );
     engine
+}
+
+/// Allocations of a second pass over the events that match nothing.
+fn allocations(matcher: &Matcher, lines: &[&str]) {
+    let mut scratch = Scratch::default();
+    let mut out = Vec::new();
+    let mut missing = Vec::new();
+    for line in lines {
+        out.clear();
+        matcher
+            .matches(line, &mut scratch, None, &mut out)
+            .expect("an event");
+        if out.is_empty() {
+            missing.push(*line);
+        }
+    }
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for line in &missing {
+        matcher
+            .matches(line, &mut scratch, None, &mut out)
+            .expect("an event");
+    }
+    let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    println!(
+        "  {made} allocations over {} events that match nothing",
+        missing.len()
+    );
 }
 
 fn run_ours(matcher: &Matcher, lines: &[&str]) -> f64 {

@@ -41,10 +41,29 @@ const SOURCES: &[(&str, &str, &str)] = &[
     ("windows", "security", "SecurityEvents"),
 ];
 
-/// Table, field, column.
+/// Table, other name of a field, column.
 const ALIASES: &[(&str, &str, &str)] = &[
-    ("ModelInferenceLog", "current_confidence", "ConfidenceScore"),
+    ("AIGuardrailDecisions", "action", "Decision"),
+    ("AIGuardrailDecisions", "app", "ApplicationName"),
+    ("AIGuardrailDecisions", "completion_tokens", "OutputTokens"),
+    ("AIGuardrailDecisions", "model", "ModelName"),
+    ("AIGuardrailDecisions", "prompt", "PromptText"),
+    ("AIGuardrailDecisions", "prompt_tokens", "InputTokens"),
+    ("AIGuardrailDecisions", "provider", "ProviderName"),
+    ("AIGuardrailDecisions", "score", "ThreatScore"),
+    ("AIGuardrailDecisions", "src_ip", "SrcIpAddr"),
+    ("AIGuardrailDecisions", "tenant", "TenantId"),
+    ("AIGuardrailDecisions", "tool", "ToolName"),
+    ("AIGuardrailDecisions", "user", "UserId"),
+    ("ModelInferenceLog", "completion_tokens", "OutputTokens"),
     ("ModelInferenceLog", "confidence", "ConfidenceScore"),
+    ("ModelInferenceLog", "current_confidence", "ConfidenceScore"),
+    ("ModelInferenceLog", "model", "ModelName"),
+    ("ModelInferenceLog", "prompt_tokens", "InputTokens"),
+    ("ModelInferenceLog", "provider", "ProviderName"),
+    ("ModelInferenceLog", "src_ip", "SrcIpAddr"),
+    ("ModelInferenceLog", "tool", "ToolName"),
+    ("ModelInferenceLog", "user", "UserId"),
     ("SecurityEvents", "Image", "Process"),
 ];
 

@@ -74,6 +74,7 @@ pub(super) struct Event {
     epoch: u32,
     arena: Vec<u8>,
     key: Vec<u8>,
+    spare: Vec<u8>,
 }
 
 impl Event {
@@ -134,7 +135,7 @@ impl Event {
         } else {
             self.arena.extend_from_slice(written);
         }
-        fold::fold_from(&mut self.arena, start);
+        fold::fold_from(&mut self.arena, start, &mut self.spare);
         value.folded = small(start);
         value.folded_end = small(self.arena.len());
     }

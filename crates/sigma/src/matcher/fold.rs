@@ -54,15 +54,18 @@ fn hex(text: &[u8]) -> Option<u32> {
     })
 }
 
-/// Folds what was appended to `out` from `start` on, in place where it is ASCII.
-pub(super) fn fold_from(out: &mut Vec<u8>, start: usize) {
+/// Folds what was appended to `out` from `start` on, in place where it is ASCII, through `spare`
+/// where it is not.
+pub(super) fn fold_from(out: &mut Vec<u8>, start: usize, spare: &mut Vec<u8>) {
     let appended = &mut out[start..];
     if appended.is_ascii() {
         appended.make_ascii_lowercase();
         return;
     }
-    let text = String::from_utf8_lossy(&out[start..]).into_owned();
+    spare.clear();
+    spare.extend_from_slice(appended);
     out.truncate(start);
+    let text = std::str::from_utf8(spare).unwrap_or_default();
     for c in text.chars().flat_map(fold_char) {
         out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
     }
@@ -95,7 +98,7 @@ mod tests {
         ] {
             let mut out = b"x".to_vec();
             super::unescape_into(&mut out, json.as_bytes());
-            super::fold_from(&mut out, 1);
+            super::fold_from(&mut out, 1, &mut Vec::new());
             assert_eq!(String::from_utf8(out).unwrap(), format!("x{plain}"));
         }
     }

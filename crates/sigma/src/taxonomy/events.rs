@@ -106,7 +106,11 @@ pub fn source_of(value: &mut dyn FnMut(&str) -> Option<String>) -> Vec<LogSource
     }
     if let Some(channel) = value("Channel") {
         let number = value("EventID").and_then(|number| number.trim().parse().ok());
-        return of_windows(&channel, number.unwrap_or(0));
+        // Our tables have a column of that name as well.
+        let sources = of_windows(&channel, number.unwrap_or(0));
+        if !sources.is_empty() {
+            return sources;
+        }
     }
     let table = value("Type")
         .or_else(|| value("TableName"))

@@ -23,8 +23,13 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let (collection, _) = files::sigma(std::slice::from_ref(&args.rule), false)?;
     files::lines(&args.events, &mut |number, event| {
         for rule in &collection.rules {
-            let explanation = explain(rule, event)
-                .map_err(|error| Failure::BadInput(format!("error: event {number}: {error}")))?;
+            let explanation = match explain(rule, event) {
+                Ok(explanation) => explanation,
+                Err(error) => {
+                    output::note(&format!("event {number}: {error}"));
+                    break;
+                }
+            };
             let text = render(&rule.metadata.title, number, &explanation);
             output::data(&text).map_err(|error| Failure::world("writing", error))?;
         }

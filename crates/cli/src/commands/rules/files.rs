@@ -1,12 +1,13 @@
 //! Rule files on disk, and the events that they are asked about.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use atalaya_model::SourceFile;
 use atalaya_sigma::Problem;
 use atalaya_sigma::ir::{Collection, Target};
+use atalaya_sigma::matcher::EVENT_BYTES_MAX;
 
 use crate::exit::Failure;
 
@@ -146,14 +147,24 @@ pub(super) fn lines(
             File::open(path).map_err(failed)?,
         ))
     };
-    let mut line = String::new();
+    let mut line = Vec::new();
     let mut number = 0;
     loop {
         line.clear();
-        if reader.read_line(&mut line).map_err(failed)? == 0 {
+        let limit = EVENT_BYTES_MAX as u64 + 1;
+        let read = reader.by_ref().take(limit).read_until(b'\n', &mut line);
+        if read.map_err(failed)? == 0 {
             return Ok(());
         }
-        let text = line.trim();
+        if line.len() > EVENT_BYTES_MAX {
+            let message = format!(
+                "error: {}: event {number} is larger than {EVENT_BYTES_MAX} bytes",
+                path.display()
+            );
+            return Err(Failure::BadInput(message));
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim();
         if !text.is_empty() {
             each(number, text)?;
             number += 1;
