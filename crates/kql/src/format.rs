@@ -216,7 +216,10 @@ fn is_spaced(left: &Piece<'_>, right: &Piece<'_>, pieces: &[Piece<'_>], at: usiz
         return false;
     }
     // A path; but `1 .5` and `. .` would become something else.
-    let is_step = |piece: &Piece<'_>| piece.kind == Kind::Name || any(piece, &["]", ")", "["]);
+    let is_word = |piece: &Piece<'_>| {
+        piece.kind == Kind::Name && !piece.text.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let is_step = |piece: &Piece<'_>| is_word(piece) || any(piece, &["]", ")", "["]);
     if punct(left, ".") || punct(right, ".") {
         let other = if punct(left, ".") { right } else { left };
         return right.is_apart && !is_step(other);
@@ -266,6 +269,9 @@ mod tests {
             assert_eq!(once, wanted);
             assert_eq!(format(&once).expect("tokens"), once, "twice is once");
         }
+        // A step of a path that starts with a digit would become part of a number.
+        let apart = format("print 1. 5B").expect("tokens");
+        assert_eq!(format(&apart).expect("tokens"), apart);
         assert!(format("print 'open").is_err());
     }
 }
