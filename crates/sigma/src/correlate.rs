@@ -122,10 +122,11 @@ impl Engine {
     /// # Errors
     /// Texts of the rules that are too much for one automaton.
     pub fn new(collection: &Collection, limits: Limits) -> Result<Self, String> {
-        let mut names: Vec<&str> = TIME_FIELDS.to_vec();
+        let mut names: Vec<String> = TIME_FIELDS.iter().map(|name| (*name).to_owned()).collect();
         for correlation in &collection.correlations {
-            names.extend(plan::fields(correlation));
+            names.extend(plan::fields(correlation, collection));
         }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let matcher = Matcher::with_fields(collection, &names)?;
         let plans: Vec<Plan> = collection
             .correlations
@@ -309,10 +310,7 @@ impl Engine {
                 .find(|(known, _)| known == field_name);
             let value = match inherited {
                 Some((_, value)) => value.clone(),
-                None => self
-                    .matcher
-                    .value(event, &mut self.scratch, *field)?
-                    .to_owned(),
+                None => field.value(event, &self.matcher, &mut self.scratch)?,
             };
             group.push((name.clone(), value));
         }

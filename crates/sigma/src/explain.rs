@@ -3,6 +3,7 @@
 
 use crate::ir::{Expr, Item, Rule};
 use crate::matcher::{self, EventError};
+use crate::taxonomy;
 
 /// Longest value that is shown.
 const VALUE_CHARS_MAX: usize = 120;
@@ -45,22 +46,29 @@ pub struct Line {
 /// # Errors
 /// The event is no JSON object, or the rule cannot be compiled.
 pub fn explain(rule: &Rule, event: &str) -> Result<Explanation, String> {
+    let holds = |expr: &Expr| matcher::holds(&taxonomy::with_columns(expr, &rule.source), event);
     let mut conditions = Vec::with_capacity(rule.conditions.len());
     for condition in &rule.conditions {
-        conditions.push((
-            condition.text.clone(),
-            matcher::holds(&condition.expr, event)?,
-        ));
+        conditions.push((condition.text.clone(), holds(&condition.expr)?));
     }
     let mut selections = Vec::with_capacity(rule.selections.len());
     for selection in &rule.selections {
         let mut lines = Vec::new();
         for item in selection.expr.items() {
-            lines.push(line(item, event)?);
+            let mut line = line(item, event)?;
+            line.holds = holds(&Expr::Item(item.clone()))?;
+            let column = item
+                .field
+                .as_deref()
+                .and_then(|f| taxonomy::column(&rule.source, f));
+            if let (true, Some(column)) = (line.values.is_empty(), column) {
+                line.values = shown(column, event)?;
+            }
+            lines.push(line);
         }
         selections.push(Explained {
             name: selection.name.clone(),
-            holds: matcher::holds(&selection.expr, event)?,
+            holds: holds(&selection.expr)?,
             lines,
         });
     }
@@ -73,18 +81,9 @@ pub fn explain(rule: &Rule, event: &str) -> Result<Explanation, String> {
 
 fn line(item: &Item, event: &str) -> Result<Line, String> {
     let values = match &item.field {
-        Some(field) => {
-            matcher::values(field, event).map_err(|error: EventError| error.to_string())?
-        }
+        Some(field) => shown(field, event)?,
         None => Vec::new(),
     };
-    let shortened =
-        values
-            .into_iter()
-            .map(|value| match value.char_indices().nth(VALUE_CHARS_MAX) {
-                Some((at, _)) => format!("{}…", &value[..at]),
-                None => value,
-            });
     let key = if item.key.is_empty() {
         "keywords"
     } else {
@@ -92,7 +91,20 @@ fn line(item: &Item, event: &str) -> Result<Line, String> {
     };
     Ok(Line {
         key: key.to_owned(),
-        holds: matcher::holds(&Expr::Item(item.clone()), event)?,
-        values: shortened.collect(),
+        holds: false,
+        values,
     })
+}
+
+/// The values of a field, shortened.
+fn shown(field: &str, event: &str) -> Result<Vec<String>, String> {
+    let values = matcher::values(field, event).map_err(|error: EventError| error.to_string())?;
+    let shortened =
+        values
+            .into_iter()
+            .map(|value| match value.char_indices().nth(VALUE_CHARS_MAX) {
+                Some((at, _)) => format!("{}…", &value[..at]),
+                None => value,
+            });
+    Ok(shortened.collect())
 }

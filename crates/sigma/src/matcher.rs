@@ -82,7 +82,10 @@ impl Matcher {
         for rule in &collection.rules {
             let any = rule.conditions.iter();
             let any = any
-                .map(|c| compiled.program.add(&c.expr, &mut compiled.atoms))
+                .map(|c| {
+                    let expr = crate::taxonomy::with_columns(&c.expr, &rule.source);
+                    compiled.program.add(&expr, &mut compiled.atoms)
+                })
                 .collect::<Vec<_>>();
             let root = compiled.program.any(any);
             compiled.rules.push(root);
@@ -332,7 +335,10 @@ pub(crate) fn number(text: &str) -> Option<f64> {
     index::number(text.as_bytes())
 }
 
-/// Whether an expression can be read, without building it.
+/// From which length on an expression is built when it is read.
+const LONG_REGEX_BYTES: usize = 1_000;
+
+/// Whether an expression can be read.
 pub(crate) fn check_regex(pattern: &str, flags: RegexFlags) -> Result<(), String> {
     let parsed = regex_syntax::ParserBuilder::new()
         .case_insensitive(flags.ignore_case)
@@ -341,9 +347,15 @@ pub(crate) fn check_regex(pattern: &str, flags: RegexFlags) -> Result<(), String
         .utf8(true)
         .build()
         .parse(pattern);
-    parsed.map(|_| ()).map_err(|error| match error {
+    parsed.map_err(|error| match error {
         regex_syntax::Error::Parse(error) => error.kind().to_string(),
         regex_syntax::Error::Translate(error) => error.kind().to_string(),
         error => error.to_string(),
-    })
+    })?;
+    // What may become large is built once now: later it would only never match.
+    let may_be_large = pattern.len() > LONG_REGEX_BYTES || pattern.contains('{');
+    if may_be_large && !atoms::LazyRegex::new(pattern.to_owned(), flags).is_buildable() {
+        return Err("it becomes too large".to_owned());
+    }
+    Ok(())
 }

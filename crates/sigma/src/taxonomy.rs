@@ -19,7 +19,7 @@ mod events;
 
 use atalaya_tables::{Column, Table};
 
-use crate::ir::LogSource;
+use crate::ir::{Expr, Item, LogSource, Test};
 
 pub use self::events::{SOURCE_FIELDS, source_of};
 
@@ -171,6 +171,49 @@ pub fn is_public(source: &LogSource) -> bool {
     let name = [&source.product, &source.category, &source.service];
     let name = name.into_iter().find(|name| !name.is_empty());
     name.is_some_and(|name| PUBLIC.contains(&name.as_str()))
+}
+
+/// The column that a field of a rule about our own tables means, if it is called differently.
+pub(crate) fn column(source: &LogSource, name: &str) -> Option<&'static str> {
+    if is_public(source) {
+        return None;
+    }
+    match field(table(source)?, name)? {
+        Field::Column(column) if column.name != name => Some(column.name),
+        _ => None,
+    }
+}
+
+/// A condition that looks at the column as well wherever a field is called differently: events
+/// may come as rows of the tables, or with the names of the rule.
+pub(crate) fn with_columns(expr: &Expr, source: &LogSource) -> Expr {
+    let all = |parts: &[Expr]| {
+        parts
+            .iter()
+            .map(|part| with_columns(part, source))
+            .collect()
+    };
+    let item = match expr {
+        Expr::And(parts) => return Expr::And(all(parts)),
+        Expr::Or(parts) => return Expr::Or(all(parts)),
+        Expr::Not(inner) => return Expr::Not(Box::new(with_columns(inner, source))),
+        Expr::Item(item) => item,
+    };
+    let named = item.field.as_deref().and_then(|name| column(source, name));
+    let Some(named) = named else {
+        return expr.clone();
+    };
+    let other = Expr::Item(Item {
+        field: Some(named.to_owned()),
+        ..item.clone()
+    });
+    // What must be absent must be so under both names.
+    let absent = |test: &Test| matches!(test, Test::Null | Test::Exists(false));
+    if item.tests.iter().any(absent) {
+        Expr::And(vec![expr.clone(), other])
+    } else {
+        Expr::Or(vec![expr.clone(), other])
+    }
 }
 
 /// What a field is.

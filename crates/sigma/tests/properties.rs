@@ -136,6 +136,16 @@ fn a_rule_that_would_grow_without_end_is_refused() {
     assert!(errors[0].message.contains("too long"), "{errors:?}");
 }
 
+#[test]
+fn an_expression_that_becomes_too_large_is_refused() {
+    let text = rule(
+        r"  a: {F|re: '((\w{500}){500}){500}'}
+  condition: a",
+    );
+    let errors = atalaya_sigma::parse(&text).unwrap_err();
+    assert!(errors[0].message.contains("too large"), "{errors:?}");
+}
+
 fn rule(detection: &str) -> String {
     format!("title: t\nlogsource: {{product: x}}\ndetection:\n{detection}\n")
 }

@@ -16,8 +16,8 @@ pub(super) struct Plan {
     pub(super) kind: CorrelationKind,
     pub(super) group_by: Vec<String>,
     /// By rule and by name in `group_by`: the field that it means.
-    pub(super) fields: Vec<Vec<(String, u32)>>,
-    values: Vec<u32>,
+    pub(super) fields: Vec<Vec<(String, Field)>>,
+    values: Vec<Field>,
     pub(super) condition: Condition,
     pub(super) timespan_ms: i64,
     pub(super) events_max: usize,
@@ -29,20 +29,58 @@ pub(super) struct Plan {
 }
 
 /// The fields whose values a correlation needs.
-pub(super) fn fields(correlation: &Correlation) -> Vec<&str> {
+pub(super) fn fields(correlation: &Correlation, collection: &Collection) -> Vec<String> {
     let mut names = Vec::new();
     for rule in 0..correlation.rules.len() {
-        names.extend(
-            correlation
-                .group_by
-                .iter()
-                .map(|group| correlation.field_of(group, rule)),
-        );
+        for group in &correlation.group_by {
+            let name = correlation.field_of(group, rule);
+            names.push(name.to_owned());
+            names.extend(column(correlation, collection, (rule, name)).map(str::to_owned));
+        }
     }
     if let CorrelationCondition::Threshold(threshold) = &correlation.condition {
-        names.extend(threshold.fields.iter().map(String::as_str));
+        for name in &threshold.fields {
+            names.push(name.clone());
+            names.extend(column(correlation, collection, (0, name)).map(str::to_owned));
+        }
     }
     names
+}
+
+/// The column of our tables that a field of a rule means, if it is called differently.
+fn column(
+    correlation: &Correlation,
+    collection: &Collection,
+    (rule, name): (usize, &str),
+) -> Option<&'static str> {
+    match correlation.rules.get(rule)?.target? {
+        Target::Rule(index) => crate::taxonomy::column(&collection.rules.get(index)?.source, name),
+        Target::Correlation(_) => None,
+    }
+}
+
+/// A field under its own name and under that of its column.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field {
+    named: u32,
+    column: Option<u32>,
+}
+
+impl Field {
+    /// Its value in the event that was matched last.
+    pub(super) fn value(
+        self,
+        event: &str,
+        matcher: &Matcher,
+        scratch: &mut Scratch,
+    ) -> Option<String> {
+        if let Some(value) = matcher.value(event, scratch, self.named) {
+            return Some(value.to_owned());
+        }
+        matcher
+            .value(event, scratch, self.column?)
+            .map(str::to_owned)
+    }
 }
 
 impl Plan {
@@ -52,12 +90,16 @@ impl Plan {
         matcher: &Matcher,
         limits: Limits,
     ) -> Self {
-        let field = |name: &str| matcher.field(name).unwrap_or(u32::MAX);
+        let field = |rule: usize, name: &str| Field {
+            named: matcher.field(name).unwrap_or(u32::MAX),
+            column: column(correlation, collection, (rule, name))
+                .and_then(|column| matcher.field(column)),
+        };
         let of_rule = |rule: usize| {
             let groups = correlation.group_by.iter();
             let fields = groups.map(|group| {
                 let name = correlation.field_of(group, rule);
-                (name.to_owned(), field(name))
+                (name.to_owned(), field(rule, name))
             });
             fields.collect()
         };
@@ -88,7 +130,7 @@ impl Plan {
             kind: correlation.kind,
             group_by: correlation.group_by.clone(),
             fields: (0..correlation.rules.len()).map(of_rule).collect(),
-            values: values.iter().map(|name| field(name)).collect(),
+            values: values.iter().map(|name| field(0, name)).collect(),
             condition,
             timespan_ms: i64::try_from(correlation.timespan.as_millis()).unwrap_or(i64::MAX / 4),
             events_max: limits
@@ -115,12 +157,12 @@ impl Plan {
         if self.kind == CorrelationKind::ValueCount {
             let mut all = 0_u64;
             for field in &self.values {
-                let text = matcher.value(event, scratch, *field)?;
-                all = all.rotate_left(17) ^ hash(folded(text).as_bytes());
+                let text = field.value(event, matcher, scratch)?;
+                all = all.rotate_left(17) ^ hash(folded(&text).as_bytes());
             }
             return Some(all);
         }
-        let text = matcher.value(event, scratch, *self.values.first()?)?;
+        let text = self.values.first()?.value(event, matcher, scratch)?;
         number(text.trim()).map(f64::to_bits)
     }
 }

@@ -66,6 +66,19 @@ pub(super) struct LazyRegex {
 const REGEX_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 impl LazyRegex {
+    pub(super) fn new(pattern: String, flags: RegexFlags) -> Self {
+        Self {
+            required: keys::required_by_regex(&pattern, flags),
+            pattern,
+            flags,
+            built: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn is_buildable(&self) -> bool {
+        self.get().is_some()
+    }
+
     /// The expression; `None` if it becomes too large.
     pub(super) fn get(&self) -> Option<&regex::Regex> {
         let build = || {
@@ -228,12 +241,7 @@ impl Atoms {
             std::collections::hash_map::Entry::Occupied(known) => *known.get(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 let pattern = entry.key().0.clone();
-                self.regexes.push(LazyRegex {
-                    required: keys::required_by_regex(&pattern, flags),
-                    pattern,
-                    flags,
-                    built: OnceLock::new(),
-                });
+                self.regexes.push(LazyRegex::new(pattern, flags));
                 *entry.insert(next)
             }
         }
