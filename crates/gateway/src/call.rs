@@ -14,24 +14,28 @@ use atalaya_wire::{
     json::JsonLimits, protocols,
 };
 use bytes::Bytes;
-use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
+use sha2::{Digest as _, Sha256};
 
 use crate::account::Account;
 use crate::answer::Report;
-use crate::arrival::Arrival;
-use crate::back::{self, Way};
+use crate::approve::{self, APPROVAL_HEADER};
+use crate::arrival::{Arrival, hex};
+use crate::assess::ApprovalNeeded;
 use crate::config::OnLogFailure;
 use crate::door::{Denied, Entry, enter};
-use crate::forward::upstream_request;
-use crate::judge::{Fault, Forward, Judge, Judged, Next, Refusal};
+use crate::evaluate;
+use crate::judge::{Fault, Judge, Judged, Next, Refusal};
+use crate::observed;
 use crate::ports::Recorder;
 use crate::rate_headers::{add_remaining, add_retry_after};
 use crate::receive::{Received, receive};
 use crate::record::{Ending, Outcome};
-use crate::relay::{GatewayBody, Settlement, millis};
-use crate::shared::{CallPermit, Shared};
+use crate::relay::{GatewayBody, Settlement};
+use crate::send::send;
+use crate::session::Conversation;
+use crate::shared::Shared;
 use crate::upstream::UpstreamError;
 use crate::worker::{Peer, Worker};
 
@@ -69,7 +73,15 @@ pub(crate) async fn call<R: Recorder>(
         Err(denied) => (Entry::default(), None, refused(denied)),
     };
     let (entry, ready) = (Arc::new(entry), Instant::now());
-    let judged = judge(&worker, &arrival, (protocol, &entry), received).await;
+    if is_export(&arrival)
+        && let Received::Body(body) = &received
+    {
+        return observe(&worker, &arrival, &entry, body).await;
+    }
+    let token = head.headers.remove(APPROVAL_HEADER);
+    let token = token.and_then(|token| token.to_str().ok().map(str::to_owned));
+    let asked = (protocol, &entry, token);
+    let judged = judge_and_ask(&worker, &arrival, asked, received).await;
     let mut end = End::new(&arrival, protocol, &shared);
     end.settlement.account = limits.map(|permit| Account {
         permit,
@@ -78,6 +90,14 @@ pub(crate) async fn call<R: Recorder>(
         is_forwarded: false,
         world: Arc::clone(&shared.world),
     });
+    if judged.session != 0 {
+        end.settlement.conversation = Some(Conversation {
+            sessions: Arc::clone(&shared.sessions),
+            key: judged.session,
+            from_score: shared.policy().document().sessions.taint.from_score,
+            now: arrival.at,
+        });
+    }
     let next = record(&shared, judged).await;
     let added_us = micros(ready.elapsed());
     shared.metrics.added_latency(added_us);
@@ -85,6 +105,7 @@ pub(crate) async fn call<R: Recorder>(
     match (next, permit) {
         (Next::Forward(forward), Some(permit)) => send(&worker, &head, end, forward, permit).await,
         (Next::Refuse(refusal), _) => end.refuse(&refusal),
+        (Next::Answer { status, body }, _) => end.answer(status, body),
         (
             Next::Fail {
                 kind,
@@ -104,6 +125,76 @@ pub(crate) async fn call<R: Recorder>(
             end.fail(ErrorKind::Overloaded, message, Outcome::Rejected, None)
         }
     }
+}
+
+/// Whether a request is for the gateway itself.
+fn is_own(arrival: &Arrival) -> bool {
+    arrival.method == "POST" && arrival.path == evaluate::PATH
+}
+
+fn is_export(arrival: &Arrival) -> bool {
+    arrival.method == "POST" && arrival.path == observed::PATH
+}
+
+/// Takes in spans of calls that were made elsewhere: each is a decision of its own, the export
+/// itself is none.
+async fn observe<R: Recorder>(
+    worker: &Rc<Worker<R>>,
+    arrival: &Arrival,
+    entry: &Entry,
+    body: &Bytes,
+) -> Response<GatewayBody<R>> {
+    let shared = &worker.shared;
+    let policy = shared.policy();
+    let judged = {
+        let mut scratch = worker.scratch.borrow_mut();
+        let new_id = || shared.world.new_id().hyphenated().to_string();
+        judge_with(shared, &policy, entry, None).observe(arrival, body, new_id, &mut scratch)
+    };
+    let observed = match judged {
+        Ok(observed) => observed,
+        Err(error) => {
+            let context = ErrorContext::new(&arrival.id, ErrorKind::Malformed, "");
+            let message = error.to_string();
+            let answer = generic_error(&ErrorContext {
+                message: &message,
+                ..context
+            });
+            return whole(answer.status, answer.content_type, Bytes::from(answer.body));
+        }
+    };
+    for (record, settlement, decision) in observed.records {
+        shared.metrics.decided(decision);
+        if let Err(error) = shared.recorder.append(record).await {
+            tracing::error!(%error, "an observed call could not be logged");
+            shared.metrics.log_failures.fetch_add(1, Relaxed);
+            // The exporter keeps its spans and comes again.
+            return whole(
+                503,
+                "text/plain",
+                Bytes::from_static(b"the log is not available"),
+            );
+        }
+        shared.recorder.append_detached(settlement);
+    }
+    if observed.rejected > 0 {
+        tracing::warn!(spans = observed.rejected, "an export has too many spans");
+    }
+    let (content_type, body) = observed.answer;
+    whole(200, content_type, body)
+}
+
+fn whole<R: Recorder>(
+    status: u16,
+    content_type: &'static str,
+    body: Bytes,
+) -> Response<GatewayBody<R>> {
+    let mut response = Response::new(GatewayBody::Whole(Some(body)));
+    *response.status_mut() =
+        http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let value = HeaderValue::from_static(content_type);
+    response.headers_mut().insert("content-type", value);
+    response
 }
 
 /// A request that is not let in.
@@ -134,27 +225,115 @@ async fn record<R: Recorder>(shared: &Shared<R>, judged: Judged) -> Next {
     }
 }
 
-async fn judge<R: Recorder>(
+type Asked<'a> = (
+    Option<&'static dyn Protocol>,
+    &'a Arc<Entry>,
+    Option<String>,
+);
+
+/// Judges a call, and lets a person decide where the policy wants one.
+async fn judge_and_ask<R: Recorder>(
     worker: &Rc<Worker<R>>,
     arrival: &Arrival,
-    (protocol, entry): (Option<&'static dyn Protocol>, &Arc<Entry>),
+    (protocol, entry, token): Asked<'_>,
     received: Received,
 ) -> Judged {
     let shared = &worker.shared;
-    let policy = shared.policy();
     let body = match received {
         Received::Body(body) => body,
         Received::Refused(fault, message) => {
-            let judge = judge_with(shared, &policy, entry);
+            let policy = shared.policy();
+            let judge = judge_with(shared, &policy, entry, None);
             return judge.refuse_request(arrival, protocol, &[], fault.saying(message));
         }
     };
+    let judged = judge(worker, arrival, (protocol, entry, None), body.clone()).await;
+    let Some(needed) = judged.approval.clone() else {
+        return judged;
+    };
+    match approved(shared, arrival, &needed, (&body, token)).await {
+        Approved::Yes => {
+            let rule = Some(needed.rule);
+            judge(worker, arrival, (protocol, entry, rule), body).await
+        }
+        Approved::No(next) => Judged {
+            next: next.unwrap_or(judged.next),
+            ..judged
+        },
+    }
+}
+
+enum Approved {
+    Yes,
+    /// With another answer than the refusal, if there is one.
+    No(Option<Next>),
+}
+
+async fn approved<R: Recorder>(
+    shared: &Shared<R>,
+    arrival: &Arrival,
+    needed: &ApprovalNeeded,
+    (body, token): (&Bytes, Option<String>),
+) -> Approved {
+    let Some(approvals) = &shared.approvals else {
+        return Approved::No(None);
+    };
+    let refuse = |message: String| {
+        Approved::No(Some(Next::Fail {
+            kind: ErrorKind::Forbidden,
+            message,
+            exceeded: None,
+        }))
+    };
+    let content_sha256 = hex(&Sha256::digest(body));
+    if let Some(token) = token {
+        let caller = needed.caller.clone();
+        return match approvals.redeem(token, content_sha256, caller).await {
+            Ok(()) => Approved::Yes,
+            Err(why) => refuse(why),
+        };
+    }
+    let request = approve::request(needed, &arrival.id, content_sha256.clone());
+    let ticket = match approvals.ask(request).await {
+        Ok(ticket) => ticket,
+        Err(why) => return refuse(why),
+    };
+    if !needed.is_held {
+        return Approved::No(Some(approve::accepted(&ticket, &arrival.id)));
+    }
+    match approvals.wait(ticket.id).await {
+        Ok(true) => {
+            let caller = needed.caller.clone();
+            match approvals.redeem(ticket.token, content_sha256, caller).await {
+                Ok(()) => Approved::Yes,
+                Err(why) => refuse(why),
+            }
+        }
+        Ok(false) => Approved::No(None),
+        Err(why) => refuse(why),
+    }
+}
+
+async fn judge<R: Recorder>(
+    worker: &Rc<Worker<R>>,
+    arrival: &Arrival,
+    (protocol, entry, approved): Asked<'_>,
+    body: Bytes,
+) -> Judged {
+    let shared = &worker.shared;
+    let policy = shared.policy();
+    let rule = approved.as_deref();
     shared
         .metrics
         .request_bytes
         .fetch_add(u64::try_from(body.len()).unwrap_or(0), Relaxed);
+    if is_own(arrival) {
+        let mut scratch = worker.scratch.borrow_mut();
+        let judge = judge_with(shared, &policy, entry, rule);
+        return judge.evaluate(arrival, &body, &mut scratch);
+    }
     let Some(protocol) = protocol else {
-        let judge = judge_with(shared, &policy, entry);
+        let judge = judge_with(shared, &policy, entry, rule);
         if policy.document().unknown_route == UnknownRoute::Pass {
             return judge.pass_unjudged(arrival, &body);
         }
@@ -168,19 +347,31 @@ async fn judge<R: Recorder>(
     };
     if body.len() <= shared.config.limits.inline_inspect_bytes_max {
         let mut scratch = worker.scratch.borrow_mut();
-        return judge_with(shared, &policy, entry).judge(arrival, protocol, &body, &mut scratch);
+        return judge_with(shared, &policy, entry, rule).judge(
+            arrival,
+            protocol,
+            &body,
+            &mut scratch,
+        );
     }
+    let Ok(place) = shared.large_inspections.try_acquire() else {
+        let (fault, message) = Denied::overloaded().into_fault();
+        let judge = judge_with(shared, &policy, entry, None);
+        return judge.refuse_request(arrival, Some(protocol), &[], fault.saying(message));
+    };
     let (shared, policy, arrived) = (Arc::clone(shared), Arc::clone(&policy), arrival.clone());
     let entered = Arc::clone(entry);
     let judged = tokio::task::spawn_blocking(move || {
-        judge_with(&shared, &policy, &entered).judge(
+        judge_with(&shared, &policy, &entered, approved.as_deref()).judge(
             &arrived,
             protocol,
             &body,
             &mut Scratch::default(),
         )
     });
-    judged.await.unwrap_or_else(|_| {
+    let judged = judged.await;
+    drop(place);
+    judged.unwrap_or_else(|_| {
         let fault = Fault::new(
             ErrorKind::Internal,
             "internal",
@@ -188,7 +379,7 @@ async fn judge<R: Recorder>(
         );
         let policy = worker.shared.policy();
         let refused = fault.saying("the call could not be judged");
-        judge_with(&worker.shared, &policy, entry).refuse_request(
+        judge_with(&worker.shared, &policy, entry, None).refuse_request(
             arrival,
             Some(protocol),
             &[],
@@ -201,6 +392,7 @@ fn judge_with<'s, R: Recorder>(
     shared: &'s Shared<R>,
     policy: &'s atalaya_policy::Policy,
     entry: &'s Entry,
+    approved: Option<&'s str>,
 ) -> Judge<'s> {
     Judge {
         inspector: &shared.inspector,
@@ -210,6 +402,9 @@ fn judge_with<'s, R: Recorder>(
         prompt_text: shared.config.prompt_text,
         entry,
         prices: &shared.config.callers.prices,
+        sessions: &shared.sessions,
+        fingerprints: &shared.fingerprints,
+        approved,
         parse_limits: parse_limits(shared),
     }
 }
@@ -221,53 +416,6 @@ pub(crate) fn parse_limits<R: Recorder>(shared: &Shared<R>) -> ParseLimits {
             ..JsonLimits::default()
         },
         ..ParseLimits::default()
-    }
-}
-
-/// Sends a call to its upstream and relays the answer.
-async fn send<R: Recorder>(
-    worker: &Rc<Worker<R>>,
-    head: &Parts,
-    mut end: End<'_, R>,
-    mut forward: Forward,
-    permit: CallPermit,
-) -> Response<GatewayBody<R>> {
-    if let Some(account) = &mut end.settlement.account {
-        account.price = forward.price.take();
-    }
-    let pool = Rc::clone(&worker.pools[forward.target]);
-    let asked = forward.asked.clone();
-    end.reply_to.clone_from(&asked.reply_to);
-    end.upstream.clone_from(&pool.target.name);
-    let Ok(request) = upstream_request(head, &pool.target, forward) else {
-        let message = "the request cannot be forwarded as it is";
-        return end.fail(ErrorKind::Malformed, message, Outcome::Rejected, None);
-    };
-    if let Some(account) = &mut end.settlement.account {
-        account.is_forwarded = true;
-    }
-    let forwarded = Instant::now();
-    let first_byte = Duration::from_millis(worker.shared.config.timeouts.first_byte_ms);
-    let answered = tokio::time::timeout(first_byte, pool.send(request)).await;
-    match answered.unwrap_or(Err(UpstreamError::Timeout)) {
-        Ok(answered) => {
-            let way = Way {
-                pool,
-                forwarded,
-                asked,
-                permit,
-            };
-            back::answer(worker, end, answered, way).await
-        }
-        Err(error) => {
-            if let Some(account) = &mut end.settlement.account {
-                account.is_forwarded = false;
-            }
-            tracing::warn!(%error, upstream = pool.target.name, "upstream failed");
-            let failures = &worker.shared.metrics.upstream_failures;
-            failures.fetch_add(1, Relaxed);
-            end.upstream_failed(&error, millis(forwarded.elapsed()))
-        }
     }
 }
 
@@ -319,9 +467,23 @@ impl<'a, R: Recorder> End<'a, R> {
         self.finish(answer, Outcome::Refused, "", None)
     }
 
-    fn upstream_failed(self, error: &UpstreamError, waited_ms: f64) -> Response<GatewayBody<R>> {
+    /// An answer of our own, in JSON.
+    fn answer(self, status: u16, body: Bytes) -> Response<GatewayBody<R>> {
+        let answer = Answer {
+            status,
+            content_type: "application/json",
+            body: body.to_vec(),
+        };
+        self.finish(answer, Outcome::Evaluated, "", None)
+    }
+
+    pub(crate) fn upstream_failed(
+        self,
+        error: &UpstreamError,
+        waited_ms: f64,
+    ) -> Response<GatewayBody<R>> {
         let (kind, message, outcome) = match error {
-            UpstreamError::Timeout => (
+            error if error.is_timeout() => (
                 ErrorKind::UpstreamTimeout,
                 "the model did not answer in time",
                 Outcome::TimedOut,

@@ -27,6 +27,10 @@ pub struct GatewayConfig {
     pub routes: Vec<Route>,
     /// Who may call, and how much.
     pub callers: Callers,
+    /// Conversations over several calls.
+    pub sessions: Sessions,
+    /// When an upstream is left alone.
+    pub resilience: BreakerConfig,
     /// Limits on what comes in.
     pub limits: Limits,
     /// Time limits of the phases of a call.
@@ -46,6 +50,8 @@ impl Default for GatewayConfig {
             upstreams: default_upstreams(),
             routes: default_routes(),
             callers: Callers::default(),
+            sessions: Sessions::default(),
+            resilience: BreakerConfig::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             prompt_text: PromptText::default(),
@@ -124,6 +130,9 @@ pub struct Route {
     pub model: Option<String>,
     /// Where to.
     pub upstream: String,
+    /// Further upstreams of the same protocol, in order: tried when no connection comes about, when
+    /// an upstream answers 429 or 503, and while it is left alone.
+    pub failover: Vec<String>,
 }
 
 impl Route {
@@ -151,6 +160,8 @@ pub struct Limits {
     pub json_depth_max: usize,
     /// Bodies longer than this are inspected on a thread of their own.
     pub inline_inspect_bytes_max: usize,
+    /// Such bodies at the same time; further calls with one are answered 503.
+    pub large_inspections_max: usize,
 }
 
 impl Default for Limits {
@@ -162,6 +173,49 @@ impl Default for Limits {
             idle_upstream_connections_max: 256,
             json_depth_max: 96,
             inline_inspect_bytes_max: 128 << 10,
+            large_inspections_max: 32,
+        }
+    }
+}
+
+/// Conversations over several calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sessions {
+    /// Conversations that are remembered; only those in which something was found are.
+    pub sessions_max: usize,
+    /// A conversation is over after so long without a call, seconds; taint ends with it.
+    pub idle_s: u64,
+    /// Time in which what was found before loses half of its weight, seconds; 0 keeps it.
+    pub half_life_s: u64,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            sessions_max: 100_000,
+            idle_s: 86_400,
+            half_life_s: 3_600,
+        }
+    }
+}
+
+/// When an upstream is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BreakerConfig {
+    /// Failures in a row (no connection, no answer, status 500 and above) after which an upstream
+    /// is left alone; 0 means never.
+    pub failures_max: u32,
+    /// How long, milliseconds; then one call at a time tries it again.
+    pub open_ms: u64,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self {
+            failures_max: 10,
+            open_ms: 5_000,
         }
     }
 }

@@ -6,6 +6,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Uri};
 use http_body_util::Full;
 
+use crate::approve::APPROVAL_HEADER;
 use crate::judge::Forward;
 use crate::upstream::Target;
 
@@ -28,7 +29,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 pub(crate) fn upstream_request(
     head: &Parts,
     target: &Target,
-    forward: Forward,
+    forward: &Forward,
 ) -> Result<Request<Full<Bytes>>, http::Error> {
     let path = head.uri.path();
     let path = path
@@ -36,7 +37,7 @@ pub(crate) fn upstream_request(
         .unwrap_or(path);
     let query = head.uri.query();
     let uri = join(&target.base_path, path, query)?;
-    let mut request = Request::new(Full::new(forward.body));
+    let mut request = Request::new(Full::new(forward.body.clone()));
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = uri;
     let mut headers = head.headers.clone();
@@ -53,6 +54,7 @@ pub(crate) fn upstream_request(
     headers.remove("x-atalaya-session");
     headers.remove("x-atalaya-application");
     headers.remove("x-atalaya-agent");
+    headers.remove(APPROVAL_HEADER);
     if let Some(key) = &target.api_key {
         inject_key(&mut headers, key)?;
     }

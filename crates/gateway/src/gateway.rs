@@ -12,16 +12,19 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use crate::approve::Approvals;
 use crate::config::{GatewayConfig, TlsFiles};
 use crate::door::Doorkeeper;
+use crate::fingerprint::Fingerprints;
 use crate::keys::IssuerKeys;
 use crate::metrics::Metrics;
 use crate::ports::{Recorder, World};
 use crate::record::NodeFacts;
 use crate::route::Routes;
+use crate::session::Sessions;
 use crate::shared::{PolicySlot, Shared};
 use crate::upstream::UpstreamConfigError;
 use crate::worker;
@@ -70,6 +73,10 @@ pub struct Parts<R: Recorder> {
     pub node_id: String,
     /// Keys, entitlements and enforcement in force.
     pub access: Arc<Access>,
+    /// Where people approve calls; without it, calls that need approval are refused.
+    pub approvals: Option<Arc<dyn Approvals>>,
+    /// Secret of this installation that keys the fingerprints of findings.
+    pub fingerprint_secret: Vec<u8>,
 }
 
 /// A running gateway.
@@ -110,6 +117,10 @@ impl<R: Recorder> Gateway<R> {
             version: env!("CARGO_PKG_VERSION"),
             ruleset_hash: parts.inspector.ruleset_hash().to_owned(),
         };
+        let (sessions, large) = (
+            parts.config.sessions,
+            parts.config.limits.large_inspections_max,
+        );
         let shared = Arc::new(Shared {
             config: parts.config,
             routes,
@@ -118,6 +129,10 @@ impl<R: Recorder> Gateway<R> {
                 access: parts.access,
                 issuers: Arc::new(issuers),
             },
+            sessions: Arc::new(Sessions::new(sessions)),
+            fingerprints: Fingerprints::new(&parts.fingerprint_secret),
+            approvals: parts.approvals,
+            large_inspections: Semaphore::new(large),
             inspector: parts.inspector,
             recorder: parts.recorder,
             world: parts.world,

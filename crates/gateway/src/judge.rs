@@ -3,24 +3,27 @@
 
 use std::time::Instant;
 
-use atalaya_access::{RateExceeded, glob_matches};
+use atalaya_access::RateExceeded;
 use atalaya_inspect::{Inspector, Scratch, simhash};
 use atalaya_model::{
-    Constraints, Decision, Redaction, Segment, SegmentKind, ThreatCategory, Unjudged,
-    UnjudgedReason, Verdict,
+    Decision, Redaction, Segment, SegmentKind, ThreatCategory, Unjudged, UnjudgedReason, Verdict,
 };
 use atalaya_policy::{CallFacts, Outcome as PolicyOutcome, Policy};
 use atalaya_wire::{AppliedConstraint, ErrorKind, Framing, ParseLimits, ParsedCall, Protocol};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use crate::actions;
 use crate::answer::{Asked, PromptMarks};
 use crate::arrival::{Arrival, hex};
+use crate::assess::{ApprovalNeeded, Subject, price};
 use crate::config::{Price, PromptText};
-use crate::door::{Denied, Entry, Inside, Ruling};
+use crate::door::{Denied, Entry, Inside};
+use crate::fingerprint::Fingerprints;
 use crate::record::{self, CallRow, DecisionFacts, NodeFacts};
 use crate::route::{Destination, Routes};
 use crate::row::push_string;
+use crate::session::Sessions;
 
 /// Everything that judging needs, borrowed from the worker.
 #[derive(Clone, Copy)]
@@ -33,6 +36,10 @@ pub(crate) struct Judge<'w> {
     pub(crate) parse_limits: ParseLimits,
     pub(crate) entry: &'w Entry,
     pub(crate) prices: &'w [Price],
+    pub(crate) sessions: &'w Sessions,
+    pub(crate) fingerprints: &'w Fingerprints,
+    /// Rule that a person said yes to.
+    pub(crate) approved: Option<&'w str>,
 }
 
 /// What is to happen with a call, and the record that says so.
@@ -43,6 +50,10 @@ pub(crate) struct Judged {
     pub(crate) is_unjudged: bool,
     /// Length of the body.
     pub(crate) bytes: u64,
+    /// A person may let it pass.
+    pub(crate) approval: Option<ApprovalNeeded>,
+    /// Key of its conversation, 0 if none.
+    pub(crate) session: u64,
 }
 
 /// What is to happen with a call.
@@ -51,6 +62,8 @@ pub(crate) enum Next {
     Forward(Forward),
     /// Answer it with a refusal.
     Refuse(Refusal),
+    /// Answer it with this JSON.
+    Answer { status: u16, body: Bytes },
     /// Answer it with an error.
     Fail {
         kind: ErrorKind,
@@ -63,6 +76,8 @@ pub(crate) enum Next {
 pub(crate) struct Forward {
     /// Which upstream.
     pub(crate) target: usize,
+    /// Which others may be tried.
+    pub(crate) failover: Vec<usize>,
     /// What is cut off from the beginning of the path.
     pub(crate) path_prefix: String,
     /// The body to send.
@@ -117,16 +132,22 @@ impl Judge<'_> {
             model,
             upstream: &target.name,
         };
-        let mut outcome = self.policy.decide(&verdict, &facts);
         let content_sha256 = hex(&Sha256::digest(body));
-        let known = (destination.name, content_sha256.as_str());
-        let ruling = self.rule(arrival, &call, known, &mut outcome);
+        let actions = actions::of_call(&call, body);
+        let subject = Subject {
+            facts,
+            route: destination.name,
+            actions: &actions,
+            content_sha256: &content_sha256,
+        };
+        let assessment = self.assess(arrival, &call, &verdict, &subject);
+        let (outcome, ruling) = (&assessment.outcome, &assessment.ruling);
         let judged = JudgedCall {
             protocol,
             body,
             call: &call,
             verdict: &verdict,
-            outcome: &outcome,
+            outcome,
             denied: ruling.denied.as_ref(),
             has_marks: self.policy.document().response.inspect,
         };
@@ -146,16 +167,18 @@ impl Judge<'_> {
             eval_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
             constraints: &constraints,
             prompt_text: prompt.as_deref(),
+            fingerprints: &assessment.fingerprints,
+            view: assessment.view,
         };
         let decision = match &next {
             // Also what could not be weakened.
-            Next::Refuse(_) | Next::Fail { .. } => Decision::Block,
+            Next::Refuse(_) | Next::Fail { .. } | Next::Answer { .. } => Decision::Block,
             _ => outcome.decision,
         };
         let facts = DecisionFacts {
             enforcement: ruling.enforcement(),
             reason: ruling.reason().unwrap_or(outcome.reason.as_str()),
-            ..self.facts(decision, &outcome)
+            ..self.facts(decision, outcome)
         };
         Judged {
             record: record::decision(self.node, arrival, &facts, &verdict, (Some(&call), &row)),
@@ -163,6 +186,8 @@ impl Judge<'_> {
             next,
             is_unjudged: !verdict.unjudged.is_empty(),
             bytes: length(body),
+            approval: assessment.approval,
+            session: assessment.view.key,
         }
     }
 
@@ -182,7 +207,16 @@ impl Judge<'_> {
             upstream: &target.name,
             ..CallFacts::default()
         };
-        let outcome = self.policy.decide(&verdict, &facts);
+        let mut outcome = self.policy.decide(&verdict, &facts);
+        let inside = Inside {
+            route: destination.name,
+            model: "",
+            user: &record::user(arrival, None),
+            session: &arrival.session,
+            tools: &[],
+            content_sha256: &hex(&Sha256::digest(body)),
+        };
+        let ruling = self.rule(arrival, &inside, &mut outcome);
         let row = CallRow {
             upstream: &target.name,
             provider: &target.provider,
@@ -190,9 +224,15 @@ impl Judge<'_> {
             body,
             ..CallRow::default()
         };
-        let facts = self.facts(outcome.decision, &outcome);
+        let facts = DecisionFacts {
+            enforcement: ruling.enforcement(),
+            reason: ruling.reason().unwrap_or(outcome.reason.as_str()),
+            ..self.facts(outcome.decision, &outcome)
+        };
         let record = record::decision(self.node, arrival, &facts, &verdict, (None, &row));
-        let next = if outcome.decision == Decision::Block {
+        let next = if let Some(denied) = &ruling.denied {
+            denied.next()
+        } else if outcome.decision == Decision::Block {
             Next::Fail {
                 kind: ErrorKind::Blocked,
                 message: outcome.on_block.text.clone(),
@@ -207,6 +247,8 @@ impl Judge<'_> {
             next,
             is_unjudged: true,
             bytes: length(body),
+            approval: None,
+            session: 0,
         }
     }
 
@@ -233,6 +275,7 @@ impl Judge<'_> {
             enforced: true,
             reason: fault.reason,
             enforcement: &fault.enforcement,
+            rule: "",
             policy_id: self.policy.id(),
             policy_version: self.policy.version(),
             policy_hash: self.policy.hash(),
@@ -253,56 +296,16 @@ impl Judge<'_> {
             },
             is_unjudged: fault.unjudged.is_some(),
             bytes: length(body),
+            approval: None,
+            session: 0,
         }
     }
 
-    /// What the door says of a call that was read; it is stricter than any policy, also in shadow.
-    fn rule(
-        &self,
-        arrival: &Arrival,
-        call: &ParsedCall<'_>,
-        (route, content_sha256): (&str, &str),
-        outcome: &mut PolicyOutcome<'_>,
-    ) -> Ruling {
-        let user = record::user(arrival, Some(call));
-        let session = call
-            .session
-            .as_deref()
-            .filter(|_| arrival.session.is_empty());
-        let tools: Vec<&str> = call.tools.iter().map(AsRef::as_ref).collect();
-        let model = call.model.as_deref().unwrap_or("");
-        let inside = Inside {
-            route,
-            model,
-            user: &user,
-            session: session.unwrap_or(&arrival.session),
-            tools: &tools,
-            content_sha256,
-        };
-        let mut ruling = self.entry.rule(arrival, &inside);
-        if ruling.denied.is_none()
-            && self.entry.is_cost_limited
-            && price(self.prices, model).is_none()
-        {
-            ruling.denied = Some(Denied::without_price());
-        }
-        if ruling.denied.is_some() {
-            outcome.decision = Decision::Block;
-            outcome.would_decision = Decision::Block;
-            outcome.enforced = true;
-        } else if !ruling.constraints.is_empty() {
-            if outcome.decision < Decision::Constrain {
-                // Constraints that a shadowed policy would have set are not carried out with it.
-                outcome.constraints = Constraints::default();
-            }
-            outcome.constraints.merge(&ruling.constraints);
-            outcome.decision = outcome.decision.max(Decision::Constrain);
-            outcome.would_decision = outcome.would_decision.max(Decision::Constrain);
-        }
-        ruling
-    }
-
-    fn facts<'f>(&'f self, decision: Decision, outcome: &PolicyOutcome<'_>) -> DecisionFacts<'f> {
+    pub(crate) fn facts<'f>(
+        &'f self,
+        decision: Decision,
+        outcome: &PolicyOutcome<'f>,
+    ) -> DecisionFacts<'f> {
         let reason = outcome.reason.as_str();
         DecisionFacts {
             decision,
@@ -310,6 +313,7 @@ impl Judge<'_> {
             enforced: outcome.enforced,
             reason,
             enforcement: "",
+            rule: outcome.rule.unwrap_or(""),
             policy_id: self.policy.id(),
             policy_version: self.policy.version(),
             policy_hash: self.policy.hash(),
@@ -443,12 +447,6 @@ impl Fault {
     }
 }
 
-fn price<'p>(prices: &'p [Price], model: &str) -> Option<&'p Price> {
-    prices
-        .iter()
-        .find(|price| glob_matches(&price.model, model))
-}
-
 fn no_route(unjudged: Option<UnjudgedReason>) -> (Fault, String) {
     let fault = Fault::new(ErrorKind::NotFound, "no_route", unjudged);
     fault.saying("no route of this gateway leads to a model for this request")
@@ -478,6 +476,7 @@ fn asked_framing(call: &ParsedCall<'_>) -> Framing {
 fn forward(to: &Destination<'_>, body: Bytes, is_modified: bool, asked: Asked) -> Next {
     Next::Forward(Forward {
         target: to.target,
+        failover: to.failover.to_vec(),
         path_prefix: to.path_prefix.to_owned(),
         body,
         is_modified,

@@ -5,20 +5,27 @@
 //! on the way of a call. It writes through [`Recorder`] and knows neither journal nor lake.
 
 mod account;
+mod actions;
 mod answer;
+mod approve;
 mod arrival;
+mod assess;
 mod authenticate;
 mod back;
+mod breaker;
 mod call;
 mod certificate;
 pub mod config;
 mod door;
+mod evaluate;
 mod fetch;
+mod fingerprint;
 mod forward;
 mod gateway;
 mod judge;
 mod keys;
 mod metrics;
+mod observed;
 mod ports;
 mod rate_headers;
 mod receive;
@@ -26,10 +33,13 @@ pub mod record;
 mod relay;
 mod route;
 mod row;
+mod send;
+mod session;
 mod shared;
 mod upstream;
 mod worker;
 
+pub use approve::{APPROVAL_HEADER, ApprovalRequest, Approvals, Pending, Ticket};
 pub use call::DECISION_HEADER;
 pub use config::GatewayConfig;
 pub use gateway::{Gateway, Parts, StartError};

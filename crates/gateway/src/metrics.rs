@@ -27,6 +27,7 @@ pub struct Metrics {
     pub(crate) unlogged: AtomicU64,
     pub(crate) log_failures: AtomicU64,
     pub(crate) upstream_failures: AtomicU64,
+    pub(crate) breakers_opened: AtomicU64,
     pub(crate) client_aborts: AtomicU64,
     pub(crate) request_bytes: AtomicU64,
     pub(crate) response_bytes: AtomicU64,
@@ -92,7 +93,7 @@ impl Metrics {
         let _ = writeln!(out, "{name}_count {count}");
     }
 
-    fn plain(&self) -> [(&'static str, &'static str, &'static str, &AtomicU64); 11] {
+    fn plain(&self) -> [(&'static str, &'static str, &'static str, &AtomicU64); 12] {
         [
             (
                 "atalaya_connections",
@@ -141,6 +142,12 @@ impl Metrics {
                 "counter",
                 "Upstreams that refused, reset, stalled or cut off.",
                 &self.upstream_failures,
+            ),
+            (
+                "atalaya_breakers_opened_total",
+                "counter",
+                "Upstreams that were left alone for a while.",
+                &self.breakers_opened,
             ),
             (
                 "atalaya_client_aborts_total",

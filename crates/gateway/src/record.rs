@@ -11,6 +11,7 @@ use atalaya_wire::{AppliedConstraint, ParsedCall, Settled, body_span};
 use crate::answer::Report;
 use crate::arrival::Arrival;
 use crate::row::{Row, push_string};
+use crate::session::View;
 
 /// Table of both records.
 pub const TABLE: &str = "AIGuardrailDecisions";
@@ -26,6 +27,8 @@ const UNJUDGED_MAX: usize = 32;
 pub enum Outcome {
     /// The upstream's answer was relayed to its end.
     Answered,
+    /// It was evaluated or observed, and not forwarded by us.
+    Evaluated,
     /// The policy blocked it.
     Refused,
     /// The caller went away.
@@ -48,6 +51,7 @@ impl Outcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Answered => "answered",
+            Self::Evaluated => "evaluated",
             Self::Refused => "refused",
             Self::ClientAborted => "client_aborted",
             Self::UpstreamFailed => "upstream_failed",
@@ -75,6 +79,7 @@ pub(crate) struct DecisionFacts<'a> {
     pub(crate) enforced: bool,
     pub(crate) reason: &'a str,
     pub(crate) enforcement: &'a str,
+    pub(crate) rule: &'a str,
     pub(crate) policy_id: &'a str,
     pub(crate) policy_version: &'a str,
     pub(crate) policy_hash: &'a str,
@@ -93,6 +98,8 @@ pub(crate) struct CallRow<'a> {
     pub(crate) eval_us: u64,
     pub(crate) constraints: &'a [AppliedConstraint],
     pub(crate) prompt_text: Option<&'a str>,
+    pub(crate) fingerprints: &'a [String],
+    pub(crate) view: View,
 }
 
 /// Writes the decision record.
@@ -106,7 +113,11 @@ pub(crate) fn decision(
     let mut out = Row::new(TABLE);
     arrived(&mut out, arrival);
     decided(&mut out, facts);
-    judged(&mut out, verdict, call, row.body);
+    judged(&mut out, verdict, call, row);
+    if row.view.score > 0 || row.view.is_tainted {
+        out.number("SessionScore", row.view.score)
+            .flag("SessionTainted", row.view.is_tainted);
+    }
     asked(&mut out, arrival, call, row);
     out.number("EvalLatencyUs", row.eval_us)
         .text("GatewayVersion", node.version)
@@ -152,12 +163,13 @@ fn decided(out: &mut Row, facts: &DecisionFacts<'_>) {
         .flag("Enforced", facts.enforced)
         .text("ReasonCode", facts.reason)
         .text("EnforcementId", facts.enforcement)
+        .text("PolicyRuleId", facts.rule)
         .text("PolicyId", facts.policy_id)
         .text("PolicyVersion", facts.policy_version)
         .text("PolicyHash", facts.policy_hash);
 }
 
-fn judged(out: &mut Row, verdict: &Verdict, call: Option<&ParsedCall<'_>>, body: &[u8]) {
+fn judged(out: &mut Row, verdict: &Verdict, call: Option<&ParsedCall<'_>>, row: &CallRow<'_>) {
     out.number("ThreatScore", verdict.score)
         .text("RiskLevel", Severity::of_score(verdict.score).as_str())
         .text(
@@ -202,7 +214,7 @@ fn judged(out: &mut Row, verdict: &Verdict, call: Option<&ParsedCall<'_>>, body:
             ),
         )
         .json("Findings", |out| {
-            findings(out, &verdict.findings, call, body);
+            findings(out, &verdict.findings, call, row);
         });
 }
 
@@ -219,7 +231,12 @@ fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     out
 }
 
-fn findings(out: &mut String, findings: &[Finding], call: Option<&ParsedCall<'_>>, body: &[u8]) {
+fn findings(
+    out: &mut String,
+    findings: &[Finding],
+    call: Option<&ParsedCall<'_>>,
+    row: &CallRow<'_>,
+) {
     for (index, finding) in findings.iter().take(FINDINGS_MAX).enumerate() {
         out.push_str(if index == 0 {
             "[{\"category\":\""
@@ -229,9 +246,12 @@ fn findings(out: &mut String, findings: &[Finding], call: Option<&ParsedCall<'_>
         out.push_str(finding.category.as_str());
         let _ = write!(out, "\",\"score\":{},\"rule\":", finding.score);
         push_string(out, &finding.rule);
+        if let Some(fingerprint) = row.fingerprints.get(index) {
+            let _ = write!(out, ",\"fp\":\"{fingerprint}\"");
+        }
         let segment = call.and_then(|call| call.segments.get(finding.segment as usize));
         if let Some(segment) = segment {
-            let span = body_span(body, segment, finding.span);
+            let span = body_span(row.body, segment, finding.span);
             out.push_str(",\"path\":");
             push_string(out, &segment.path);
             let _ = write!(out, ",\"start\":{},\"end\":{}", span.start, span.end);
@@ -357,8 +377,16 @@ pub(crate) struct Ending {
     pub(crate) report: Option<Report>,
 }
 
+/// Who answered in the end, and what it cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SettledBy<'a> {
+    pub(crate) cost_usd: Option<f64>,
+    pub(crate) upstream: &'a str,
+    pub(crate) attempts: u32,
+}
+
 /// Writes the settlement record of a decision.
-pub(crate) fn settlement(decision_id: &str, ending: &Ending, cost_usd: Option<f64>) -> Vec<u8> {
+pub(crate) fn settlement(decision_id: &str, ending: &Ending, by: &SettledBy<'_>) -> Vec<u8> {
     let settled = &ending.settled;
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let mut out = Row::new(TABLE);
@@ -379,7 +407,12 @@ pub(crate) fn settlement(decision_id: &str, ending: &Ending, cost_usd: Option<f6
         .maybe("OutputTokens", settled.output_tokens)
         .maybe("CachedTokens", settled.cached_tokens)
         .maybe("ReasoningTokens", settled.reasoning_tokens)
-        .real("CostUsd", cost_usd)
+        .real("CostUsd", by.cost_usd)
+        .text("UpstreamName", by.upstream)
+        .maybe(
+            "UpstreamAttempts",
+            (by.attempts > 0).then_some(u64::from(by.attempts)),
+        )
         .number("ResponseBytes", ending.response_bytes)
         .real("UpstreamLatencyMs", ending.upstream_ms)
         .real("TtftMs", ending.first_byte_ms)

@@ -21,7 +21,8 @@ use crate::account::Account;
 use crate::answer::{Report, StreamGuard};
 use crate::metrics::Metrics;
 use crate::ports::Recorder;
-use crate::record::{Ending, Outcome, settlement};
+use crate::record::{Ending, Outcome, SettledBy, settlement};
+use crate::session::Conversation;
 use crate::shared::CallPermit;
 use crate::upstream::{Pool, Sender};
 use crate::worker::Worker;
@@ -43,6 +44,12 @@ pub(crate) struct Settlement<R: Recorder> {
     pub(crate) gateway_us: u64,
     /// What the call is charged, if anybody counts.
     pub(crate) account: Option<Account>,
+    /// The conversation, to be tainted by what comes back.
+    pub(crate) conversation: Option<Conversation>,
+    /// Which upstream was called last.
+    pub(crate) upstream: String,
+    /// How often the call was sent.
+    pub(crate) attempts: u32,
     is_written: bool,
 }
 
@@ -54,6 +61,9 @@ impl<R: Recorder> Settlement<R> {
             metrics,
             gateway_us: 0,
             account: None,
+            conversation: None,
+            upstream: String::new(),
+            attempts: 0,
             is_written: false,
         }
     }
@@ -66,8 +76,16 @@ impl<R: Recorder> Settlement<R> {
         let account = self.account.take();
         let cost =
             account.and_then(|account| account.settle(&ending.settled, ending.response_bytes));
+        if let (Some(conversation), Some(report)) = (self.conversation.take(), &ending.report) {
+            conversation.note(&report.findings);
+        }
+        let by = SettledBy {
+            cost_usd: cost,
+            upstream: &self.upstream,
+            attempts: self.attempts,
+        };
         self.recorder
-            .append_detached(settlement(&self.decision_id, ending, cost));
+            .append_detached(settlement(&self.decision_id, ending, &by));
     }
 }
 

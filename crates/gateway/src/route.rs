@@ -10,7 +10,7 @@ use crate::upstream::{Target, UpstreamConfigError};
 /// All routes, resolved.
 pub(crate) struct Routes {
     pub(crate) targets: Vec<Arc<Target>>,
-    routes: Vec<(Route, usize)>,
+    routes: Vec<(Route, usize, Vec<usize>)>,
 }
 
 /// Where a call goes.
@@ -19,6 +19,7 @@ pub(crate) struct Destination<'r> {
     pub(crate) target: usize,
     pub(crate) name: &'r str,
     pub(crate) path_prefix: &'r str,
+    pub(crate) failover: &'r [usize],
 }
 
 impl Routes {
@@ -31,24 +32,26 @@ impl Routes {
         }
         let mut routes = Vec::new();
         for route in &config.routes {
-            let target = names
-                .iter()
-                .position(|name| *name == route.upstream)
-                .ok_or_else(|| UpstreamConfigError {
-                    name: route.upstream.clone(),
+            let find = |wanted: &String| {
+                let found = names.iter().position(|name| name == wanted);
+                found.ok_or_else(|| UpstreamConfigError {
+                    name: wanted.clone(),
                     problem: format!(
                         "a route names it, but `upstreams` only has {}",
                         names.join(", ")
                     ),
-                })?;
-            routes.push((route.clone(), target));
+                })
+            };
+            let target = find(&route.upstream)?;
+            let failover = route.failover.iter().map(find).collect::<Result<_, _>>()?;
+            routes.push((route.clone(), target, failover));
         }
         Ok(Self { targets, routes })
     }
 
     /// The protocol that a route gives a path which no protocol knows by itself.
     pub(crate) fn claimed(&self, path: &str) -> Option<&'static dyn Protocol> {
-        let (route, _) = self.routes.iter().find(|(route, _)| {
+        let (route, ..) = self.routes.iter().find(|(route, ..)| {
             route
                 .path_prefix
                 .as_deref()
@@ -58,7 +61,7 @@ impl Routes {
     }
 
     pub(crate) fn find(&self, protocol: &str, path: &str, model: &str) -> Option<Destination<'_>> {
-        let (route, target) = self.routes.iter().find(|(route, _)| {
+        let (route, target, failover) = self.routes.iter().find(|(route, ..)| {
             route
                 .protocol
                 .as_deref()
@@ -74,6 +77,7 @@ impl Routes {
         })?;
         Some(Destination {
             target: *target,
+            failover,
             name: route.name.as_deref().unwrap_or(&route.upstream),
             path_prefix: route
                 .path_prefix

@@ -6,13 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use arc_swap::ArcSwap;
 use atalaya_inspect::Inspector;
 use atalaya_policy::Policy;
+use tokio::sync::Semaphore;
 
+use crate::approve::Approvals;
 use crate::config::GatewayConfig;
 use crate::door::Doorkeeper;
+use crate::fingerprint::Fingerprints;
 use crate::metrics::Metrics;
 use crate::ports::{Recorder, World};
 use crate::record::NodeFacts;
 use crate::route::Routes;
+use crate::session::Sessions;
 
 /// The policy in force. Clones are the same slot.
 #[derive(Clone, Debug)]
@@ -39,6 +43,11 @@ pub(crate) struct Shared<R: Recorder> {
     pub(crate) routes: Routes,
     pub(crate) policy: PolicySlot,
     pub(crate) door: Doorkeeper,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) fingerprints: Fingerprints,
+    pub(crate) approvals: Option<Arc<dyn Approvals>>,
+    /// Long bodies that are looked at on threads of their own at the same time.
+    pub(crate) large_inspections: Semaphore,
     pub(crate) inspector: Arc<Inspector>,
     pub(crate) recorder: R,
     pub(crate) world: Arc<dyn World>,

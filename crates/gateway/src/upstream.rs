@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::breaker::Breaker;
 use crate::config::Upstream;
 
 /// A request to a provider could not be carried out. Nothing of the call is in it.
@@ -30,12 +31,27 @@ pub(crate) enum UpstreamError {
     /// No connection.
     #[error("could not connect: {0}")]
     Connect(String),
-    /// Connecting or the answer's head took too long.
+    /// No connection in time.
+    #[error("no connection in time")]
+    ConnectTimeout,
+    /// The answer's head took too long.
     #[error("no answer in time")]
     Timeout,
     /// The connection broke before the answer began.
     #[error("the connection broke: {0}")]
     Broken(String),
+}
+
+impl UpstreamError {
+    /// Whether nothing of the call has left.
+    pub(crate) const fn is_unsent(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::ConnectTimeout)
+    }
+
+    /// Whether it was slow rather than broken.
+    pub(crate) const fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout | Self::ConnectTimeout)
+    }
 }
 
 /// A provider was configured in a way that cannot work.
@@ -57,6 +73,7 @@ pub(crate) struct Target {
     pub(crate) host: http::HeaderValue,
     pub(crate) base_path: String,
     pub(crate) api_key: Option<String>,
+    pub(crate) breaker: Breaker,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     http2: bool,
 }
@@ -106,6 +123,7 @@ impl Target {
                 .map(secret)
                 .transpose()
                 .map_err(fail)?,
+            breaker: Breaker::default(),
             tls,
             http2: config.http2,
         })
@@ -241,7 +259,7 @@ impl Pool {
     async fn connect(&self) -> Result<Sender, UpstreamError> {
         match tokio::time::timeout(self.connect_timeout, self.open()).await {
             Ok(opened) => opened,
-            Err(_) => Err(UpstreamError::Timeout),
+            Err(_) => Err(UpstreamError::ConnectTimeout),
         }
     }
 

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use atalaya_access::Access;
 use atalaya_gateway::config::{Route, Timeouts, Upstream as UpstreamConfig};
-use atalaya_gateway::{Gateway, GatewayConfig, Parts, RecordError, Recorder, SystemWorld};
+use atalaya_gateway::{
+    Approvals, Gateway, GatewayConfig, Parts, RecordError, Recorder, SystemWorld,
+};
 use atalaya_inspect::Inspector;
 use atalaya_policy::Policy;
 use serde_json::Value;
@@ -57,6 +59,9 @@ pub(crate) struct Setup {
     pub(crate) config: GatewayConfig,
     pub(crate) policy: &'static str,
     pub(crate) access: Arc<Access>,
+    pub(crate) approvals: Option<Arc<dyn Approvals>>,
+    /// Further upstreams, by name.
+    pub(crate) further: Vec<(&'static str, String)>,
 }
 
 /// Short times, one worker, the built-in policy.
@@ -84,6 +89,8 @@ pub(crate) fn setup() -> Setup {
         config,
         policy: Policy::builtin_text(),
         access: Arc::default(),
+        approvals: None,
+        further: Vec::new(),
     }
 }
 
@@ -105,6 +112,13 @@ impl Bench {
             ..UpstreamConfig::default()
         };
         setup.config.upstreams = [("scripted".to_owned(), scripted)].into();
+        for (name, base_url) in &setup.further {
+            let further = UpstreamConfig {
+                base_url: base_url.clone(),
+                ..UpstreamConfig::default()
+            };
+            setup.config.upstreams.insert((*name).to_owned(), further);
+        }
         let log = Log::default();
         let gateway = Gateway::start(Parts {
             config: setup.config,
@@ -114,6 +128,8 @@ impl Bench {
             world: Arc::new(SystemWorld),
             node_id: "test".into(),
             access: setup.access,
+            approvals: setup.approvals,
+            fingerprint_secret: b"test".to_vec(),
         })
         .unwrap();
         Self {

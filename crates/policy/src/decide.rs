@@ -3,6 +3,7 @@
 use atalaya_model::{Constraints, Decision, Mode, ThreatCategory, Verdict};
 
 use crate::document::{BlockAnswer, CategoryPolicy, RouteMatch, RoutePolicy};
+use crate::rules::ApprovalRule;
 use crate::{Policy, glob};
 
 /// What the policy may know of a call besides the verdict.
@@ -27,6 +28,12 @@ pub enum ReasonCode {
     Threshold,
     /// Something could not be judged.
     Unjudged,
+    /// A rule of the policy holds.
+    PolicyRule,
+    /// A tool may not be used, or not like this.
+    Tool,
+    /// What the conversation did before.
+    Session,
 }
 
 impl ReasonCode {
@@ -37,6 +44,9 @@ impl ReasonCode {
             Self::None => "none",
             Self::Threshold => "threshold",
             Self::Unjudged => "unjudged",
+            Self::PolicyRule => "policy_rule",
+            Self::Tool => "tool",
+            Self::Session => "session",
         }
     }
 }
@@ -56,6 +66,10 @@ pub struct Outcome<'p> {
     pub constraints: Constraints,
     /// What the caller gets if the decision is BLOCK.
     pub on_block: &'p BlockAnswer,
+    /// Id of the rule that decided, if it was one.
+    pub rule: Option<&'p str>,
+    /// A person may say yes to this rule; the decision then is the one beside it.
+    pub approval: Option<(&'p str, &'p ApprovalRule, Decision)>,
 }
 
 impl Policy {
@@ -96,6 +110,8 @@ impl Policy {
             on_block: route
                 .and_then(|route| route.on_block.as_ref())
                 .unwrap_or(&self.document().on_block),
+            rule: None,
+            approval: None,
         }
     }
 

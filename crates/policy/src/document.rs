@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::response::ResponsePolicy;
+use crate::rules::{Allowed, Rule, SessionsPolicy, ToolsPolicy};
 
 /// The version of the file format.
 const FORMAT_VERSION: u32 = 1;
@@ -45,6 +46,18 @@ pub struct PolicyDocument {
     /// What holds for the model's answers.
     #[serde(default)]
     pub response: ResponsePolicy,
+    /// Rules; the strictest of all that hold counts.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// Findings that are known to be harmless, by fingerprint.
+    #[serde(default)]
+    pub allowlist: Vec<Allowed>,
+    /// Which tools may be used.
+    #[serde(default)]
+    pub tools: ToolsPolicy,
+    /// What holds for conversations over several calls.
+    #[serde(default)]
+    pub sessions: SessionsPolicy,
     /// What happens to routes that no protocol understands.
     #[serde(default)]
     pub unknown_route: UnknownRoute,
@@ -73,6 +86,10 @@ impl Default for PolicyDocument {
             on_block: BlockAnswer::default(),
             unjudged: UnjudgedPolicy::default(),
             response: ResponsePolicy::default(),
+            rules: Vec::new(),
+            allowlist: Vec::new(),
+            tools: ToolsPolicy::default(),
+            sessions: SessionsPolicy::default(),
             unknown_route: UnknownRoute::default(),
             routes: Vec::new(),
         }
@@ -93,6 +110,7 @@ impl PolicyDocument {
         if !self.thresholds.is_ordered() {
             problems.push(disorder("thresholds"));
         }
+        self.rule_problems(&mut problems);
         if !self.response.thresholds.is_none_or(Thresholds::is_ordered) {
             problems.push(disorder("response"));
         }
@@ -102,6 +120,44 @@ impl PolicyDocument {
             }
         }
         problems
+    }
+}
+
+impl PolicyDocument {
+    fn rule_problems(&self, problems: &mut Vec<(String, String, String)>) {
+        if !self.sessions.thresholds.is_ordered() {
+            problems.push(disorder("sessions"));
+        }
+        let rules = self.rules.iter().map(|rule| &rule.id);
+        let ids: Vec<&String> = rules
+            .chain(self.tools.rules.iter().map(|rule| &rule.id))
+            .collect();
+        for (index, id) in ids.iter().enumerate() {
+            if ids.get(..index).is_some_and(|before| before.contains(id)) {
+                problems.push((
+                    (*id).clone(),
+                    format!("two rules have the id `{id}`"),
+                    "give each rule an id of its own: the decision log names it".to_owned(),
+                ));
+            }
+        }
+        for allowed in &self.allowlist {
+            let (author, reason) = (allowed.author.trim(), allowed.reason.trim());
+            if allowed.end().is_none() {
+                problems.push((
+                    allowed.expires.clone(),
+                    format!("`{}` is no date and no time", allowed.expires),
+                    "write 2026-12-31 or 2026-12-31T00:00:00Z".to_owned(),
+                ));
+            }
+            if author.is_empty() || reason.is_empty() {
+                problems.push((
+                    allowed.fingerprint.clone(),
+                    "an entry of the allowlist has no author or no reason".to_owned(),
+                    "say who allows it and why: somebody will ask".to_owned(),
+                ));
+            }
+        }
     }
 }
 

@@ -4,13 +4,21 @@
 //! every decision that it caused. Deciding is pure: the same verdict, facts and policy give the
 //! same outcome. Left out: looking at text (`inspect`) and carrying a decision out (`gateway`).
 
+mod apply;
+mod context;
 mod decide;
 mod document;
+mod expression;
 mod glob;
 mod response;
+mod rules;
+
+use std::sync::Arc;
 
 use atalaya_model::{Diagnostic, Span};
 use sha2::{Digest, Sha256};
+
+use expression::Expression;
 
 pub use decide::{CallFacts, Outcome, ReasonCode};
 pub use document::{
@@ -18,7 +26,12 @@ pub use document::{
     UnjudgedPolicy, UnknownRoute,
 };
 
+pub use context::{CallContext, ToolAction};
 pub use response::{ResponseOutcome, ResponsePolicy, Streaming};
+pub use rules::{
+    Allowed, ApprovalRule, ApprovalStyle, Rule, RuleMatch, SessionsPolicy, TaintPolicy, ToolRule,
+    ToolsPolicy,
+};
 
 const BUILTIN: &str = include_str!("builtin.yml");
 
@@ -27,6 +40,8 @@ const BUILTIN: &str = include_str!("builtin.yml");
 pub struct Policy {
     document: PolicyDocument,
     hash: String,
+    /// The conditions of `rules` and of `tools.rules`, in their order.
+    conditions: Arc<[Vec<Option<Expression>>; 2]>,
 }
 
 impl Policy {
@@ -39,6 +54,7 @@ impl Policy {
         Self::parse(BUILTIN).unwrap_or_else(|_| Self {
             document: PolicyDocument::default(),
             hash: hash(""),
+            conditions: Arc::new([Vec::new(), Vec::new()]),
         })
     }
 
@@ -54,11 +70,22 @@ impl Policy {
     /// Every mistake that could be found, with place and remedy.
     pub fn parse(text: &str) -> Result<Self, Vec<Diagnostic>> {
         let document: PolicyDocument = atalaya_yaml::parse(text).map_err(|error| vec![*error])?;
-        let problems = document.problems();
+        let mut problems = document.problems();
+        let rules = document.rules.iter().map(|rule| (&rule.id, &rule.when));
+        let tools = document
+            .tools
+            .rules
+            .iter()
+            .map(|rule| (&rule.id, &rule.when));
+        let conditions = [
+            compiled(rules, &mut problems),
+            compiled(tools, &mut problems),
+        ];
         if problems.is_empty() {
             return Ok(Self {
                 document,
                 hash: hash(text),
+                conditions: Arc::new(conditions),
             });
         }
         Err(problems
@@ -89,11 +116,41 @@ impl Policy {
         &self.hash
     }
 
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (&Rule, Option<&Expression>)> {
+        let conditions = self.conditions[0].iter().map(Option::as_ref);
+        self.document.rules.iter().zip(conditions)
+    }
+
+    pub(crate) fn tool_rules(&self) -> impl Iterator<Item = (&ToolRule, Option<&Expression>)> {
+        let conditions = self.conditions[1].iter().map(Option::as_ref);
+        self.document.tools.rules.iter().zip(conditions)
+    }
+
     /// What the file says.
     #[must_use]
     pub fn document(&self) -> &PolicyDocument {
         &self.document
     }
+}
+
+type Problem = (String, String, String);
+
+fn compiled<'r>(
+    rules: impl Iterator<Item = (&'r String, &'r Option<String>)>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Option<Expression>> {
+    let mut compile = |(id, when): (&String, &Option<String>)| {
+        let source = when.as_deref()?;
+        let compiled = Expression::compile(source);
+        compiled
+            .map_err(|why| {
+                let help = "variables are call, findings, score, session, time, tool, arguments";
+                let what = format!("the condition of `{id}`: {why}");
+                problems.push((source.to_owned(), what, help.to_owned()));
+            })
+            .ok()
+    };
+    rules.map(&mut compile).collect()
 }
 
 fn hash(text: &str) -> String {

@@ -1,11 +1,13 @@
 //! The ports of the crates, joined.
 
 mod alert_log;
+mod approval_desk;
 mod lake_tables;
 mod recorder;
 mod rule_engine;
 
 pub use alert_log::AlertLog;
+pub use approval_desk::ApprovalDesk;
 pub use lake_tables::LakeTables;
 pub(crate) use lake_tables::ticks;
 pub use recorder::{Durable, JournalRecorder};

@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::adapters::{AlertLog, JournalRecorder, LakeTables, RuleEngine};
+use crate::adapters::{AlertLog, ApprovalDesk, JournalRecorder, LakeTables, RuleEngine};
 use crate::config::Config;
 use crate::open::{self, OpenError};
 use crate::respond::{self, ResponderSink, stream::Stream};
@@ -61,6 +61,10 @@ impl Node {
         let (journal, lake, follower) = open_log(&config).await?;
         let store = Arc::new(open::store(&config)?);
         let (control, first_admin_token) = open_control(&config, &store).await?;
+        let fingerprint_secret = control
+            .node_secret("fingerprints")
+            .await
+            .map_err(|error| OpenError::world("reading the key of fingerprints", error))?;
         // What a crash left behind of earlier queries.
         if let Some(folder) = config.spill_dir() {
             let _ = std::fs::remove_dir_all(folder);
@@ -91,6 +95,8 @@ impl Node {
             world: Arc::new(SystemWorld),
             node_id: config.node_id.clone(),
             access: control.access(),
+            approvals: Some(Arc::new(ApprovalDesk(Arc::clone(&control)))),
+            fingerprint_secret,
         })
         .map_err(|error| OpenError::world("starting the gateway", error))?;
         let status = Arc::new(NodeStatus {

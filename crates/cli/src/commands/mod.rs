@@ -1,17 +1,22 @@
 //! The commands, one file each.
 
 mod alerts;
+mod approvals;
 mod atlas;
 mod common;
 mod completions;
 mod config;
+mod control;
 mod demo;
+mod enforce;
 mod evidence;
 mod incidents;
 mod ingest;
+mod keys;
 mod kql;
 mod listing;
 mod log;
+mod policy;
 mod query;
 mod replay;
 mod review;
@@ -20,6 +25,7 @@ mod runbooks;
 mod scan;
 mod serve;
 mod tables;
+mod tokens;
 mod tuning;
 
 use crate::exit::{Exit, Failure};
@@ -45,6 +51,16 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Tuning(tuning::Command),
     Replay(replay::Args),
+    #[command(subcommand)]
+    Keys(keys::Command),
+    #[command(subcommand)]
+    Enforce(enforce::Command),
+    #[command(subcommand)]
+    Policy(policy::Command),
+    #[command(subcommand)]
+    Approvals(approvals::Command),
+    #[command(subcommand)]
+    Tokens(tokens::Command),
     #[command(subcommand)]
     Kql(kql::Command),
     #[command(subcommand)]
@@ -78,6 +94,11 @@ impl Command {
             Self::Review(command) => review::run(&command),
             Self::Tuning(command) => tuning::run(&command),
             Self::Replay(args) => replay::run(&args),
+            Self::Keys(command) => keys::run(&command),
+            Self::Enforce(command) => enforce::run(&command),
+            Self::Policy(command) => policy::run(&command),
+            Self::Approvals(command) => approvals::run(&command),
+            Self::Tokens(command) => tokens::run(&command),
             Self::Kql(command) => kql::run(&command),
             Self::Log(command) => log::run(&command),
             Self::Rules(command) => rules::run(&command),

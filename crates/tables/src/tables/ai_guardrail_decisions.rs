@@ -62,6 +62,22 @@ pub(crate) const TABLE: Table = Table {
             String,
             "Id of the enforcement that stopped or weakened the call; empty if none.",
         ),
+        Column::plain(
+            "PolicyRuleId",
+            String,
+            "Id of the policy's rule that decided; empty if thresholds did.",
+        ),
+        Column::plain(
+            "SessionScore",
+            Int,
+            "0-100 over all turns of the conversation; null if nothing was ever found in it.",
+        )
+        .within(0.0, 100.0),
+        Column::plain(
+            "SessionTainted",
+            Bool,
+            "A tool result or document of the conversation carried an injection.",
+        ),
         Column::plain("ThreatScore", Int, "0-100, higher is worse.").within(0.0, 100.0),
         Column::plain(
             "RiskLevel",
@@ -235,7 +251,7 @@ pub(crate) const TABLE: Table = Table {
         Column::plain(
             "Outcome",
             String,
-            "Settled: answered, refused, client_aborted, upstream_failed, upstream_cut, timed_out, rejected, answer_refused, interrupted.",
+            "Settled: answered, evaluated, refused, client_aborted, upstream_failed, upstream_cut, timed_out, rejected, answer_refused, interrupted.",
         ),
         Column::plain(
             "UpstreamStatus",
@@ -251,6 +267,16 @@ pub(crate) const TABLE: Table = Table {
             "ErrorClass",
             String,
             "Settled: kind of failure, empty if none.",
+        ),
+        Column::plain(
+            "UpstreamName",
+            String,
+            "Settled: upstream that was called last; another than in `ModelEndpoint` after a failover.",
+        ),
+        Column::plain(
+            "UpstreamAttempts",
+            Int,
+            "Settled: how many upstreams were called.",
         ),
         Column::plain("ResponseModel", String, "Settled: model that answered."),
         Column::plain("ResponseId", String, "Settled: the provider's response id."),
