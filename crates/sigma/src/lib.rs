@@ -19,6 +19,7 @@ mod duration;
 pub mod explain;
 pub mod ir;
 pub mod matcher;
+pub mod pipeline;
 mod read;
 mod standard;
 pub mod taxonomy;
@@ -75,4 +76,10 @@ pub mod code {
     pub const UNKNOWN_SOURCE: &str = "SIG021";
     /// A placeholder that nothing resolves.
     pub const PLACEHOLDER: &str = "SIG022";
+    /// The rule cannot be said in the language.
+    pub const CONVERSION: &str = "SIG030";
+    /// The language says part of the rule only nearly.
+    pub const LOSSY: &str = "SIG031";
+    /// A processing pipeline that cannot be read.
+    pub const PIPELINE: &str = "SIG032";
 }

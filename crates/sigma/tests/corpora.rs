@@ -149,7 +149,7 @@ fn raised(rules: &str, events: &[Value]) -> Vec<String> {
 }
 
 /// The lines of a corpus as JSON; `None` where there is none to be had.
-fn lines(name: &str) -> Option<Vec<Value>> {
+pub(crate) fn lines(name: &str) -> Option<Vec<Value>> {
     let path = folder()?.join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     Some(

@@ -9,6 +9,7 @@
 )]
 
 mod cases;
+mod conversions;
 mod corpora;
 mod fix;
 mod properties;

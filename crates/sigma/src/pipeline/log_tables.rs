@@ -1,0 +1,110 @@
+//! The step that knows our own log tables: log sources and fields by the taxonomy.
+//!
+//! A field that follows from rows (the drop of a confidence) is computed before the condition:
+//! the state's `prelude` holds the operators.
+
+use std::fmt::Write as _;
+
+use atalaya_model::Diagnostic;
+use serde_json::{Map, Value};
+
+use super::Run;
+use super::transformation::{Outcome, rewrite};
+use crate::convert::problem;
+use crate::ir::{Expr, LogSource, Rule, Test};
+use crate::taxonomy::{self, Derived, Field};
+
+/// Finds the table and renames the fields.
+pub(super) fn run(run: &mut Run<'_>, optional: bool) -> Result<(), Box<Diagnostic>> {
+    let source = &run.rule.source;
+    if optional && !is_own(source) {
+        return Ok(());
+    }
+    let Some(table) = taxonomy::table(source) else {
+        return Err(problem(
+            format!(
+                "the log source (product `{}`, category `{}`, service `{}`) is none of the log tables",
+                source.product, source.category, source.service
+            ),
+            format!("known: {}", taxonomy::sources()),
+        ));
+    };
+    if run.state.value("query_table").is_none() {
+        run.state.set("query_table", Value::from(table.name));
+    }
+    let typed = table
+        .columns
+        .iter()
+        .map(|column| (column.name.to_owned(), Value::from(column.ty.kusto_name())))
+        .filter(|(_, ty)| ty != "string");
+    run.state
+        .set("columns", Value::Object(typed.collect::<Map<_, _>>()));
+    let mut derived: Vec<Derived> = Vec::new();
+    let mut unknown = None;
+    let mut rename = |name: &mut String| match taxonomy::field(table, name) {
+        Some(Field::Column(column)) => column.name.clone_into(name),
+        Some(Field::Derived(found)) => {
+            found.column.clone_into(name);
+            if !derived.contains(&found) {
+                derived.push(found);
+            }
+        }
+        None => unknown = Some(name.clone()),
+    };
+    for condition in &mut run.rule.conditions {
+        let expr = std::mem::replace(&mut condition.expr, Expr::And(Vec::new()));
+        let mut change = |mut item: crate::ir::Item| {
+            if let Some(field) = &mut item.field {
+                rename(field);
+            }
+            for test in &mut item.tests {
+                if let Test::FieldRef { field, .. } = test {
+                    rename(field);
+                }
+            }
+            Outcome::Keep(item)
+        };
+        if let Some(expr) = rewrite(expr, &mut change) {
+            condition.expr = expr;
+        }
+    }
+    if let Some(name) = unknown {
+        let known = table.columns.iter().map(|column| column.name);
+        let help = atalaya_yaml::nearest(&name, known).map_or_else(
+            || format!("see `atalaya tables {}`", table.name),
+            |near| format!("did you mean `{near}`?"),
+        );
+        return Err(problem(format!("{} has no field `{name}`", table.name), help));
+    }
+    if !derived.is_empty() {
+        let mut prelude = String::new();
+        for one in &derived {
+            let [story, time] = one.sort;
+            let _ = write!(
+                prelude,
+                "\n| sort by {story} asc, {time} asc\n| extend {} = {}",
+                one.column, one.expression
+            );
+        }
+        run.state.set("prelude", Value::from(prelude));
+    }
+    Ok(())
+}
+
+/// A field of a correlation.
+pub(super) fn field(name: String, rule: &Rule, optional: bool) -> String {
+    if optional && !is_own(&rule.source) {
+        return name;
+    }
+    let table = taxonomy::table(&rule.source);
+    match table.and_then(|table| taxonomy::field(table, &name)) {
+        Some(Field::Column(column)) => column.name.to_owned(),
+        Some(Field::Derived(derived)) => derived.column.to_owned(),
+        None => name,
+    }
+}
+
+/// Whether it is a source that this product alone writes: Windows events go to many places.
+fn is_own(source: &LogSource) -> bool {
+    source.product != "windows" && taxonomy::table(source).is_some()
+}

@@ -1,0 +1,268 @@
+//! Conversions against the recorded output of the community's converters (`shared` beside the
+//! checkout): figures per language and pipeline, with floors.
+//!
+//! Queries are compared without regard to blanks, redundant parentheses and the quoting of
+//! fields. `docs/sigma-conversion.md` lists what differs on purpose. KQL is judged by meaning
+//! elsewhere (the official analyzer, and our engine over labelled events); the share of equal
+//! texts is printed here all the same.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use atalaya_sigma::convert::{self, Format, Language, Options, Windows, Written};
+use atalaya_sigma::pipeline::{Pipeline, Pipelines};
+use serde_json::Value;
+
+use crate::corpora::lines;
+
+/// Equal, of how many, errors where there is a query.
+#[derive(Default)]
+struct Figures {
+    total: usize,
+    equal: usize,
+    normalised: usize,
+    refused: usize,
+    differing: Vec<String>,
+    queries: Vec<String>,
+}
+
+fn pipelines(names: &[&str]) -> Option<Pipelines> {
+    let list: Option<Vec<Pipeline>> = names.iter().map(|name| Pipeline::named(name)).collect();
+    list.map(Pipelines::new)
+}
+
+fn converted(
+    rule: &str,
+    language: Language,
+    pipelines: &Pipelines,
+    format: Format,
+    windows: Windows,
+) -> Result<Vec<String>, String> {
+    let collection = atalaya_sigma::parse(rule).map_err(|errors| format!("{errors:?}"))?;
+    let options = Options {
+        windows,
+        ..Options::default()
+    };
+    let mut out = Vec::new();
+    for one in convert::convert(&collection, language, pipelines, &options) {
+        let queries = one.result.map_err(|errors| errors[0].message.clone())?;
+        for query in &queries {
+            if format == Format::Query {
+                out.push(query.text.clone());
+            } else {
+                let written = Written {
+                    metadata: &one.metadata,
+                    query,
+                };
+                let text = convert::write(&[written], language, format);
+                out.push(text.map_err(|error| error.message)?);
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn normalised(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')' | '`'))
+        .collect()
+}
+
+fn language(backend: &str) -> Option<Language> {
+    Some(match backend {
+        "kusto" => Language::Kql,
+        "splunk" => Language::Spl,
+        "lucene" => Language::Lucene,
+        "esql" => Language::Esql,
+        "eql" => Language::Eql,
+        _ => return None,
+    })
+}
+
+fn compare(figures: &mut Figures, expected: &str, ours: Result<Vec<String>, String>, rule: &str) {
+    figures.total += 1;
+    match ours {
+        Ok(queries) => {
+            let text = queries.join("\n");
+            figures.queries.extend(queries);
+            if text.trim() == expected.trim() {
+                figures.equal += 1;
+                figures.normalised += 1;
+            } else if normalised(&text) == normalised(expected) {
+                figures.normalised += 1;
+            } else {
+                let detection = rule.find("detection:").map_or(rule, |at| &rule[at..]);
+                figures.differing.push(format!(
+                    "{detection}\n   THEIRS {expected}\n   OURS   {text}\n"
+                ));
+            }
+        }
+        Err(error) => {
+            figures.refused += 1;
+            figures
+                .differing
+                .push(format!("{rule}\n   THEIRS {expected}\n   REFUSED {error}\n"));
+        }
+    }
+}
+
+fn report(name: &str, all: &BTreeMap<String, Figures>) {
+    let mut text = String::new();
+    for (key, figures) in all {
+        let _ = writeln!(
+            text,
+            "{name} {key}: {} equal, {} normalised, {} refused, of {}",
+            figures.equal, figures.normalised, figures.refused, figures.total
+        );
+    }
+    eprint!("{text}");
+    if let Some(folder) = std::env::var_os("CONVERSION_DIFFERENCES") {
+        for (key, figures) in all {
+            let file = format!("{name}-{}.txt", key.replace([' ', '/'], "_"));
+            let path = std::path::Path::new(&folder).join(file);
+            std::fs::write(path, figures.differing.join("\n")).unwrap();
+            let lines = figures.queries.iter().map(|query| format!("{}\n", Value::from(query.as_str())));
+            let file = format!("{name}-{}.queries", key.replace([' ', '/'], "_"));
+            let path = std::path::Path::new(&folder).join(file);
+            std::fs::write(path, lines.collect::<String>()).unwrap();
+        }
+    }
+}
+
+fn floors(all: &BTreeMap<String, Figures>, floors: &[(&str, usize)]) {
+    for (key, percent) in floors {
+        let figures = &all[*key];
+        assert!(
+            figures.normalised * 100 >= percent * figures.total,
+            "{key}: {} of {} are below {percent} %",
+            figures.normalised,
+            figures.total
+        );
+    }
+}
+
+#[test]
+fn public_rules_convert_as_the_community_converts_them() {
+    let Some(cases) = lines("convert_sigmahq.jsonl") else {
+        return;
+    };
+    let mut all: BTreeMap<String, Figures> = BTreeMap::new();
+    for case in &cases {
+        let Some(expected) = case["expected_query"].as_str() else {
+            continue;
+        };
+        let backend = case["backend"].as_str().unwrap();
+        let pipeline = case["pipeline"].as_str();
+        let Some(language) = language(backend) else {
+            continue;
+        };
+        let Some(pipelines) = pipelines(&pipeline.into_iter().collect::<Vec<_>>()) else {
+            continue;
+        };
+        let format = match case["output_format"].as_str() {
+            Some("data_model") => Format::DataModel,
+            _ => Format::Query,
+        };
+        let rule = case["rule_yaml"].as_str().unwrap();
+        let ours = converted(rule, language, &pipelines, format, Windows::Sliding);
+        let key = format!("{backend} {}", pipeline.unwrap_or("plain"));
+        compare(all.entry(key).or_default(), expected, ours, rule);
+    }
+    report("sigmahq", &all);
+    floors(&all, FLOORS_SIGMAHQ);
+}
+
+#[test]
+fn modifiers_convert_as_the_community_converts_them() {
+    let Some(cases) = lines("convert_modifiers.jsonl") else {
+        return;
+    };
+    let mut all: BTreeMap<String, Figures> = BTreeMap::new();
+    for case in &cases {
+        let (Some(expected), Some(language)) = (
+            case["expected_query"].as_str(),
+            language(case["backend"].as_str().unwrap()),
+        ) else {
+            continue;
+        };
+        let rule = case["rule_yaml"].as_str().unwrap();
+        let ours = converted(
+            rule,
+            language,
+            &Pipelines::default(),
+            Format::Query,
+            Windows::Sliding,
+        );
+        let key = case["backend"].as_str().unwrap().to_owned();
+        compare(all.entry(key).or_default(), expected, ours, rule);
+    }
+    report("modifiers", &all);
+    floors(&all, FLOORS_MODIFIERS);
+}
+
+#[test]
+fn correlations_convert_and_fixed_windows_as_the_community_writes_them() {
+    let Some(cases) = lines("convert_correlation.jsonl") else {
+        return;
+    };
+    let mut all: BTreeMap<String, Figures> = BTreeMap::new();
+    let mut sliding: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for case in &cases {
+        let backend = case["backend"].as_str().unwrap();
+        let Some(language) = language(backend) else {
+            continue;
+        };
+        let rule = case["rule_yaml"].as_str().unwrap();
+        let none = Pipelines::default();
+        let options = Options {
+            table: Some("Events".to_owned()),
+            ..Options::default()
+        };
+        let collection = atalaya_sigma::parse(rule).unwrap();
+        let is_said = convert::convert(&collection, language, &none, &options)
+            .iter()
+            .all(|one| one.result.is_ok());
+        let counts = sliding.entry(backend.to_owned()).or_default();
+        counts.0 += usize::from(is_said);
+        counts.1 += 1;
+        let Value::String(expected) = &case["expected_query"] else {
+            continue;
+        };
+        let ours = converted(rule, language, &none, Format::Query, Windows::Tumbling);
+        compare(
+            all.entry(backend.to_owned()).or_default(),
+            expected,
+            ours,
+            rule,
+        );
+    }
+    report("correlation (fixed windows)", &all);
+    for (backend, (said, total)) in &sliding {
+        eprintln!("correlation (sliding windows) {backend}: {said} of {total} are said");
+    }
+    floors(&all, FLOORS_CORRELATION);
+}
+
+/// Percent that must be equal. EQL is refused where it cannot search for keywords; KQL differs
+/// where types, null and case need another form.
+const FLOORS_SIGMAHQ: &[(&str, usize)] = &[
+    ("eql ecs_windows", 95),
+    ("esql ecs_windows", 99),
+    ("esql plain", 99),
+    ("kusto azure_monitor", 75),
+    ("kusto microsoft_xdr", 85),
+    ("kusto plain", 70),
+    ("kusto sentinel_asim", 80),
+    ("lucene ecs_windows", 99),
+    ("lucene plain", 99),
+    ("splunk plain", 99),
+    ("splunk splunk_cim", 97),
+    ("splunk splunk_windows", 99),
+];
+const FLOORS_MODIFIERS: &[(&str, usize)] = &[
+    ("eql", 90),
+    ("esql", 92),
+    ("lucene", 97),
+    ("splunk", 97),
+];
+const FLOORS_CORRELATION: &[(&str, usize)] = &[("esql", 100), ("splunk", 100)];
