@@ -15,4 +15,5 @@ mod library;
 mod places;
 mod recorded;
 mod seed;
+mod sigma;
 mod support;

@@ -227,7 +227,9 @@ impl Converter<'_> {
         for condition in &prepared.rule.conditions {
             let mut context = self.context(&prepared.state);
             let text = self.events(&condition.expr, &prepared, &mut context)?;
-            let text = self.pipelines.finish(text, &prepared.rule, &prepared.state)?;
+            let text = self
+                .pipelines
+                .finish(text, &prepared.rule, &prepared.state)?;
             queries.push(Query {
                 text,
                 timespan: None,
@@ -241,12 +243,7 @@ impl Converter<'_> {
     }
 
     /// The query for single events.
-    fn events(
-        &self,
-        expr: &Expr,
-        prepared: &Prepared,
-        context: &mut Context,
-    ) -> Result<String> {
+    fn events(&self, expr: &Expr, prepared: &Prepared, context: &mut Context) -> Result<String> {
         let cond = render::expand(expr)?;
         let condition = self.condition(&cond, prepared, context)?;
         Ok(match self.language {

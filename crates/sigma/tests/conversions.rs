@@ -99,9 +99,9 @@ fn compare(figures: &mut Figures, expected: &str, ours: Result<Vec<String>, Stri
         }
         Err(error) => {
             figures.refused += 1;
-            figures
-                .differing
-                .push(format!("{rule}\n   THEIRS {expected}\n   REFUSED {error}\n"));
+            figures.differing.push(format!(
+                "{rule}\n   THEIRS {expected}\n   REFUSED {error}\n"
+            ));
         }
     }
 }
@@ -121,7 +121,10 @@ fn report(name: &str, all: &BTreeMap<String, Figures>) {
             let file = format!("{name}-{}.txt", key.replace([' ', '/'], "_"));
             let path = std::path::Path::new(&folder).join(file);
             std::fs::write(path, figures.differing.join("\n")).unwrap();
-            let lines = figures.queries.iter().map(|query| format!("{}\n", Value::from(query.as_str())));
+            let lines = figures
+                .queries
+                .iter()
+                .map(|query| format!("{}\n", Value::from(query.as_str())));
             let file = format!("{name}-{}.queries", key.replace([' ', '/'], "_"));
             let path = std::path::Path::new(&folder).join(file);
             std::fs::write(path, lines.collect::<String>()).unwrap();
@@ -259,10 +262,6 @@ const FLOORS_SIGMAHQ: &[(&str, usize)] = &[
     ("splunk splunk_cim", 97),
     ("splunk splunk_windows", 99),
 ];
-const FLOORS_MODIFIERS: &[(&str, usize)] = &[
-    ("eql", 90),
-    ("esql", 92),
-    ("lucene", 97),
-    ("splunk", 97),
-];
+const FLOORS_MODIFIERS: &[(&str, usize)] =
+    &[("eql", 90), ("esql", 92), ("lucene", 97), ("splunk", 97)];
 const FLOORS_CORRELATION: &[(&str, usize)] = &[("esql", 100), ("splunk", 100)];

@@ -173,7 +173,10 @@ impl Converter<'_> {
             ));
         }
         let Some(correlation) = self.collection.correlations.get(index) else {
-            return Err(problem("a correlation that is not there", "check the references"));
+            return Err(problem(
+                "a correlation that is not there",
+                "check the references",
+            ));
         };
         let mut bases = Vec::with_capacity(correlation.rules.len());
         for (place, reference) in correlation.rules.iter().enumerate() {
@@ -186,7 +189,10 @@ impl Converter<'_> {
             bases.push(self.base(correlation, place, target, depth)?);
         }
         let Some(first) = bases.first() else {
-            return Err(problem("a correlation without rules", "name them in `rules`"));
+            return Err(problem(
+                "a correlation without rules",
+                "name them in `rules`",
+            ));
         };
         let group = correlation
             .group_by
@@ -194,7 +200,11 @@ impl Converter<'_> {
             .zip(&first.group)
             .map(|(name, mapped)| {
                 let is_alias = correlation.aliases.iter().any(|alias| alias.name == *name);
-                if is_alias { name.clone() } else { mapped.clone() }
+                if is_alias {
+                    name.clone()
+                } else {
+                    mapped.clone()
+                }
             })
             .collect();
         Ok(Plan {
@@ -277,7 +287,10 @@ pub(super) fn no_chain(language: &str, name: &str) -> Box<atalaya_model::Diagnos
 /// A kind of correlation that a language cannot say.
 pub(super) fn no_kind(language: &str, kind: CorrelationKind) -> Box<atalaya_model::Diagnostic> {
     problem(
-        format!("{language} cannot say a correlation of type `{}`", kind.word()),
+        format!(
+            "{language} cannot say a correlation of type `{}`",
+            kind.word()
+        ),
         "convert to KQL or SQL, or let this product match it",
     )
 }
@@ -292,7 +305,7 @@ pub(super) fn span(timespan: Duration) -> String {
 pub(super) fn parts(timespan: Duration) -> (u64, &'static str) {
     let seconds = timespan.as_secs();
     match seconds {
-        s if s > 60 && s > 86_400 && s % 86_400 == 0 => (s / 86_400, "days"),
+        s if s > 86_400 && s % 86_400 == 0 => (s / 86_400, "days"),
         s if s >= 3_600 && s % 3_600 == 0 => (s / 3_600, "hours"),
         s if s > 60 && s % 60 == 0 => (s / 60, "minutes"),
         s => (s, "seconds"),

@@ -61,7 +61,10 @@ impl Language for Eql<'_> {
                 };
                 format!("{name} {symbol} {}", number.0)
             }
-            Test::AnyOf(tests) | Test::Windash { variants: tests, .. } => match values(tests.iter()) {
+            Test::AnyOf(tests)
+            | Test::Windash {
+                variants: tests, ..
+            } => match values(tests.iter()) {
                 Some((values, cased)) => in_list(&name, &values, cased),
                 None => return Err(unsupported(NAME, field, leaf.test)),
             },

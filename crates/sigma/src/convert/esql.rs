@@ -60,7 +60,10 @@ impl Language for Esql<'_> {
                 operator,
                 number,
             } => time_part(&name, *part, *operator, &number.0),
-            Test::AnyOf(tests) | Test::Windash { variants: tests, .. } => {
+            Test::AnyOf(tests)
+            | Test::Windash {
+                variants: tests, ..
+            } => {
                 let members = tests
                     .iter()
                     .map(|test| {
@@ -193,7 +196,10 @@ impl Esql<'_> {
                 Ok(Rendered::atom(format!("qstr({})", quoted(&text))))
             }
             Test::Number(number) => Ok(Rendered::atom(format!("qstr({})", quoted(&number.0)))),
-            Test::AnyOf(tests) | Test::Windash { variants: tests, .. } => {
+            Test::AnyOf(tests)
+            | Test::Windash {
+                variants: tests, ..
+            } => {
                 let members = tests
                     .iter()
                     .map(|test| self.keyword(test).map(|rendered| rendered.text))

@@ -112,11 +112,7 @@ impl<'c> Kusto<'c> {
     }
 
     fn compare(&self, field: &str, operator: Operator, number: &str) -> String {
-        let text = format!(
-            "{} {} {number}",
-            self.as_number(field),
-            operator.symbol()
-        );
+        let text = format!("{} {} {number}", self.as_number(field), operator.symbol());
         self.guarded(text)
     }
 
@@ -185,7 +181,10 @@ impl<'c> Kusto<'c> {
                 "tostring(pack_all()) matches regex {}",
                 quoted(&with_flags(pattern, &flags.letters()))
             ),
-            Test::AnyOf(tests) | Test::Windash { variants: tests, .. } => {
+            Test::AnyOf(tests)
+            | Test::Windash {
+                variants: tests, ..
+            } => {
                 let texts: Vec<String> = tests.iter().map(|test| self.keyword(test).text).collect();
                 return Rendered::bound(texts.join(" or "), Binding::Or);
             }
@@ -254,7 +253,10 @@ impl Language for Kusto<'_> {
                 self.as_text(field, ""),
                 quoted(&dashes(pattern))
             ),
-            Test::AnyOf(tests) | Test::Windash { variants: tests, .. } => {
+            Test::AnyOf(tests)
+            | Test::Windash {
+                variants: tests, ..
+            } => {
                 let members = tests
                     .iter()
                     .map(|test| self.leaf(Leaf { test, ..leaf }).map(|member| member.text))
@@ -324,7 +326,10 @@ fn compares_under_not(cond: &Cond<'_>, under_not: bool) -> bool {
 
 /// Whether the variants hold every combination of dashes.
 fn covers(pattern: &Pattern, variants: &[Test]) -> bool {
-    let places = shape::raw(pattern).chars().filter(|c| DASHES.contains(c)).count();
+    let places = shape::raw(pattern)
+        .chars()
+        .filter(|c| DASHES.contains(c))
+        .count();
     let places = u32::try_from(places).unwrap_or(u32::MAX);
     5_usize
         .checked_pow(places)
@@ -375,9 +380,7 @@ pub(crate) fn column(field: &str) -> String {
         .chars()
         .next()
         .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && field
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && field.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && !RESERVED.contains(&field);
     if is_plain {
         field.to_owned()
@@ -389,15 +392,96 @@ pub(crate) fn column(field: &str) -> String {
 
 /// Names that are read as something else.
 const RESERVED: &[&str] = &[
-    "and", "or", "not", "in", "by", "of", "on", "to", "let", "print", "where", "project", "extend",
-    "summarize", "join", "union", "true", "false", "null", "typeof", "bool", "int", "long", "real",
-    "string", "datetime", "timespan", "dynamic", "guid", "decimal", "date", "time", "contains", "has", "between",
-    "startswith", "endswith", "like", "search", "find", "count", "take", "limit", "sort", "order",
-    "top", "distinct", "evaluate", "parse", "render", "serialize", "as", "with", "from", "step",
-    "range", "set", "declare", "pattern", "restrict", "access", "alias", "database", "cluster",
-    "table", "view", "materialize", "datatable", "externaldata", "asc", "desc", "nulls", "first",
-    "last", "kind", "hint", "default", "reduce", "sample", "scan", "partition", "lookup", "invoke",
-    "fork", "facet", "getschema", "consume", "double", "uuid", "isfuzzy",
+    "and",
+    "or",
+    "not",
+    "in",
+    "by",
+    "of",
+    "on",
+    "to",
+    "let",
+    "print",
+    "where",
+    "project",
+    "extend",
+    "summarize",
+    "join",
+    "union",
+    "true",
+    "false",
+    "null",
+    "typeof",
+    "bool",
+    "int",
+    "long",
+    "real",
+    "string",
+    "datetime",
+    "timespan",
+    "dynamic",
+    "guid",
+    "decimal",
+    "date",
+    "time",
+    "contains",
+    "has",
+    "between",
+    "startswith",
+    "endswith",
+    "like",
+    "search",
+    "find",
+    "count",
+    "take",
+    "limit",
+    "sort",
+    "order",
+    "top",
+    "distinct",
+    "evaluate",
+    "parse",
+    "render",
+    "serialize",
+    "as",
+    "with",
+    "from",
+    "step",
+    "range",
+    "set",
+    "declare",
+    "pattern",
+    "restrict",
+    "access",
+    "alias",
+    "database",
+    "cluster",
+    "table",
+    "view",
+    "materialize",
+    "datatable",
+    "externaldata",
+    "asc",
+    "desc",
+    "nulls",
+    "first",
+    "last",
+    "kind",
+    "hint",
+    "default",
+    "reduce",
+    "sample",
+    "scan",
+    "partition",
+    "lookup",
+    "invoke",
+    "fork",
+    "facet",
+    "getschema",
+    "consume",
+    "double",
+    "uuid",
+    "isfuzzy",
 ];
 
 /// A string literal.

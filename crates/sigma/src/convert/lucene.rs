@@ -60,7 +60,10 @@ impl Language for Lucene<'_> {
             },
             Test::Exists(true) => format!("_exists_:{name}"),
             Test::Exists(false) => format!("NOT _exists_:{name}"),
-            Test::AnyOf(tests) | Test::Windash { variants: tests, .. } => {
+            Test::AnyOf(tests)
+            | Test::Windash {
+                variants: tests, ..
+            } => {
                 let values = tests
                     .iter()
                     .map(|test| list_value(test).ok_or_else(|| unsupported(NAME, field, test)))
@@ -136,7 +139,10 @@ fn keyword(test: &Test) -> Result<Rendered> {
             "/{}/",
             regex(pattern, &flags.letters())
         ))),
-        Test::AnyOf(tests) | Test::Windash { variants: tests, .. } => {
+        Test::AnyOf(tests)
+        | Test::Windash {
+            variants: tests, ..
+        } => {
             let members = tests.iter().map(keyword).collect::<Result<Vec<_>>>()?;
             let texts: Vec<String> = members.into_iter().map(|member| member.text).collect();
             Ok(Rendered::bound(texts.join(" OR "), Binding::Or))

@@ -78,10 +78,7 @@ pub fn write(
         Format::Query => true,
         Format::Sentinel | Format::SentinelArm => language == Language::Kql,
         Format::SavedSearch | Format::DataModel => language == Language::Spl,
-        Format::Elastic => matches!(
-            language,
-            Language::Lucene | Language::Esql | Language::Eql
-        ),
+        Format::Elastic => matches!(language, Language::Lucene | Language::Esql | Language::Eql),
         Format::Dsl => matches!(language, Language::Lucene | Language::Eql),
     };
     if !fits {

@@ -197,11 +197,11 @@ fn not(inner: &Cond<'_>, language: &mut dyn Language) -> Result<Rendered> {
     if inner.text.is_empty() {
         return Ok(inner);
     }
-    Ok(negation(inner, language.style()))
+    Ok(negation(&inner, language.style()))
 }
 
 /// The negation of a text.
-pub(crate) fn negation(inner: Rendered, style: Style) -> Rendered {
+pub(crate) fn negation(inner: &Rendered, style: Style) -> Rendered {
     let (before, behind) = style.not;
     let text = if inner.binding == Binding::Atom {
         format!("{before}{}{behind}", inner.text)
@@ -299,9 +299,10 @@ fn placeholder(test: &Test) -> Option<&str> {
             crate::ir::Part::Placeholder(name) => Some(name.as_str()),
             _ => None,
         }),
-        Test::AnyOf(tests) | Test::Windash { variants: tests, .. } => {
-            tests.iter().find_map(placeholder)
-        }
+        Test::AnyOf(tests)
+        | Test::Windash {
+            variants: tests, ..
+        } => tests.iter().find_map(placeholder),
         _ => None,
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn write(
 
 /// The text of a pattern with wildcards as they are and nothing escaped.
 pub(crate) fn raw(pattern: &Pattern) -> String {
-    write(pattern, ("*", "?"), |out, c| out.push(c))
+    write(pattern, ("*", "?"), String::push)
 }
 
 /// A keyword: it may lie anywhere in a value.

@@ -70,7 +70,13 @@ pub(crate) fn search(cond: &Cond<'_>, context: &mut Context) -> Result<Search> {
     }
     if !rest_texts.is_empty() {
         let rest = render::joined(rest_texts, Binding::And, style).text;
-        stages.append(&mut writer.flags.iter().flat_map(stages::Flag::commands).collect());
+        stages.append(
+            &mut writer
+                .flags
+                .iter()
+                .flat_map(stages::Flag::commands)
+                .collect(),
+        );
         stages.push(format!("| search {rest}"));
     }
     let base = if base.is_empty() {
@@ -93,9 +99,7 @@ fn spine<'c, 'r>(cond: &'c Cond<'r>, out: &mut Vec<&'c Cond<'r>>) {
 fn is_simple(cond: &Cond<'_>, exact: bool) -> bool {
     match cond {
         Cond::Leaf(_) => true,
-        Cond::Not(inner) => {
-            matches!(**inner, Cond::Leaf(_)) || !has_deferred(inner, exact)
-        }
+        Cond::Not(inner) => matches!(**inner, Cond::Leaf(_)) || !has_deferred(inner, exact),
         other => !has_deferred(other, exact),
     }
 }
@@ -169,7 +173,10 @@ impl Language for Spl<'_> {
                 }
                 other => format!("{name}{}{}", other.symbol(), number.0),
             },
-            Test::AnyOf(tests) | Test::Windash { variants: tests, .. } => {
+            Test::AnyOf(tests)
+            | Test::Windash {
+                variants: tests, ..
+            } => {
                 let members = tests
                     .iter()
                     .map(|test| self.leaf(Leaf { test, ..leaf }).map(|member| member.text))
@@ -222,7 +229,10 @@ impl Spl<'_> {
                 Ok(Rendered::atom(self.value(&inner)))
             }
             Test::Number(number) => Ok(Rendered::atom(number.0.clone())),
-            Test::AnyOf(tests) | Test::Windash { variants: tests, .. } => {
+            Test::AnyOf(tests)
+            | Test::Windash {
+                variants: tests, ..
+            } => {
                 let members = tests
                     .iter()
                     .map(|test| self.keyword(test).map(|member| member.text))

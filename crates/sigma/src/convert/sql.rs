@@ -50,9 +50,11 @@ impl Language for Sql {
             Test::Bool(value) => format!("lower(CAST({name} AS VARCHAR)) = '{value}'"),
             Test::Null | Test::Exists(false) => format!("{name} IS NULL"),
             Test::Exists(true) => format!("{name} IS NOT NULL"),
-            Test::Regex { pattern, flags } => {
-                self.regex(&format!("CAST({name} AS VARCHAR)"), pattern, &flags.letters())
-            }
+            Test::Regex { pattern, flags } => self.regex(
+                &format!("CAST({name} AS VARCHAR)"),
+                pattern,
+                &flags.letters(),
+            ),
             Test::Cidr(network) => format!(
                 "CAST({name} AS INET) <<= CAST({} AS INET)",
                 quoted(&network.text)
@@ -75,7 +77,10 @@ impl Language for Sql {
                 symbol(*operator),
                 number.0
             ),
-            Test::AnyOf(tests) | Test::Windash { variants: tests, .. } => {
+            Test::AnyOf(tests)
+            | Test::Windash {
+                variants: tests, ..
+            } => {
                 let members = tests
                     .iter()
                     .map(|test| self.leaf(Leaf { test, ..leaf }).map(|member| member.text))
@@ -135,13 +140,17 @@ impl Sql {
         let row = format!("CAST({} AS VARCHAR)", identifier(&self.table));
         Ok(match test {
             Test::Text(pattern) => Rendered::atom(text(&row, &shape::anywhere(pattern))),
-            Test::Number(number) => {
-                Rendered::atom(format!("{row} ILIKE {}", quoted(&format!("%{}%", number.0))))
-            }
+            Test::Number(number) => Rendered::atom(format!(
+                "{row} ILIKE {}",
+                quoted(&format!("%{}%", number.0))
+            )),
             Test::Regex { pattern, flags } => {
                 Rendered::atom(self.regex(&row, pattern, &flags.letters()))
             }
-            Test::AnyOf(tests) | Test::Windash { variants: tests, .. } => {
+            Test::AnyOf(tests)
+            | Test::Windash {
+                variants: tests, ..
+            } => {
                 let members = tests
                     .iter()
                     .map(|test| self.keyword(test).map(|member| member.text))
@@ -198,7 +207,11 @@ fn text(name: &str, pattern: &Pattern) -> String {
 fn field_ref(name: &str, other: &str, position: Position, cased: bool) -> String {
     let fold = |name: &str| {
         let text = format!("CAST({name} AS VARCHAR)");
-        if cased { text } else { format!("lower({text})") }
+        if cased {
+            text
+        } else {
+            format!("lower({text})")
+        }
     };
     let (left, right) = (fold(name), fold(other));
     match position {

@@ -12,26 +12,54 @@ use crate::ir::{Expr, Item, LogSource, Rule, Test};
 #[derive(Clone, Debug)]
 pub(super) enum OnRule {
     LogSource(LogSource),
-    ContainsItem { field: String, value: String },
+    ContainsItem {
+        field: String,
+        value: String,
+    },
     ContainsField(String),
     StepApplied(String),
-    State { key: String, value: Value, operator: String },
+    State {
+        key: String,
+        value: Value,
+        operator: String,
+    },
     IsRule,
     IsCorrelation,
-    Attribute { name: String, value: String, operator: String },
+    Attribute {
+        name: String,
+        value: String,
+        operator: String,
+    },
     Tag(String),
 }
 
 /// A condition on an item.
 #[derive(Clone, Debug)]
 pub(super) enum OnItem {
-    MatchString { any: bool, pattern: Box<Regex>, negated: bool },
-    MatchValue { any: bool, value: String },
-    IsNull { any: bool },
-    IsBool { any: bool, value: Option<bool> },
-    Wildcard { any: bool },
+    MatchString {
+        any: bool,
+        pattern: Box<Regex>,
+        negated: bool,
+    },
+    MatchValue {
+        any: bool,
+        value: String,
+    },
+    IsNull {
+        any: bool,
+    },
+    IsBool {
+        any: bool,
+        value: Option<bool>,
+    },
+    Wildcard {
+        any: bool,
+    },
     StepApplied(String),
-    State { key: String, value: Value },
+    State {
+        key: String,
+        value: Value,
+    },
 }
 
 /// A condition on a field's name.
@@ -87,11 +115,8 @@ impl Conditions {
 impl OnRule {
     pub(super) fn read(kind: &str, params: &Map<String, Value>) -> Result<Self, String> {
         let text = |key: &str| params.get(key).map(text_of).unwrap_or_default();
-        let word = |key: &str, usual: &str| {
-            params
-                .get(key)
-                .map_or_else(|| usual.to_owned(), text_of)
-        };
+        let word =
+            |key: &str, usual: &str| params.get(key).map_or_else(|| usual.to_owned(), text_of);
         Ok(match kind {
             "logsource" => Self::LogSource(LogSource {
                 product: text("product"),
@@ -127,20 +152,30 @@ impl OnRule {
             Self::LogSource(source) => source.covers(&rule.source),
             Self::ContainsItem { field, value } => any_item(rule, |item| {
                 item.field.as_deref() == Some(field)
-                    && item.tests.iter().any(|test| plain_text(test).is_some_and(|text| text == *value))
+                    && item
+                        .tests
+                        .iter()
+                        .any(|test| plain_text(test).is_some_and(|text| text == *value))
             }),
             Self::ContainsField(field) => {
                 any_item(rule, |item| item.field.as_deref() == Some(field))
             }
             Self::StepApplied(id) => state.applied.contains(id),
-            Self::State { key, value, operator } => {
+            Self::State {
+                key,
+                value,
+                operator,
+            } => {
                 let is = state.value(key).is_some_and(|found| found == value);
                 is != (operator == "ne")
             }
             Self::IsRule => true,
             Self::IsCorrelation => false,
-            Self::Attribute { name, value, operator } => attribute(rule, name)
-                .is_some_and(|found| compares(&found, operator, value)),
+            Self::Attribute {
+                name,
+                value,
+                operator,
+            } => attribute(rule, name).is_some_and(|found| compares(&found, operator, value)),
             Self::Tag(tag) => rule.metadata.tags.iter().any(|found| found == tag),
         }
     }
@@ -153,9 +188,7 @@ fn any_item(rule: &Rule, test: impl Fn(&Item) -> bool + Copy) -> bool {
 
 fn any_in(expr: &Expr, test: impl Fn(&Item) -> bool + Copy) -> bool {
     match expr {
-        Expr::And(members) | Expr::Or(members) => {
-            members.iter().any(|member| any_in(member, test))
-        }
+        Expr::And(members) | Expr::Or(members) => members.iter().any(|member| any_in(member, test)),
         Expr::Not(inner) => any_in(inner, test),
         Expr::Item(item) => test(item),
     }
@@ -173,7 +206,12 @@ fn attribute(rule: &Rule, name: &str) -> Option<String> {
         "date" => metadata.date.clone(),
         "modified" => metadata.modified.clone(),
         "license" => metadata.license.clone(),
-        "taxonomy" => Some(metadata.taxonomy.clone().unwrap_or_else(|| "sigma".to_owned())),
+        "taxonomy" => Some(
+            metadata
+                .taxonomy
+                .clone()
+                .unwrap_or_else(|| "sigma".to_owned()),
+        ),
         "level" => metadata.severity.map(|severity| severity.to_string()),
         other => metadata.custom.get(other).map(text_of),
     }
@@ -182,7 +220,13 @@ fn attribute(rule: &Rule, name: &str) -> Option<String> {
 /// `eq`, `ne`, `gte`, …: numbers, levels and statuses by rank, else as text.
 fn compares(found: &str, operator: &str, wanted: &str) -> bool {
     const LEVELS: [&str; 5] = ["informational", "low", "medium", "high", "critical"];
-    const STATUSES: [&str; 5] = ["unsupported", "deprecated", "experimental", "test", "stable"];
+    const STATUSES: [&str; 5] = [
+        "unsupported",
+        "deprecated",
+        "experimental",
+        "test",
+        "stable",
+    ];
     let rank = |text: &str| {
         let among = |words: &[&str]| words.iter().position(|word| *word == text.to_lowercase());
         among(&LEVELS).or_else(|| among(&STATUSES))
@@ -246,21 +290,27 @@ impl OnItem {
             }
         };
         match self {
-            Self::MatchString { any, pattern, negated } => {
-                over(*any, &|test| plain_text(test).is_some_and(|text| pattern.is_match(&text)))
-                    != *negated
+            Self::MatchString {
+                any,
+                pattern,
+                negated,
+            } => {
+                over(*any, &|test| {
+                    plain_text(test).is_some_and(|text| pattern.is_match(&text))
+                }) != *negated
             }
-            Self::MatchValue { any, value } => {
-                over(*any, &|test| plain_text(test).is_some_and(|text| text == *value))
-            }
+            Self::MatchValue { any, value } => over(*any, &|test| {
+                plain_text(test).is_some_and(|text| text == *value)
+            }),
             Self::IsNull { any } => over(*any, &|test| test == &Test::Null),
             Self::IsBool { any, value } => over(*any, &|test| match test {
                 Test::Bool(found) => value.is_none_or(|value| value == *found),
                 _ => false,
             }),
-            Self::Wildcard { any } => over(*any, &|test| {
-                matches!(test, Test::Text(pattern) if pattern.as_literal().is_none())
-            }),
+            Self::Wildcard { any } => over(
+                *any,
+                &|test| matches!(test, Test::Text(pattern) if pattern.as_literal().is_none()),
+            ),
             Self::StepApplied(id) => state
                 .applied_items
                 .get(&item.key)
@@ -280,7 +330,10 @@ impl OnField {
                 None => return Err(format!("`{kind}` needs `fields`")),
             };
             let is_pattern = matches!(
-                params.get("type_").or_else(|| params.get("match")).and_then(Value::as_str),
+                params
+                    .get("type_")
+                    .or_else(|| params.get("match"))
+                    .and_then(Value::as_str),
                 Some("re" | "regex")
             ) || params.get("mode").and_then(Value::as_str) == Some("re");
             fields

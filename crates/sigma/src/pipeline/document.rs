@@ -86,9 +86,8 @@ impl Reader<'_> {
         };
         let message = format!("{list}[{index}] (`{kind}`): {message}");
         let diagnostic = Diagnostic::error(code::PIPELINE, place, message);
-        self.problems.push(
-            diagnostic.with_help("see the pipeline reference in docs/sigma-conversion.md"),
-        );
+        self.problems
+            .push(diagnostic.with_help("see the pipeline reference in docs/sigma-conversion.md"));
     }
 
     fn each<T>(
@@ -305,13 +304,34 @@ fn read_value_kind(kind: &str, entry: &Map<String, Value>) -> Result<Kind, Strin
 
 fn unknown(kind: &str) -> String {
     const KINDS: &[&str] = &[
-        "field_name_mapping", "field_name_prefix_mapping", "field_name_suffix",
-        "field_name_prefix", "drop_detection_item", "add_field", "remove_field", "set_field",
-        "add_condition", "change_logsource", "set_state", "set_custom_attribute", "rule_failure",
-        "detection_item_failure", "strict_field_mapping_failure", "hashes_fields",
-        "wildcard_placeholders", "value_placeholders", "query_expression_placeholders",
-        "replace_string", "map_string", "case", "regex", "set_value", "convert_type",
-        "split_domain", "log_tables", "nest",
+        "field_name_mapping",
+        "field_name_prefix_mapping",
+        "field_name_suffix",
+        "field_name_prefix",
+        "drop_detection_item",
+        "add_field",
+        "remove_field",
+        "set_field",
+        "add_condition",
+        "change_logsource",
+        "set_state",
+        "set_custom_attribute",
+        "rule_failure",
+        "detection_item_failure",
+        "strict_field_mapping_failure",
+        "hashes_fields",
+        "wildcard_placeholders",
+        "value_placeholders",
+        "query_expression_placeholders",
+        "replace_string",
+        "map_string",
+        "case",
+        "regex",
+        "set_value",
+        "convert_type",
+        "split_domain",
+        "log_tables",
+        "nest",
     ];
     match atalaya_yaml::nearest(kind, KINDS.iter().copied()) {
         Some(near) => format!("no transformation is called so; did you mean `{near}`?"),
@@ -390,8 +410,18 @@ fn add_condition(entry: &Map<String, Value>) -> Result<Kind, String> {
 fn conditions(entry: &Map<String, Value>) -> Result<Conditions, String> {
     Ok(Conditions {
         rule: group(entry, "rule_conditions", "rule_cond", OnRule::read)?,
-        item: group(entry, "detection_item_conditions", "detection_item_cond", OnItem::read)?,
-        field: group(entry, "field_name_conditions", "field_name_cond", OnField::read)?,
+        item: group(
+            entry,
+            "detection_item_conditions",
+            "detection_item_cond",
+            OnItem::read,
+        )?,
+        field: group(
+            entry,
+            "field_name_conditions",
+            "field_name_cond",
+            OnField::read,
+        )?,
     })
 }
 

@@ -11,7 +11,12 @@ pub(super) fn names(kind: &Kind, field: &str) -> Vec<String> {
             .iter()
             .find_map(|(prefix, targets)| {
                 let rest = field.strip_prefix(prefix.as_str())?;
-                Some(targets.iter().map(|target| format!("{target}{rest}")).collect())
+                Some(
+                    targets
+                        .iter()
+                        .map(|target| format!("{target}{rest}"))
+                        .collect(),
+                )
             })
             .unwrap_or_default(),
         Kind::FieldSuffix(suffix) => vec![format!("{field}{suffix}")],

@@ -74,7 +74,10 @@ pub(super) fn run(run: &mut Run<'_>, optional: bool) -> Result<(), Box<Diagnosti
             || format!("see `atalaya tables {}`", table.name),
             |near| format!("did you mean `{near}`?"),
         );
-        return Err(problem(format!("{} has no field `{name}`", table.name), help));
+        return Err(problem(
+            format!("{} has no field `{name}`", table.name),
+            help,
+        ));
     }
     if !derived.is_empty() {
         let mut prelude = String::new();

@@ -19,19 +19,31 @@ const FUEL_MAX: u64 = 200_000;
 /// Post-processing of one query.
 #[derive(Clone, Debug)]
 pub(super) enum Post {
-    Embed { prefix: String, suffix: String },
+    Embed {
+        prefix: String,
+        suffix: String,
+    },
     Simple(String),
     Template(String),
     Json(String),
-    Replace { pattern: Box<Regex>, replacement: String },
+    Replace {
+        pattern: Box<Regex>,
+        replacement: String,
+    },
     Nest(Vec<Post>),
 }
 
 /// What is made of all queries.
 #[derive(Clone, Debug)]
 pub(super) enum Finalizer {
-    Concat { separator: String, prefix: String, suffix: String },
-    Json { indent: usize },
+    Concat {
+        separator: String,
+        prefix: String,
+        suffix: String,
+    },
+    Json {
+        indent: usize,
+    },
     Yaml,
     Template(String),
     Nested(Vec<Finalizer>),
@@ -120,11 +132,8 @@ impl Post {
 
 impl Finalizer {
     pub(super) fn read(kind: &str, params: &Map<String, Value>) -> Result<Self, String> {
-        let text = |key: &str, usual: &str| {
-            params
-                .get(key)
-                .map_or_else(|| usual.to_owned(), text_of)
-        };
+        let text =
+            |key: &str, usual: &str| params.get(key).map_or_else(|| usual.to_owned(), text_of);
         Ok(match kind {
             "concat" => Self::Concat {
                 separator: text("separator", "\n"),
@@ -272,6 +281,9 @@ fn check(template: &str) -> Result<(), String> {
 
 fn render(template: &str, values: &Value) -> Result<String, Box<Diagnostic>> {
     environment()
-        .render_str(template, minijinja::Value::from(minijinja::value::Serde(values)))
+        .render_str(
+            template,
+            minijinja::Value::from(minijinja::value::Serde(values)),
+        )
         .map_err(|error| problem(format!("a template: {error}"), "mend the template"))
 }

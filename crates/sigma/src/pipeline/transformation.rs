@@ -50,14 +50,20 @@ pub(super) enum Kind {
     Replace(values::Replace),
     MapString(BTreeMap<String, Vec<String>>),
     Case(values::Case),
-    SetState { key: String, value: Value, keep: bool },
+    SetState {
+        key: String,
+        value: Value,
+        keep: bool,
+    },
     /// Our log tables, by their taxonomy.
     LogTables { optional: bool },
     ToRegex(values::RegexMethod),
     SetValue(Value),
     ToNumber,
     ToText,
-    SplitDomain { domain_field: String },
+    SplitDomain {
+        domain_field: String,
+    },
     RuleFailure(String),
     ItemFailure(String),
     UnmappedField,
@@ -120,10 +126,8 @@ impl Step {
                 rule.metadata.fields.retain(|field| !names.contains(field));
             }
             Kind::SetFields(names) => rule.metadata.fields.clone_from(names),
-            Kind::SetState { key, value, keep } => {
-                if !keep || run.state.value(key).is_none() {
-                    run.state.set(key.clone(), value.clone());
-                }
+            Kind::SetState { key, value, keep } if !keep || run.state.value(key).is_none() => {
+                run.state.set(key.clone(), value.clone());
             }
             Kind::SetAttribute(name, value) => {
                 rule.metadata.custom.insert(name.clone(), value.clone());

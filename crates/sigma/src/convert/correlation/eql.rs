@@ -40,14 +40,13 @@ pub(super) fn write(
                 ));
             };
             let runs = runs(plan)?;
-            Ok(format!("sequence{by} with maxspan={span}\n {only} with runs={runs}"))
-        }
-        CorrelationKind::TemporalOrdered if plan.expression().is_none() && plan.needs_all() => {
             Ok(format!(
-                "sequence{by} with maxspan={span}\n {}",
-                events.join("\n ")
+                "sequence{by} with maxspan={span}\n {only} with runs={runs}"
             ))
         }
+        CorrelationKind::TemporalOrdered if plan.expression().is_none() && plan.needs_all() => Ok(
+            format!("sequence{by} with maxspan={span}\n {}", events.join("\n ")),
+        ),
         CorrelationKind::Temporal if plan.expression().is_none() && plan.needs_all() => {
             if plan.group.is_empty() {
                 return Err(problem(

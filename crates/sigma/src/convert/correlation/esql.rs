@@ -74,7 +74,10 @@ fn source(converter: &Converter<'_>, plan: &Plan<'_>, context: &mut Context) -> 
         let mut language = esql::Esql { context };
         conditions.push(render::render(&cond, &mut language)?.text);
     }
-    debug_assert!(converter.language == Language::Esql, "only ES|QL comes here");
+    debug_assert!(
+        converter.language == Language::Esql,
+        "only ES|QL comes here"
+    );
     let from = converter.from(&plan.state());
     if let [only] = conditions.as_slice() {
         return Ok(format!("{from} | where {only}"));
@@ -91,8 +94,11 @@ fn source(converter: &Converter<'_>, plan: &Plan<'_>, context: &mut Context) -> 
         text.push_str(&format!("\n| eval event_type=case({})", cases.join(", ")));
     }
     for (index, name) in plan.group.iter().enumerate() {
-        let fields: Vec<Option<&String>> =
-            plan.bases.iter().map(|base| base.group.get(index)).collect();
+        let fields: Vec<Option<&String>> = plan
+            .bases
+            .iter()
+            .map(|base| base.group.get(index))
+            .collect();
         if fields.iter().all(|field| *field == Some(name)) {
             continue;
         }
@@ -117,7 +123,7 @@ fn source(converter: &Converter<'_>, plan: &Plan<'_>, context: &mut Context) -> 
 fn buckets(plan: &Plan<'_>, context: &mut Context) -> String {
     let (number, unit) = parts(plan.timespan());
     let seconds = plan.timespan().as_secs();
-    if plan.windows == Windows::Tumbling || seconds < HOPS || seconds % HOPS != 0 {
+    if plan.windows == Windows::Tumbling || seconds < HOPS || !seconds.is_multiple_of(HOPS) {
         return format!("\n| eval timebucket=date_trunc({number}{unit}, @timestamp)");
     }
     context.lossy(format!(
@@ -126,10 +132,7 @@ fn buckets(plan: &Plan<'_>, context: &mut Context) -> String {
     let hop = seconds / HOPS;
     let mut starts = "timebucket".to_owned();
     for index in 1..HOPS {
-        starts = format!(
-            "mv_append({starts}, timebucket - {} seconds)",
-            hop * index
-        );
+        starts = format!("mv_append({starts}, timebucket - {} seconds)", hop * index);
     }
     format!(
         "\n| eval timebucket=date_trunc({hop} seconds, @timestamp) | eval timebucket={starts} | mv_expand timebucket"
@@ -167,11 +170,7 @@ fn function(plan: &Plan<'_>) -> Result<(String, &'static str)> {
 }
 
 /// Which rules matched, counted each.
-fn expression(
-    converter: &Converter<'_>,
-    plan: &Plan<'_>,
-    context: &mut Context,
-) -> Result<String> {
+fn expression(converter: &Converter<'_>, plan: &Plan<'_>, context: &mut Context) -> Result<String> {
     let mut text = source(converter, plan, context)?;
     text.push_str(&buckets(plan, context));
     let counts: Vec<String> = plan

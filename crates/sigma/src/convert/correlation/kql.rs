@@ -65,13 +65,14 @@ impl Writer<'_> {
                     ));
                 };
                 let cond = render::expand(expr)?;
-                let columns = std::mem::replace(
-                    &mut self.context.columns,
-                    prepared.state.columns(),
-                );
+                let columns =
+                    std::mem::replace(&mut self.context.columns, prepared.state.columns());
                 let condition = self.converter.condition(&cond, prepared, self.context);
                 self.context.columns = columns;
-                let time = prepared.state.text("time_column").unwrap_or("TimeGenerated");
+                let time = prepared
+                    .state
+                    .text("time_column")
+                    .unwrap_or("TimeGenerated");
                 let prelude = prepared.state.text("prelude").unwrap_or_default();
                 let rows = format!("{table}{prelude}\n| where {}", condition?);
                 Ok((rows, time.to_owned()))
@@ -139,10 +140,7 @@ impl Writer<'_> {
         let body = if let [only] = sources.as_slice() {
             only.clone()
         } else {
-            let members: Vec<String> = sources
-                .iter()
-                .map(|source| format!("({source})"))
-                .collect();
+            let members: Vec<String> = sources.iter().map(|source| format!("({source})")).collect();
             format!("union {}", members.join(",\n"))
         };
         if sources.len() > 1 && plan.kind() == CorrelationKind::EventCount {
@@ -280,7 +278,10 @@ fn value(plan: &Plan<'_>, base: &Base<'_>) -> Option<String> {
 fn aggregate(plan: &Plan<'_>, by: &str) -> String {
     let bounds = |name: &str| plan.bounds_text(name, " and ", "==");
     let simple = |name: &str, function: &str| {
-        format!("\n| summarize {name} = {function} by {by}\n| where {}", bounds(name))
+        format!(
+            "\n| summarize {name} = {function} by {by}\n| where {}",
+            bounds(name)
+        )
     };
     match plan.kind() {
         CorrelationKind::EventCount => simple("EventCount", "count()"),

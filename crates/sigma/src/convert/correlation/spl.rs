@@ -3,7 +3,9 @@
 
 use super::super::render::{self, Result};
 use super::super::{Context, Converter, spl};
-use super::{Base, Plan, Source, Windows, expression_text, no_chain, no_kind, parts, problem, span};
+use super::{
+    Base, Plan, Source, Windows, expression_text, no_chain, no_kind, parts, problem, span,
+};
 use crate::ir::CorrelationKind;
 
 use spl::{eval_field, quoted, quoted_field};
@@ -55,7 +57,11 @@ fn renames(plan: &Plan<'_>, base: &Base<'_>) -> String {
         .zip(&base.group)
         .filter(|(name, field)| name != field)
         .map(|(name, field)| {
-            format!(" | rename {} as {}", quoted_field(field), quoted_field(name))
+            format!(
+                " | rename {} as {}",
+                quoted_field(field),
+                quoted_field(name)
+            )
         })
         .collect()
 }
@@ -135,10 +141,7 @@ fn sliding(plan: &Plan<'_>, context: &mut Context) -> Result<String> {
     } else {
         format!(" by {}", group.join(" "))
     };
-    let present: String = group
-        .iter()
-        .map(|name| format!("{name}=* "))
-        .collect();
+    let present: String = group.iter().map(|name| format!("{name}=* ")).collect();
     let mut text = if present.is_empty() {
         "| sort 0 _time".to_owned()
     } else {
@@ -162,7 +165,10 @@ fn sliding(plan: &Plan<'_>, context: &mut Context) -> Result<String> {
         let words = (" AND ", " OR ", "NOT ");
         let condition =
             expression_text(expression, words, &|index| format!("rule{index}_count > 0"));
-        text.push_str(&format!("{window} {}{by}\n\n| where {condition}", sums.join(" ")));
+        text.push_str(&format!(
+            "{window} {}{by}\n\n| where {condition}",
+            sums.join(" ")
+        ));
         return Ok(text);
     }
     let (function, name) = function(plan, context)?;

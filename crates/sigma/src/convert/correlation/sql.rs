@@ -41,10 +41,8 @@ impl Writer<'_> {
             members.push(self.events(plan, index, base)?);
         }
         let name = format!("events{}", self.tables.len());
-        self.tables.push(format!(
-            "{name} AS (\n{}\n)",
-            members.join("\nUNION ALL\n")
-        ));
+        self.tables
+            .push(format!("{name} AS (\n{}\n)", members.join("\nUNION ALL\n")));
         if plan.kind() == CorrelationKind::TemporalOrdered {
             return self.ordered(plan, &name);
         }

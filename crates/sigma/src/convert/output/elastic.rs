@@ -17,9 +17,16 @@ pub(super) fn rule(written: &Written<'_>, language: Language) -> Value {
         Language::Esql => ("esql", "esql"),
         _ => ("query", "lucene"),
     };
-    let id = metadata.id.clone().unwrap_or_else(|| metadata.title.clone());
+    let id = metadata
+        .id
+        .clone()
+        .unwrap_or_else(|| metadata.title.clone());
     let mut all_tags = vec!["Sigma".to_owned()];
-    all_tags.extend(tags::atlas(&metadata.tags).iter().map(|id| format!("ATLAS: {id}")));
+    all_tags.extend(
+        tags::atlas(&metadata.tags)
+            .iter()
+            .map(|id| format!("ATLAS: {id}")),
+    );
     all_tags.extend(metadata.tags.iter().cloned());
     let mut rule = json!({
         "rule_id": id,
@@ -50,11 +57,17 @@ pub(super) fn rule(written: &Written<'_>, language: Language) -> Value {
         && let Some(rule) = rule.as_object_mut()
     {
         let index = match query.state.texts("index") {
-            indices if indices.is_empty() => {
-                ["apm-*-transaction*", "auditbeat-*", "endgame-*", "filebeat-*", "logs-*", "packetbeat-*", "winlogbeat-*"]
-                    .map(str::to_owned)
-                    .to_vec()
-            }
+            indices if indices.is_empty() => [
+                "apm-*-transaction*",
+                "auditbeat-*",
+                "endgame-*",
+                "filebeat-*",
+                "logs-*",
+                "packetbeat-*",
+                "winlogbeat-*",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             indices => indices,
         };
         rule.insert("index".to_owned(), json!(index));
@@ -74,7 +87,10 @@ const fn severity(severity: Option<Severity>) -> (&'static str, u8) {
 /// Tactics with the techniques; ATT&CK's techniques stand under each of the rule's tactics, for
 /// Sigma's tags do not say which belongs to which.
 fn threat(tag_list: &[String]) -> Vec<Value> {
-    let techniques: Vec<Value> = tags::techniques(tag_list).iter().map(|id| attack(id)).collect();
+    let techniques: Vec<Value> = tags::techniques(tag_list)
+        .iter()
+        .map(|id| attack(id))
+        .collect();
     let mut out: Vec<Value> = tags::tactics(tag_list)
         .into_iter()
         .map(|(name, id)| {
@@ -115,7 +131,10 @@ fn attack(id: &str) -> Value {
         None => (id, None),
     };
     let reference = |id: &str| {
-        format!("https://attack.mitre.org/techniques/{}/", id.replace('.', "/"))
+        format!(
+            "https://attack.mitre.org/techniques/{}/",
+            id.replace('.', "/")
+        )
     };
     let mut technique = json!({ "id": parent, "name": parent, "reference": reference(parent) });
     if let (Some(sub), Some(technique)) = (sub, technique.as_object_mut()) {

@@ -24,7 +24,11 @@ pub(super) fn yaml(written: &Written<'_>) -> String {
     let _ = writeln!(out, "triggerOperator: gt");
     let _ = writeln!(out, "triggerThreshold: 0");
     list(&mut out, "tactics", &tactics(written));
-    list(&mut out, "relevantTechniques", &tags::techniques(&metadata.tags));
+    list(
+        &mut out,
+        "relevantTechniques",
+        &tags::techniques(&metadata.tags),
+    );
     list(&mut out, "tags", &metadata.tags);
     let _ = writeln!(out, "query: |");
     for line in written.query.text.lines() {
@@ -50,7 +54,10 @@ pub(super) fn arm(written: &[Written<'_>]) -> String {
 fn resource(written: &Written<'_>) -> Value {
     let metadata = written.metadata;
     let (frequency, period) = schedule(written.query);
-    let id = metadata.id.clone().unwrap_or_else(|| metadata.title.clone());
+    let id = metadata
+        .id
+        .clone()
+        .unwrap_or_else(|| metadata.title.clone());
     json!({
         "type": "Microsoft.OperationalInsights/workspaces/providers/alertRules",
         "apiVersion": "2023-02-01",

@@ -44,9 +44,7 @@ pub(super) fn techniques(tags: &[String]) -> Vec<String> {
             continue;
         };
         let id = format!("T{word}");
-        let is_id = word
-            .chars()
-            .all(|c| c.is_ascii_digit() || c == '.') && word.len() >= 4;
+        let is_id = word.chars().all(|c| c.is_ascii_digit() || c == '.') && word.len() >= 4;
         if is_id && !out.contains(&id) {
             out.push(id);
         }

@@ -75,7 +75,9 @@ impl Flag {
                 ]
             }
             Kind::Where(condition) => {
-                vec![format!("| eval {name}=if({condition}, \"true\", \"false\")")]
+                vec![format!(
+                    "| eval {name}=if({condition}, \"true\", \"false\")"
+                )]
             }
         }
     }
