@@ -24,6 +24,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("atalaya-kql", 1, &[]),
     ("atalaya-sigma", 1, &[]),
     ("atalaya-terms", 1, &[]),
+    ("atalaya-translate", 1, &["atalaya-kql"]),
     ("atalaya-journal", 2, &[]),
     ("atalaya-lake", 2, &["atalaya-journal"]),
     ("atalaya-query", 2, &[]),

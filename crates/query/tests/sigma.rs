@@ -24,7 +24,11 @@ fn rules_as_kql_find_what_the_rules_find() {
     };
     let mut wrong = Vec::new();
     let (mut rules, mut triples) = (0, 0);
-    for file in ["match_modifiers.jsonl", "match_synth.jsonl", "match_mordor.jsonl"] {
+    for file in [
+        "match_modifiers.jsonl",
+        "match_synth.jsonl",
+        "match_mordor.jsonl",
+    ] {
         let text = std::fs::read_to_string(folder.join(file)).expect("a corpus");
         let mut by_rule: BTreeMap<String, Vec<(Value, bool)>> = BTreeMap::new();
         for line in text.lines() {
@@ -35,7 +39,11 @@ fn rules_as_kql_find_what_the_rules_find() {
             let matches = case["matches"].as_bool().expect("a label");
             by_rule.entry(rule).or_default().push((event, matches));
         }
-        let step = if file == "match_synth.jsonl" { SAMPLE } else { 1 };
+        let step = if file == "match_synth.jsonl" {
+            SAMPLE
+        } else {
+            1
+        };
         for (rule, events) in by_rule.iter().step_by(step) {
             let Some(found) = asked(rule, events) else {
                 continue;

@@ -80,18 +80,23 @@ pub(super) fn run(run: &mut Run<'_>, optional: bool) -> Result<(), Box<Diagnosti
         ));
     }
     if !derived.is_empty() {
-        let mut prelude = String::new();
-        for one in &derived {
-            let [story, time] = one.sort;
-            let _ = write!(
-                prelude,
-                "\n| sort by {story} asc, {time} asc\n| extend {} = {}",
-                one.column, one.expression
-            );
-        }
-        run.state.set("prelude", Value::from(prelude));
+        run.state.set("prelude", Value::from(prelude(&derived)));
     }
     Ok(())
+}
+
+/// The operators that compute columns which follow from rows.
+fn prelude(derived: &[Derived]) -> String {
+    let mut out = String::new();
+    for one in derived {
+        let [story, time] = one.sort;
+        let _ = write!(
+            out,
+            "\n| sort by {story} asc, {time} asc\n| extend {} = {}",
+            one.column, one.expression
+        );
+    }
+    out
 }
 
 /// A field of a correlation.

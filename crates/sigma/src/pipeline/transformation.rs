@@ -56,7 +56,9 @@ pub(super) enum Kind {
         keep: bool,
     },
     /// Our log tables, by their taxonomy.
-    LogTables { optional: bool },
+    LogTables {
+        optional: bool,
+    },
     ToRegex(values::RegexMethod),
     SetValue(Value),
     ToNumber,
