@@ -265,3 +265,61 @@ const FLOORS_SIGMAHQ: &[(&str, usize)] = &[
 const FLOORS_MODIFIERS: &[(&str, usize)] =
     &[("eql", 90), ("esql", 92), ("lucene", 97), ("splunk", 97)];
 const FLOORS_CORRELATION: &[(&str, usize)] = &[("esql", 100), ("splunk", 100)];
+
+/// Texts broken at random places never make the converters panic.
+#[test]
+fn broken_rules_and_pipelines_do_not_panic() {
+    let rule = "title: t\nname: base\nlogsource: {product: windows, category: process_creation}\ndetection:\n  s:\n    Image|endswith: ['\\a.exe', 'b*c?d']\n    Hashes|contains: ['MD5=abc', 'SHA1=def']\n    User: 'D\\u'\n    F|re|i: 'a.b'\n    G|cidr: ['10.0.0.0/8', '::1/128']\n    H|fieldref|startswith: I\n    T|hour: 3\n    P|expand: '%x%'\n  k: [alpha, 'b*c']\n  condition: s and not k or 1 of them\n---\ntitle: c\ncorrelation:\n  type: temporal_ordered\n  rules: [base, base]\n  group-by: [User, Computer]\n  timespan: 5m\n  condition: {gte: 2}\n";
+    let pipeline = "name: p\npriority: 5\nvars: {x: [a, 'b*']}\ntransformations:\n  - id: a\n    type: field_name_mapping\n    mapping: {Image: [process.name, exe], User: user}\n    rule_conditions: [{type: logsource, product: windows}]\n  - type: value_placeholders\n  - type: replace_string\n    regex: '^(a|b)+'\n    replacement: '\\1x'\n    field_name_conditions: [{type: include_fields, fields: [exe]}]\n  - type: add_condition\n    conditions: {index: main, source: [a, b]}\n  - type: nest\n    items: [{type: case, method: upper}]\npostprocessing:\n  - {type: template, template: '{{ query }} {{ rule.title }}'}\nfinalizers: [{type: concat, separator: ';'}]\n";
+    let mut seed = 7_u64;
+    let mut next = move |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(seed >> 33).unwrap() % below.max(1)
+    };
+    let mut broken = |text: &str| {
+        let mut chars: Vec<char> = text.chars().collect();
+        for _ in 0..=next(4) {
+            let at = next(chars.len());
+            match next(4) {
+                0 => {
+                    chars.remove(at);
+                }
+                1 => chars.insert(at, ['*', '\\', '"', ':', '|', '%', '{', 'é'][next(8)]),
+                2 => chars.truncate(at.max(1)),
+                _ => chars[at] = ['(', ')', '[', ']', '?', '-', ' ', '\n'][next(8)],
+            }
+        }
+        chars.into_iter().collect::<String>()
+    };
+    for round in 0..600 {
+        let read = if round % 3 == 0 {
+            Pipeline::parse(pipeline)
+        } else {
+            Pipeline::parse(&broken(pipeline))
+        };
+        let pipelines = Pipelines::new(read.into_iter().collect());
+        let (collection, _) = atalaya_sigma::parse_files([broken(rule).as_str()]);
+        for (_, language) in Language::NAMES {
+            for exact in [false, true] {
+                let options = Options {
+                    exact,
+                    table: Some("T".to_owned()),
+                    ..Options::default()
+                };
+                let converted = convert::convert(&collection, *language, &pipelines, &options);
+                for one in &converted {
+                    let Ok(queries) = &one.result else {
+                        continue;
+                    };
+                    let texts: Vec<String> =
+                        queries.iter().map(|query| query.text.clone()).collect();
+                    let _ = pipelines.finalize(&texts);
+                    for (query, (_, format)) in queries.iter().zip(Format::NAMES) {
+                        let metadata = &one.metadata;
+                        let _ = convert::write(&[Written { metadata, query }], *language, *format);
+                    }
+                }
+            }
+        }
+    }
+}
