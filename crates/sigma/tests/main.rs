@@ -8,6 +8,7 @@
     reason = "helpers of tests are tests; clippy's exemption covers only the test functions"
 )]
 
+mod builtin;
 mod cases;
 mod conversions;
 mod corpora;

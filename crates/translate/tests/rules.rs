@@ -19,12 +19,12 @@ fn a_filter_summary_and_threshold_is_said() {
     let spl = translate(kql, Target::Spl, Some("index=ai")).unwrap();
     assert_eq!(
         spl,
-        "index=ai\n| where ((_time >= (now() - 3600)) AND (lower(Method) == \"post\")) AND match(Path, \"(?i)^\\\\/v1\\\\/\")\n| bin _time span=300s\n| stats count as Calls dc(Model) as Models by UserId _time\n| where Calls > 100\n| sort 10 -Calls"
+        "index=ai\n| where ((_time >= (now() - 3600)) AND (lower(Method) == \"post\")) AND (match(Path, \"(?i)^\\\\/v1\\\\/\"))\n| bin _time span=300s\n| stats count as Calls dc(Model) as Models by UserId _time\n| where Calls > 100\n| sort 10 -Calls"
     );
     let esql = translate(kql, Target::Esql, None).unwrap();
     assert_eq!(
         esql,
-        "from apiaccesslog\n| where ((@timestamp >= (now() - 3600 seconds)) and (to_lower(Method) == \"post\")) and starts_with(to_lower(Path), \"/v1/\")\n| stats Calls = count(*), Models = count_distinct(Model) by UserId, @timestamp = date_trunc(300 seconds, @timestamp)\n| where Calls > 100\n| sort Calls desc\n| limit 10"
+        "from apiaccesslog\n| where ((@timestamp >= (now() - 3600 seconds)) and (to_lower(Method) == \"post\")) and (starts_with(to_lower(Path), \"/v1/\"))\n| stats Calls = count(*), Models = count_distinct(Model) by UserId, @timestamp = date_trunc(300 seconds, @timestamp)\n| where Calls > 100\n| sort Calls desc\n| limit 10"
     );
 }
 
@@ -34,7 +34,7 @@ fn what_cannot_be_said_is_refused_at_its_place() {
         ("T | join kind=inner (U) on A", "join kind=inner (U) on A"),
         ("let x = 1; T | where A == x", "x"),
         ("T | mv-expand A", "mv-expand A"),
-        ("T | summarize arg_max(A, *) by B", "arg_max(A, *)"),
+        ("T | summarize arg_max(A, B) by C", "arg_max(A, B)"),
         (
             "T | where A == geo_point_to_s2cell(1, 2)",
             "geo_point_to_s2cell(1, 2)",

@@ -1,5 +1,7 @@
 //! `atalaya rules convert`: Sigma rules, and our KQL rules, in the languages of other products.
 
+mod kql;
+
 use std::path::{Path, PathBuf};
 
 use atalaya_model::{Diagnostic, Level};
@@ -64,7 +66,7 @@ fn parse_format(text: &str) -> Result<Format, String> {
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let pipelines = pipelines(args)?;
-    let files = sigma_files(&args.paths)?;
+    let (files, kql_files) = rule_files(&args.paths)?;
     let texts = files.iter().map(|file| file.text.as_str());
     let (collection, problems) = atalaya_sigma::parse_files(texts);
     let mut has_errors = false;
@@ -104,16 +106,19 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             }
         }
     }
-    let text = write(&written, args, &pipelines)?;
+    let mut text = write(&written, args, &pipelines)?;
+    let translated = kql::translate(&kql_files, args.to, args.format, args.table.as_deref())?;
+    refused += translated.refused;
+    text.push_str(&translated.text);
     output::data(&text).map_err(|error| Failure::world("writing the queries", error))?;
     if refused > 0 {
         output::note(&format!(
             "{refused} of {} rules cannot be said in {}",
-            converted.len(),
+            converted.len() + kql_files.len(),
             args.to.name()
         ));
     }
-    if written.is_empty() && (refused > 0 || has_errors) {
+    if text.is_empty() && (refused > 0 || has_errors) {
         return Err(Failure::BadInput("error: no rule was converted".to_owned()));
     }
     Ok(if refused > 0 || has_errors {
@@ -178,14 +183,13 @@ fn pipelines(args: &Args) -> Result<Pipelines, Failure> {
     Ok(Pipelines::new(list))
 }
 
-/// Every Sigma file with its text.
-fn sigma_files(paths: &[PathBuf]) -> Result<Vec<RuleFile>, Failure> {
+/// Sigma files, and files with a KQL rule.
+fn rule_files(paths: &[PathBuf]) -> Result<(Vec<RuleFile>, Vec<RuleFile>), Failure> {
     let (input, paths): (Vec<PathBuf>, Vec<PathBuf>) = paths
         .iter()
         .cloned()
         .partition(|path| path.as_os_str() == "-");
     let mut out = files::read(&paths)?;
-    out.retain(RuleFile::is_sigma);
     if !input.is_empty() {
         let text = std::io::read_to_string(std::io::stdin())
             .map_err(|error| Failure::world("reading standard input", error))?;
@@ -194,7 +198,10 @@ fn sigma_files(paths: &[PathBuf]) -> Result<Vec<RuleFile>, Failure> {
             text,
         });
     }
-    Ok(out)
+    // What is neither is taken for Sigma, whose reader says what is missing.
+    Ok(out
+        .into_iter()
+        .partition(|file| file.is_sigma() || !kql::is_rule(file)))
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
