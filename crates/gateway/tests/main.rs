@@ -6,8 +6,10 @@
     reason = "helpers of tests are tests; clippy's exemption covers only the test functions"
 )]
 
+mod adversary;
 mod answers;
 mod bench;
+mod bypasses;
 mod callers;
 mod decisions;
 mod enforcement;

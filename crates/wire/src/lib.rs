@@ -26,7 +26,7 @@ mod weaken;
 
 pub use answer::{Answer, ErrorContext, ErrorKind, RefusalContext, StopContext, generic_error};
 pub use call::{Delta, ParseLimits, ParsedAnswer, ParsedCall, WireError, body_span};
-pub use coverage::Coverage;
+pub use coverage::{Coverage, matrix};
 pub use framing::{Frame, FrameError, Framing, Splitter, aws_event, rewrite};
 pub use protocol::{AppliedConstraint, Protocol, RequestHead};
 pub use reader::{ResponseReader, Settled};

@@ -119,7 +119,7 @@ fn render(answer: &Answer) -> String {
     format!("{} {}\n{body}\n", answer.status, answer.content_type)
 }
 
-fn check_golden(protocol: &str, name: &str, text: &str) {
+pub(crate) fn check_golden(protocol: &str, name: &str, text: &str) {
     let file = folder(protocol).join("golden").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(file.parent().expect("folder")).expect("made");

@@ -9,6 +9,7 @@
 
 mod answers;
 mod cases;
+mod coverage;
 mod json;
 mod properties;
 mod readers;
