@@ -98,7 +98,7 @@ fn asked(rule: &str, events: &[(Value, bool)]) -> Option<Vec<bool>> {
         lines.push_str(&Value::Object(flat).to_string());
         lines.push('\n');
     }
-    let (engine, _folder) = support::engine(&[("Events", &lines)]);
+    let (engine, _folder) = support::engine(&[("Events", lines.as_str())]);
     let mut found = vec![false; events.len()];
     for query in queries {
         let kql = format!("{}\n| project RowNumber", query.text);
