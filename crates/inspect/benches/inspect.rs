@@ -24,8 +24,12 @@ fn judging(criterion: &mut Criterion) {
     for (name, text) in [
         ("ordinary 200 B", ordinary(200)),
         ("ordinary 2 kB", ordinary(2_000)),
-        ("ordinary 64 kB", ordinary(64_000)),
+        ("ordinary 32 kB", ordinary(32_000)),
+        ("ordinary 512 kB", ordinary(512_000)),
+        ("attack 200 B", ordinary(130) + ATTACK),
         ("attack 2 kB", ordinary(1_900) + ATTACK),
+        ("attack 32 kB", ordinary(31_900) + ATTACK),
+        ("attack 512 kB", ordinary(511_900) + ATTACK),
         ("encoded attack 2 kB", ordinary(1_900) + ENCODED),
     ] {
         let mut scratch = Scratch::default();

@@ -1,6 +1,7 @@
 //! The inspector: rule set, limits, and the walk over a call's segments.
 
 mod builder;
+mod classify;
 mod clean;
 mod scratch;
 mod segment;
@@ -9,6 +10,7 @@ use atalaya_model::{Role, Segment, SegmentKind, Span, Unjudged, UnjudgedReason, 
 
 pub use self::builder::Builder;
 pub use self::scratch::Scratch;
+use crate::classifier::Model;
 use crate::detectors::Detector;
 use crate::patterns::{Case, PatternSet};
 use crate::prefilter::Prefilter;
@@ -42,6 +44,10 @@ pub struct Inspector {
     /// `None` if the literals fit no automaton: then nothing is judged, and said to be so.
     prefilter: Option<Prefilter>,
     detectors: Vec<Box<dyn Detector>>,
+    /// `None` if it was switched off.
+    model: Option<Model>,
+    /// Patterns before this one are built in, the others were added.
+    builtin_patterns: usize,
     limits: Limits,
     hash: String,
     /// Tells inspectors apart, so that a scratch is never used with another one's caches.

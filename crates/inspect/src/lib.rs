@@ -15,6 +15,7 @@
 //! Left out: thresholds and what to do about a score (the policy crate), conversations over
 //! several calls (the detection rules), media.
 
+pub mod classifier;
 mod context;
 mod detectors;
 mod inspector;
@@ -24,6 +25,7 @@ mod prefilter;
 mod scoring;
 mod simhash;
 
+pub use self::detectors::threat_intelligence::{BundleError, ThreatIntelligence};
 pub use self::detectors::{Detector, Reading};
 pub use self::inspector::{Builder, Inspector, Limits, Scratch};
 pub use self::patterns::Case;

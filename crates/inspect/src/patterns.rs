@@ -16,9 +16,9 @@ mod lexicon;
 use std::borrow::Cow;
 
 use atalaya_model::{Diagnostic, Role, ThreatCategory};
-use regex_automata::hybrid::dfa::DFA;
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::compile::Automaton;
 use self::compile::compile;
 pub use self::file::Case;
 use self::file::PatternFile;
@@ -44,9 +44,19 @@ pub(crate) struct Pattern {
     pub(crate) quotable: bool,
     pub(crate) kind: Option<Cow<'static, str>>,
     pub(crate) check: Option<Check>,
-    pub(crate) dfa: DFA,
+    /// Built at the first match that is tried: most calls need few of them.
+    pub(crate) automaton: Automaton,
     /// Literals that a match starts with, folded.
     pub(crate) anchors: Vec<Vec<u8>>,
+}
+
+/// When automata are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// When first needed: the built-in files are covered by tests.
+    Later,
+    /// At once, so that a pattern that is too large is refused where it was written.
+    Now,
 }
 
 /// Number of roles.
@@ -74,7 +84,7 @@ pub(crate) struct PatternSet {
 
 impl PatternSet {
     /// Reads and compiles a file; on any mistake nothing of it is kept.
-    pub(crate) fn add(&mut self, text: &str) -> Result<(), Vec<Diagnostic>> {
+    pub(crate) fn add(&mut self, text: &str, build: Build) -> Result<(), Vec<Diagnostic>> {
         if text.len() > FILE_BYTES_MAX {
             return Err(vec![diagnose::file_too_large(text)]);
         }
@@ -95,7 +105,7 @@ impl PatternSet {
                 problems.push(diagnose::duplicate_id(text, &source.id));
                 continue;
             }
-            match compile(&file, source) {
+            match compile(&file, source, build) {
                 Ok(pattern) => compiled.push(pattern),
                 Err(problem) => problems.push(diagnose::pattern(text, &source.id, &problem)),
             }

@@ -1,3 +1,4 @@
 //! What the inspector promises, on data.
 
+mod classifier;
 mod patterns;

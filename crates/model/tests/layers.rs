@@ -30,6 +30,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("atalaya-query", 2, &[]),
     ("atalaya-store", 2, &[]),
     ("atalaya-detect", 2, &["atalaya-store"]),
+    ("atalaya-evaluate", 2, &[]),
     ("atalaya-gateway", 2, &[]),
     ("atalaya-control", 2, &["atalaya-store"]),
     ("atalaya-respond", 2, &["atalaya-journal", "atalaya-store"]),
@@ -39,6 +40,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     // Tools beside the product.
     ("atalaya-bench-gateway", 3, &[]),
     ("atalaya-bench-query", 3, &[]),
+    ("atalaya-train", 3, &[]),
 ];
 
 /// Engines whose compile time or reach must stay behind one crate.

@@ -1,8 +1,10 @@
 //! The detectors, in the order in which documentation lists them. To add one: a folder with
 //! its `patterns.yml` (and code, if words are not enough), and one line in the list below.
 
+pub(crate) mod chaff;
 pub(crate) mod personal_data;
 pub(crate) mod secrets;
+pub(crate) mod threat_intelligence;
 
 use atalaya_model::{Finding, SegmentKind, Span};
 
@@ -46,6 +48,10 @@ pub(crate) const PATTERN_FILES: &[(&str, &str)] = &[
     (
         "memory_poisoning/patterns.yml",
         include_str!("memory_poisoning/patterns.yml"),
+    ),
+    (
+        "model_extraction/patterns.yml",
+        include_str!("model_extraction/patterns.yml"),
     ),
     (
         "resource_exhaustion/patterns.yml",
@@ -158,6 +164,11 @@ pub(crate) struct Check {
 }
 
 impl Check {
+    /// Whether it is for tokens of a provider's format, which end where the format ends.
+    pub(crate) fn is_of_token(self) -> bool {
+        matches!(self.name, "token" | "github_crc")
+    }
+
     /// Whether a match passes.
     pub(crate) fn passes(self, matched: &str) -> bool {
         (self.run)(matched)

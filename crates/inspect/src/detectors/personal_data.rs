@@ -23,6 +23,9 @@ pub(crate) struct PersonalData;
 /// Findings of one kind in one segment; a customer list has thousands.
 const FINDINGS_PER_KIND_MAX: usize = 8;
 
+/// Kinds that are counted in one segment; those beyond are left out.
+const KINDS_MAX: usize = 80;
+
 /// Something that was recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Datum {
@@ -41,7 +44,7 @@ impl Detector for PersonalData {
     }
 
     fn detect(&self, segment: &Reading<'_>, found: &mut Vec<Finding>) {
-        let mut counts: [(&str, usize); 24] = [("", 0); 24];
+        let mut counts: [(&str, usize); KINDS_MAX] = [("", 0); KINDS_MAX];
         scan(segment.original(), &mut |datum| {
             let Some((rule, count)) = counts
                 .iter_mut()
@@ -89,6 +92,7 @@ fn recognise(text: &str, number: &Number) -> Option<Datum> {
     accounts::iban(bytes, number.start)
         .or_else(|| contacts::ip_address(bytes, number))
         .or_else(|| national::by_letters(bytes, number))
+        .or_else(|| national::by_shape(text, number))
         .or_else(|| accounts::card(bytes, number))
         .or_else(|| national::by_digits(text, number))
         .or_else(|| contacts::phone(bytes, number))
@@ -234,6 +238,19 @@ mod tests {
             ("call +1 (415) 555-2671", "personal_data.phone"),
             ("call +49 30 901820", "personal_data.phone"),
             ("from 203.0.113.77", "personal_data.ip_address"),
+            ("CF RSSMRA85T10A562S", "personal_data.it_codice_fiscale"),
+            ("NIE X1234567L", "personal_data.es_nie"),
+            ("PPS 1234567T", "personal_data.ie_pps"),
+            ("hetu 131052-308T", "personal_data.fi_hetu"),
+            ("NRIC S1234567D", "personal_data.sg_nric"),
+            ("RUT 12.345.678-5", "personal_data.cl_rut"),
+            ("id A123456789", "personal_data.tw_national_id"),
+            ("TC kimlik no 10000000146", "personal_data.tr_national_id"),
+            ("SIN 046 454 286", "personal_data.ca_sin"),
+            ("TFN 123 456 782", "personal_data.au_tfn"),
+            ("CNP 1800101221144", "personal_data.ro_cnp"),
+            ("OIB 94577403194", "personal_data.hr_oib"),
+            ("my passport number is C01234567", "personal_data.passport"),
         ] {
             assert_eq!(rules(text), [rule], "{text}");
         }

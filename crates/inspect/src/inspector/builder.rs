@@ -5,14 +5,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use atalaya_model::Diagnostic;
 
 use super::{Inspector, Limits};
-use crate::detectors::{Detector, PATTERN_FILES, personal_data};
-use crate::patterns::PatternSet;
+use crate::classifier::{Concepts, Model};
+use crate::detectors::{Detector, PATTERN_FILES, chaff, personal_data};
+use crate::patterns::{Build, PatternSet};
 use crate::prefilter::Prefilter;
+
+/// The built-in classifier; docs/model-card.md says what it is.
+const WEIGHTS: &[u8] = include_bytes!("../classifier/weights.bin");
 
 /// Builds an [`Inspector`].
 pub struct Builder {
     rules: PatternSet,
     detectors: Vec<Box<dyn Detector>>,
+    model: Option<Model>,
+    builtin_patterns: usize,
     limits: Limits,
 }
 
@@ -31,13 +37,20 @@ impl Builder {
         let mut rules = PatternSet::default();
         rules.mix(env!("CARGO_PKG_VERSION"));
         for (name, text) in PATTERN_FILES {
-            let added = rules.add(text);
+            let added = rules.add(text, Build::Later);
             // The files are compiled in and every one is covered by tests.
             debug_assert!(added.is_ok(), "{name}: {added:?}");
         }
+        let model = Model::read(WEIGHTS);
+        debug_assert!(model.is_ok(), "{model:?}");
         Self {
+            builtin_patterns: rules.patterns.len(),
             rules,
-            detectors: vec![Box::new(personal_data::PersonalData)],
+            detectors: vec![
+                Box::new(personal_data::PersonalData),
+                Box::new(chaff::Chaff),
+            ],
+            model: model.ok(),
             limits: Limits::default(),
         }
     }
@@ -48,7 +61,7 @@ impl Builder {
     /// # Errors
     /// One diagnostic for every mistake, with spans in `text`; render them with `SourceFile`.
     pub fn patterns_yaml(mut self, text: &str) -> Result<Self, Vec<Diagnostic>> {
-        self.rules.add(text)?;
+        self.rules.add(text, Build::Now)?;
         Ok(self)
     }
 
@@ -56,6 +69,13 @@ impl Builder {
     #[must_use]
     pub fn detector(mut self, detector: Box<dyn Detector>) -> Self {
         self.detectors.push(detector);
+        self
+    }
+
+    /// Replaces the classifier; `None` leaves judging to patterns.
+    #[must_use]
+    pub fn classifier(mut self, model: Option<Model>) -> Self {
+        self.model = model;
         self
     }
 
@@ -74,11 +94,17 @@ impl Builder {
             self.rules.mix(detector.name());
             self.rules.mix(detector.version());
         }
+        if let Some(model) = &self.model {
+            self.rules.mix(Concepts::source());
+            self.rules.mix(model.header());
+        }
         let hash = self.rules.hash();
         Inspector {
             prefilter: Prefilter::new(&self.rules.patterns),
             rules: self.rules,
             detectors: self.detectors,
+            model: self.model,
+            builtin_patterns: self.builtin_patterns,
             limits: self.limits,
             hash,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),

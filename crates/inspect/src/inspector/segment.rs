@@ -3,10 +3,10 @@
 use atalaya_model::{Finding, Role, SegmentKind, Span, ThreatCategory, Verdict};
 use regex_automata::{Anchored, Input};
 
-use super::Inspector;
 use super::scratch::{Hit, Scratch};
+use super::{Inspector, classify};
 use crate::context::Surroundings;
-use crate::detectors::{Reading, on_boundaries};
+use crate::detectors::{Check, Reading, on_boundaries};
 use crate::normalise::{Text, Trick, Tricks};
 use crate::patterns::{Pattern, role_index};
 use crate::prefilter::Target;
@@ -73,12 +73,18 @@ impl Inspector {
             kind,
             original: text,
             views: &scratch.views,
-            pattern_score: scratch.findings.iter().map(|f| f.score).max().unwrap_or(0),
+            pattern_score: by_words(&scratch.findings),
         };
+        let patterns = reading.pattern_score;
         for detector in &self.detectors {
             detector.detect(&reading, &mut scratch.findings);
         }
         scoring::combine(&mut scratch.findings);
+        if let Some(reader) = classify::kind_of(kind.role())
+            && let Some(judged) = self.judge(reader, patterns, scratch)
+        {
+            self.apply(judged, (index, kind), scratch);
+        }
         let is_clean =
             complete && scratch.findings.is_empty() && scratch.views.tricks() == Tricks::default();
         if let (Some(clean), Some(mark), true) = (&mut scratch.clean, mark, is_clean) {
@@ -87,6 +93,16 @@ impl Inspector {
         verdict.findings.append(&mut scratch.findings);
         complete
     }
+}
+
+/// The worst score that patterns gave to words.
+fn by_words(findings: &[Finding]) -> u8 {
+    findings
+        .iter()
+        .filter(|finding| classify::is_by_words(finding.category))
+        .map(|finding| finding.score)
+        .max()
+        .unwrap_or(0)
 }
 
 struct Walk<'a> {
@@ -181,6 +197,17 @@ impl Walk<'_> {
         {
             return;
         }
+        // A token that goes on is another one, or none: formats have fixed lengths.
+        let goes_on = |at: usize| {
+            haystack
+                .as_bytes()
+                .get(at)
+                .is_some_and(u8::is_ascii_alphanumeric)
+        };
+        let ends_in_word = span.end.checked_sub(1).is_some_and(goes_on);
+        if pattern.check.is_some_and(Check::is_of_token) && ends_in_word && goes_on(span.end) {
+            return;
+        }
         let text = if pattern.plain {
             Text::Plain
         } else {
@@ -203,11 +230,12 @@ impl Walk<'_> {
         haystack: &str,
         start: usize,
     ) -> Option<usize> {
+        let dfa = pattern.automaton.get()?;
         let cache = self
             .scratch
             .caches
             .get_mut(slot)?
-            .get_or_insert_with(|| Box::new(pattern.dfa.create_cache()));
+            .get_or_insert_with(|| Box::new(dfa.create_cache()));
         let end = (start + WINDOW_BYTES).min(haystack.len());
         if start >= end {
             return None;
@@ -215,7 +243,7 @@ impl Walk<'_> {
         let input = Input::new(haystack)
             .range(start..end)
             .anchored(Anchored::Yes);
-        match pattern.dfa.try_search_fwd(cache, &input) {
+        match dfa.try_search_fwd(cache, &input) {
             Ok(found) => found.map(|half| half.offset()),
             Err(_) => {
                 // Only a quit byte or a full cache could do this, and neither is configured.

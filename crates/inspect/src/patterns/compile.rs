@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use atalaya_model::{Role, ThreatCategory};
 use regex_automata::MatchKind;
@@ -13,7 +14,7 @@ use regex_syntax::hir::literal::{ExtractKind, Extractor, Literal};
 
 use super::diagnose::{Problem, code};
 use super::file::{PatternFile, PatternSource};
-use super::{Pattern, ROLES, lexicon, role_index};
+use super::{Build, Pattern, ROLES, lexicon, role_index};
 use crate::detectors;
 use crate::normalise::fold_pattern;
 
@@ -26,7 +27,25 @@ const NFA_BYTES_MAX: usize = 1024 * 1024;
 /// Memory in which the lazy automaton of one pattern may grow per scratch.
 const DFA_CACHE_BYTES: usize = 128 * 1024;
 
-pub(super) fn compile(file: &PatternFile, source: &PatternSource) -> Result<Pattern, Problem> {
+/// A pattern's automaton, built when it is first needed.
+#[derive(Debug)]
+pub(crate) struct Automaton {
+    hir: Hir,
+    built: OnceLock<Option<DFA>>,
+}
+
+impl Automaton {
+    /// The automaton; `None` if it would be too large.
+    pub(crate) fn get(&self) -> Option<&DFA> {
+        self.built.get_or_init(|| build(&self.hir).ok()).as_ref()
+    }
+}
+
+pub(super) fn compile(
+    file: &PatternFile,
+    source: &PatternSource,
+    when: Build,
+) -> Result<Pattern, Problem> {
     let hir = parse(file, source)?;
     let anchors = anchors(&hir, source)?;
     let check = source.check.as_deref().map(check).transpose()?;
@@ -40,7 +59,7 @@ pub(super) fn compile(file: &PatternFile, source: &PatternSource) -> Result<Patt
         quotable: !source.even_quoted,
         kind: source.kind.clone().map(Cow::Owned),
         check,
-        dfa: automaton(&hir, source)?,
+        automaton: automaton(hir, source, when)?,
         anchors,
     })
 }
@@ -129,13 +148,25 @@ fn anchors(hir: &Hir, source: &PatternSource) -> Result<Vec<Vec<u8>>, Problem> {
     Ok(anchors)
 }
 
-fn automaton(hir: &Hir, source: &PatternSource) -> Result<DFA, Problem> {
-    let too_large = |message: String| Problem {
-        code: code::REGEX,
-        message,
-        help: "fewer words, or smaller counts in `{…}`".to_owned(),
-        near: source.regex.as_slice().first().cloned().unwrap_or_default(),
+fn automaton(hir: Hir, source: &PatternSource, when: Build) -> Result<Automaton, Problem> {
+    let automaton = Automaton {
+        hir,
+        built: OnceLock::new(),
     };
+    if when == Build::Now
+        && let Err(message) = build(&automaton.hir)
+    {
+        return Err(Problem {
+            code: code::REGEX,
+            message,
+            help: "fewer words, or smaller counts in `{…}`".to_owned(),
+            near: source.regex.as_slice().first().cloned().unwrap_or_default(),
+        });
+    }
+    Ok(automaton)
+}
+
+fn build(hir: &Hir) -> Result<DFA, String> {
     let nfa = thompson::Compiler::new()
         .configure(
             thompson::Config::new()
@@ -145,7 +176,7 @@ fn automaton(hir: &Hir, source: &PatternSource) -> Result<DFA, Problem> {
                 .which_captures(WhichCaptures::None),
         )
         .build_from_hir(hir)
-        .map_err(|error| too_large(error.to_string()))?;
+        .map_err(|error| error.to_string())?;
     DFA::builder()
         .configure(
             dfa::Config::new()
@@ -154,7 +185,7 @@ fn automaton(hir: &Hir, source: &PatternSource) -> Result<DFA, Problem> {
                 .skip_cache_capacity_check(true),
         )
         .build_from_nfa(nfa)
-        .map_err(|error| too_large(error.to_string()))
+        .map_err(|error| error.to_string())
 }
 
 fn check(name: &str) -> Result<detectors::Check, Problem> {

@@ -1,7 +1,11 @@
 //! National identity numbers with check digits.
 
+mod more;
+mod shapes;
+
 use atalaya_model::Span;
 
+pub(super) use self::shapes::by_shape;
 use super::accounts::luhn;
 use super::{Datum, Number};
 
@@ -126,16 +130,19 @@ pub(super) fn by_digits(text: &str, number: &Number) -> Option<Datum> {
     if digits.len() < 9 || !number.stands_alone(text.as_bytes()) {
         return None;
     }
-    KINDS
-        .iter()
-        .find(|kind| {
+    // What a number is called says more than how it is grouped.
+    let by = |named: bool| {
+        KINDS.iter().chain(more::KINDS).find(|kind| {
             kind.digits == digits.len()
                 && (kind.valid)(digits)
                 && kind.needs.iter().any(|needs| match needs {
-                    Needs::Groups(groups) => number.is_grouped(groups),
-                    Needs::Name => is_named(text, number.start, kind.names),
+                    Needs::Groups(groups) => !named && number.is_grouped(groups),
+                    Needs::Name => named && is_named(text, number.start, kind.names),
                 })
         })
+    };
+    by(true)
+        .or_else(|| by(false))
         .map(|kind| number.datum(kind.rule, kind.score))
 }
 

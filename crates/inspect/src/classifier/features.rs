@@ -1,0 +1,432 @@
+//! From folded text to features, in one pass and without memory of its own.
+//!
+//! Every token (word, number, address, sign; a character where a script has no blanks) gives its
+//! word, pairs and triples with the words before it, and where the lexicon knows it, sequences of
+//! concepts over gaps: "ignore … instructions" is the same feature in thirty languages.
+
+use super::BLOCK_TOKENS;
+use super::concepts::{Classes, Concepts, is_unspaced, step};
+
+/// Who a text comes from: an instruction in a document means something else than in a user's
+/// mouth, so each kind has its own weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The person who uses the model.
+    User,
+    /// Material that the model reads: documents, tool output, tool definitions.
+    Material,
+}
+
+/// Takes what [`extract`] finds.
+pub trait Sink {
+    /// A token starts; everything until the next one belongs to it.
+    fn token(&mut self, _start: usize, _end: usize) {}
+    /// A feature.
+    fn feature(&mut self, hash: u32);
+    /// A block of tokens is complete; the last one may be shorter.
+    fn block(&mut self, tokens: u32);
+}
+
+/// Longest word of characters without blanks that the lexicon holds.
+const UNSPACED_CHARS_MAX: usize = 8;
+/// Tokens between two concepts that still belong together.
+const GAP_TOKENS_MAX: u32 = 9;
+/// A word this long is no word.
+const WORD_BYTES_MAX: usize = 28;
+/// Bytes of a word that make its stem.
+const STEM_BYTES: usize = 5;
+
+/// Finds every feature of a folded text.
+pub fn extract(text: &str, concepts: &Concepts, sink: &mut impl Sink) {
+    let mut reader = Reader {
+        text,
+        bytes: text.as_bytes(),
+        concepts,
+        sink,
+        at: 0,
+        tokens: 0,
+        in_block: 0,
+        place: Place::Line,
+        before: [Token::default(); 2],
+        known: [Known::default(); 2],
+        mark: 0,
+    };
+    reader.run();
+}
+
+/// Where in a sentence a token stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Inside,
+    Sentence,
+    Line,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Token {
+    /// The word.
+    word: u64,
+    /// Its beginning.
+    stem: u64,
+    /// Its first concept, or else its stem.
+    coarse: u64,
+}
+
+/// A token with a concept.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    classes: Classes,
+    /// Number of the token.
+    at: u32,
+}
+
+struct Reader<'a, S> {
+    text: &'a str,
+    bytes: &'a [u8],
+    concepts: &'a Concepts,
+    sink: &'a mut S,
+    at: usize,
+    tokens: u32,
+    in_block: u32,
+    place: Place,
+    before: [Token; 2],
+    known: [Known; 2],
+    /// Hash of the signs right before the token.
+    mark: u64,
+}
+
+impl<S: Sink> Reader<'_, S> {
+    fn run(&mut self) {
+        while let Some(byte) = self.bytes.get(self.at).copied() {
+            match CLASS[usize::from(byte)] {
+                Byte::Blank => self.at += 1,
+                Byte::Newline => {
+                    self.place = Place::Line;
+                    self.at += 1;
+                }
+                Byte::Letter | Byte::Digit => self.word(),
+                Byte::Sign => self.signs(),
+                Byte::High => self.high(),
+            }
+        }
+        if self.in_block > 0 {
+            self.sink.block(self.in_block);
+        }
+    }
+
+    /// A word that starts with an ASCII letter or digit, or with a letter of a spaced script.
+    fn word(&mut self) {
+        let start = self.at;
+        let (mut hash, mut stem) = (0_u64, 0_u64);
+        let mut classes = Classes::default();
+        let mut digits = 0;
+        let mut at = start;
+        while let Some(byte) = self.bytes.get(at).copied() {
+            match CLASS[usize::from(byte)] {
+                Byte::Letter => {}
+                Byte::Digit => digits += 1,
+                Byte::High => {
+                    if byte >= 0xC0 && !self.goes_on(at) {
+                        break;
+                    }
+                }
+                _ if byte == b'\'' && self.letter_follows(at) => {}
+                _ => break,
+            }
+            hash = step(hash, byte);
+            at += 1;
+            if at - start == STEM_BYTES {
+                stem = hash;
+            }
+            if at - start >= 3
+                && self.concepts.may_know(hash)
+                && let Some(found) = self.concepts.get(hash, true)
+            {
+                classes = found;
+            }
+        }
+        let length = at - start;
+        self.at = at.max(start + 1);
+        if classes[0] == 0
+            && self.concepts.may_know(hash)
+            && let Some(found) = self.concepts.get(hash, false)
+        {
+            classes = found;
+        }
+        if digits == length {
+            hash = NUMBER;
+        } else if length > WORD_BYTES_MAX || (digits > 3 && length > 12) {
+            hash = BLOB;
+        } else if self.bytes.get(at..at + 3) == Some(b"://") || hash == WWW {
+            hash = ADDRESS;
+            self.skip_address();
+        } else if self.bytes.get(at) == Some(&b'@') && self.letter_follows(at) {
+            hash = MAIL;
+            self.skip_address();
+        }
+        if length < STEM_BYTES || classes[0] == 0 && hash < SPECIAL_MAX {
+            stem = hash;
+        }
+        self.token((start, self.at), (hash, stem), classes);
+    }
+
+    fn skip_address(&mut self) {
+        while self
+            .bytes
+            .get(self.at)
+            .is_some_and(|b| !matches!(b, b' ' | b'\n' | b'\t' | b')' | b'"' | b'>' | b'\'' | b']'))
+        {
+            self.at += 1;
+        }
+    }
+
+    fn letter_follows(&self, at: usize) -> bool {
+        self.bytes
+            .get(at + 1)
+            .is_some_and(u8::is_ascii_alphanumeric)
+    }
+
+    /// Whether the character at `at` belongs to a word of a spaced script.
+    fn goes_on(&self, at: usize) -> bool {
+        self.char_at(at)
+            .is_some_and(|c| is_letter(c) && !is_unspaced(c))
+    }
+
+    fn char_at(&self, at: usize) -> Option<char> {
+        self.text.get(at..).and_then(|rest| rest.chars().next())
+    }
+
+    fn high(&mut self) {
+        let Some(c) = self.char_at(self.at) else {
+            self.at += 1;
+            return;
+        };
+        if is_unspaced(c) {
+            self.unspaced();
+        } else if is_letter(c) {
+            self.word();
+        } else {
+            self.at += c.len_utf8();
+            self.place = Place::Sentence;
+        }
+    }
+
+    /// The longest word of the lexicon that starts here, or else one character.
+    fn unspaced(&mut self) {
+        let start = self.at;
+        let rest = self.text.get(start..).unwrap_or("");
+        let mut hash = 0;
+        let mut end = start;
+        let mut found = (start, Classes::default(), 0_u64);
+        let mut first = (start, 0_u64);
+        for (number, c) in rest.chars().take(UNSPACED_CHARS_MAX).enumerate() {
+            if !is_unspaced(c) {
+                break;
+            }
+            let next = end + c.len_utf8();
+            for byte in self.bytes.get(end..next).unwrap_or_default() {
+                hash = step(hash, *byte);
+            }
+            end = next;
+            if number == 0 {
+                first = (end, hash);
+            }
+            if self.concepts.may_know(hash)
+                && let Some(classes) = self.concepts.get(hash, true)
+            {
+                found = (end, classes, hash);
+            }
+        }
+        let (end, classes, hash) = if found.1[0] == 0 {
+            (first.0, Classes::default(), first.1)
+        } else {
+            found
+        };
+        self.at = end.max(start + 1);
+        self.token((start, self.at), (hash, hash), classes);
+    }
+
+    /// Signs in a row: what is not ordinary punctuation is a feature.
+    fn signs(&mut self) {
+        let start = self.at;
+        let mut hash = SIGNS;
+        let (mut last, mut repeated) = (0_u8, 0_u32);
+        while let Some(byte) = self.bytes.get(self.at).copied() {
+            if CLASS[usize::from(byte)] != Byte::Sign || self.at - start >= 64 {
+                break;
+            }
+            repeated = if byte == last { repeated + 1 } else { 0 };
+            // Three of a kind or thirty: the same.
+            if repeated < 3 {
+                hash = step(hash, byte);
+            }
+            last = byte;
+            self.at += 1;
+        }
+        let length = self.at - start;
+        if length == 1 && matches!(last, b',' | b'\'' | b'-' | b'(' | b')' | b'/' | b'&' | b'"') {
+            return;
+        }
+        if matches!(
+            last,
+            b'.' | b'!' | b'?' | b':' | b';' | b']' | b'>' | b'}' | b'*' | b'#' | b'"'
+        ) {
+            self.place = match self.place {
+                Place::Line => Place::Line,
+                _ => Place::Sentence,
+            };
+        }
+        if length == 1 && last == b'.' {
+            return;
+        }
+        self.mark = hash;
+        self.emit(hash, M_MARK);
+        let coarse = self.before[1].coarse;
+        self.emit(hash ^ coarse.rotate_left(11), M_MARK_AFTER);
+    }
+
+    #[inline]
+    fn token(&mut self, (start, end): (usize, usize), (word, stem): (u64, u64), classes: Classes) {
+        self.sink.token(start, end);
+        let coarse = if classes[0] == 0 {
+            stem
+        } else {
+            u64::from(classes[0]).wrapping_mul(0x2545_F491_4F6C_DD1D)
+        };
+        let [older, last] = self.before;
+        self.emit(word, M_WORD);
+        self.emit(word ^ last.word.rotate_left(17), M_PAIR);
+        self.emit(stem ^ older.stem.rotate_left(29), M_SKIP);
+        let pair = coarse ^ last.coarse.rotate_left(13);
+        self.emit(pair, M_COARSE_PAIR);
+        self.emit(pair ^ older.coarse.rotate_left(37), M_COARSE_TRIPLE);
+        if self.place != Place::Inside {
+            let place = if self.place == Place::Line {
+                M_LINE
+            } else {
+                M_SENTENCE
+            };
+            self.emit(coarse, place);
+        }
+        if self.mark != 0 {
+            self.emit(self.mark ^ coarse.rotate_left(7), M_MARK_BEFORE);
+            self.mark = 0;
+        }
+        if classes[0] != 0 {
+            self.concepts_of(classes);
+        }
+        self.before = [last, Token { word, stem, coarse }];
+        self.place = Place::Inside;
+        self.tokens += 1;
+        self.in_block += 1;
+        if self.in_block == BLOCK_TOKENS {
+            self.sink.block(BLOCK_TOKENS);
+            self.in_block = 0;
+        }
+    }
+
+    /// The concept, and its sequences with the two concepts before it.
+    fn concepts_of(&mut self, classes: Classes) {
+        let [older, last] = self.known;
+        let near = |known: Known| known.classes[0] != 0 && self.tokens - known.at <= GAP_TOKENS_MAX;
+        let (has_last, has_older) = (near(last), near(older));
+        let gap = u64::from(self.tokens - last.at > 3);
+        for class in classes.into_iter().filter(|class| *class != 0) {
+            let this = u64::from(class);
+            self.emit(this, M_CONCEPT);
+            for previous in last.classes.into_iter().filter(|c| *c != 0 && has_last) {
+                let pair = this << 8 | u64::from(previous);
+                self.emit(pair << 1 | gap, M_CONCEPTS);
+                if has_older {
+                    self.emit(pair << 8 | u64::from(older.classes[0]), M_CONCEPT_TRIPLE);
+                }
+            }
+            if has_older {
+                let (low, high) = (
+                    this.min(older.classes[0].into()),
+                    this.max(older.classes[0].into()),
+                );
+                self.emit(high << 8 | low, M_CONCEPTS_APART);
+            }
+        }
+        self.known = [
+            last,
+            Known {
+                classes,
+                at: self.tokens,
+            },
+        ];
+    }
+
+    #[inline]
+    fn emit(&mut self, value: u64, family: u64) {
+        let mixed = (value ^ family).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        self.sink.feature((mixed >> 32) as u32);
+    }
+}
+
+/// Hashes of tokens that stand for many; no word has them.
+const NUMBER: u64 = 1;
+const BLOB: u64 = 2;
+const ADDRESS: u64 = 3;
+const MAIL: u64 = 4;
+const SPECIAL_MAX: u64 = 8;
+const SIGNS: u64 = 0x51_6E5;
+const WWW: u64 = step(step(step(0, b'w'), b'w'), b'w');
+
+const M_WORD: u64 = 0x1000_0000_0000_0001;
+const M_PAIR: u64 = 0x2000_0000_0000_0003;
+const M_SKIP: u64 = 0x3000_0000_0000_0007;
+const M_COARSE_PAIR: u64 = 0x4000_0000_0000_000F;
+const M_COARSE_TRIPLE: u64 = 0x5000_0000_0000_001F;
+const M_LINE: u64 = 0x6000_0000_0000_003F;
+const M_SENTENCE: u64 = 0x7000_0000_0000_007F;
+const M_MARK: u64 = 0x8000_0000_0000_00FF;
+const M_MARK_BEFORE: u64 = 0x9000_0000_0000_01FF;
+const M_MARK_AFTER: u64 = 0xA000_0000_0000_03FF;
+const M_CONCEPT: u64 = 0xB000_0000_0000_07FF;
+const M_CONCEPTS: u64 = 0xC000_0000_0000_0FFF;
+const M_CONCEPT_TRIPLE: u64 = 0xD000_0000_0000_1FFF;
+const M_CONCEPTS_APART: u64 = 0xE000_0000_0000_3FFF;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Byte {
+    Blank,
+    Newline,
+    Letter,
+    Digit,
+    Sign,
+    High,
+}
+
+static CLASS: [Byte; 256] = classes();
+
+const fn classes() -> [Byte; 256] {
+    let mut table = [Byte::Blank; 256];
+    let mut i = 0;
+    while i < 256 {
+        let b = i as u8;
+        table[i] = if b == b'\n' || b == b'\r' {
+            Byte::Newline
+        } else if b.is_ascii_alphabetic() || b == b'_' {
+            Byte::Letter
+        } else if b.is_ascii_digit() {
+            Byte::Digit
+        } else if b.is_ascii_punctuation() {
+            Byte::Sign
+        } else if b.is_ascii() {
+            Byte::Blank
+        } else {
+            Byte::High
+        };
+        i += 1;
+    }
+    table
+}
+
+/// Everything beyond ASCII but blanks, punctuation, symbols and pictures.
+const fn is_letter(c: char) -> bool {
+    !matches!(c as u32,
+        0x80..=0xBF | 0x0964..=0x0965 | 0x06D4 | 0x060C | 0x061F | 0x2000..=0x2BFF
+        | 0x3000..=0x303F | 0xFF00..=0xFF0F | 0xFF1A..=0xFF20 | 0x1F000..=0x1FAFF | 0xFE00..=0xFE0F)
+}

@@ -1,0 +1,402 @@
+//! The weights, and what they make of a text.
+//!
+//! A model file is versioned: magic, header as JSON (what it was trained on, with which figures),
+//! calibration, weights as one signed byte each. Summation is in integers, so that a score is the
+//! same on every machine.
+
+use super::concepts::Concepts;
+use super::features::{Kind, Sink, extract};
+
+const MAGIC: &[u8; 8] = b"ATLYCLS3";
+/// Largest file that is read.
+const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Tokens that every window counts in addition: a lone word proves little.
+const TOKENS_SMOOTHING: u32 = 6;
+/// Classes of length that are calibrated apart.
+pub const LENGTHS: usize = 4;
+/// Numbers of one table before its weights.
+const NUMBERS: usize = 3 + 3 * LENGTHS;
+
+/// A trained model.
+#[derive(Debug)]
+pub struct Model {
+    concepts: Concepts,
+    header: String,
+    /// For user texts, for material.
+    tables: [Table; 2],
+}
+
+/// Weights for one kind of text, with the calibration of their sums.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// One weight per feature; a power of two of them.
+    pub weights: Vec<i8>,
+    /// Log-odds per unit of weight.
+    pub scale: f32,
+    /// Log-odds of a window without features.
+    pub bias: f32,
+    /// What the worst pattern's score (0 to 1) adds to the log-odds.
+    pub pattern: f32,
+    /// By length: the log-odds that one innocent text in 10, 100 and 1000 reaches.
+    pub levels: [[f32; 3]; LENGTHS],
+}
+
+/// Why a model file cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelError {
+    /// Not such a file, or of another version.
+    NotAModel,
+    /// The file ends early or is too large.
+    WrongLength,
+    /// The header is no text.
+    Header,
+}
+
+impl std::fmt::Display for ModelError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NotAModel => "not a classifier model of this version",
+            Self::WrongLength => "the model file is cut off or larger than 8 MiB",
+            Self::Header => "the model's header cannot be read",
+        })
+    }
+}
+
+impl std::error::Error for ModelError {}
+
+/// What a model says about a text, in log-odds.
+#[derive(Clone, Copy, Debug)]
+pub struct Score {
+    /// Of the worst window.
+    pub worst: f32,
+    /// Number of windows.
+    pub windows: u32,
+    /// First block of the worst window.
+    pub block: u32,
+}
+
+/// A token that weighed.
+#[derive(Clone, Copy, Debug)]
+pub struct Reason {
+    /// In the folded text.
+    pub start: usize,
+    /// In the folded text.
+    pub end: usize,
+    /// Its share of the worst window's log-odds.
+    pub weight: f32,
+}
+
+impl Table {
+    /// How rare a score is among innocent texts: 2 is one in a hundred, 3 one in a thousand.
+    #[must_use]
+    pub fn rarity(&self, log_odds: f32, windows: u32) -> f32 {
+        let [ten, hundred, thousand] = self.levels[length_class(windows)];
+        let step = |from: f32, to: f32| (to - from).max(0.05);
+        if log_odds < hundred {
+            1.0 + (log_odds - ten) / step(ten, hundred)
+        } else {
+            2.0 + (log_odds - hundred) / step(hundred, thousand)
+        }
+    }
+
+    fn numbers(&self) -> [f32; NUMBERS] {
+        let mut numbers = [0.0; NUMBERS];
+        let levels = self.levels.iter().flatten().copied();
+        let all = [self.scale, self.bias, self.pattern]
+            .into_iter()
+            .chain(levels);
+        for (slot, number) in numbers.iter_mut().zip(all) {
+            *slot = number;
+        }
+        numbers
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (head, weights) = bytes.split_at_checked(4 * NUMBERS)?;
+        let mut numbers = head
+            .chunks_exact(4)
+            .map(|four| four.try_into().map_or(0.0, f32::from_le_bytes));
+        let mut next = || numbers.next().unwrap_or(0.0);
+        let (scale, bias, pattern) = (next(), next(), next());
+        let mut levels = [[0.0; 3]; LENGTHS];
+        for level in levels.iter_mut().flatten() {
+            *level = next();
+        }
+        weights.len().is_power_of_two().then(|| Self {
+            weights: weights.iter().map(|byte| byte.cast_signed()).collect(),
+            scale,
+            bias,
+            pattern,
+            levels,
+        })
+    }
+}
+
+/// Texts of about the same number of windows are compared with each other.
+#[must_use]
+pub const fn length_class(windows: u32) -> usize {
+    match windows {
+        0..=1 => 0,
+        2..=5 => 1,
+        6..=14 => 2,
+        _ => 3,
+    }
+}
+
+/// What a window's sum is multiplied with.
+#[must_use]
+pub fn norm(tokens: u32) -> f32 {
+    1.0 / ((tokens + TOKENS_SMOOTHING) as f32).sqrt()
+}
+
+impl Model {
+    /// Puts a model together.
+    #[must_use]
+    pub fn new(header: String, tables: [Table; 2]) -> Self {
+        Self {
+            concepts: Concepts::builtin(),
+            header,
+            tables,
+        }
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// If it is none, or cut off.
+    pub fn read(file: &[u8]) -> Result<Self, ModelError> {
+        if file.len() > FILE_BYTES_MAX {
+            return Err(ModelError::WrongLength);
+        }
+        let rest = file.strip_prefix(MAGIC).ok_or(ModelError::NotAModel)?;
+        let (length, rest) = rest
+            .split_first_chunk::<4>()
+            .ok_or(ModelError::WrongLength)?;
+        let length = u32::from_le_bytes(*length) as usize;
+        let (header, rest) = rest
+            .split_at_checked(length)
+            .ok_or(ModelError::WrongLength)?;
+        let header = std::str::from_utf8(header).map_err(|_| ModelError::Header)?;
+        let (length, rest) = rest
+            .split_first_chunk::<4>()
+            .ok_or(ModelError::WrongLength)?;
+        if rest.len() != u32::from_le_bytes(*length) as usize {
+            return Err(ModelError::WrongLength);
+        }
+        let (user, material) = rest.split_at(rest.len() / 2);
+        let table = |bytes| Table::read(bytes).ok_or(ModelError::WrongLength);
+        Ok(Self::new(
+            header.to_owned(),
+            [table(user)?, table(material)?],
+        ))
+    }
+
+    /// The model as a file.
+    #[must_use]
+    pub fn write(&self) -> Vec<u8> {
+        let mut file = MAGIC.to_vec();
+        file.extend(u32::try_from(self.header.len()).unwrap_or(0).to_le_bytes());
+        file.extend(self.header.as_bytes());
+        let length = self
+            .tables
+            .iter()
+            .map(|table| 4 * NUMBERS + table.weights.len())
+            .sum::<usize>();
+        file.extend(u32::try_from(length).unwrap_or(0).to_le_bytes());
+        for table in &self.tables {
+            file.extend(
+                table
+                    .numbers()
+                    .iter()
+                    .flat_map(|number| number.to_le_bytes()),
+            );
+            file.extend(table.weights.iter().map(|weight| weight.cast_unsigned()));
+        }
+        file
+    }
+
+    /// What the model was trained on, as JSON.
+    #[must_use]
+    pub fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// The weights and calibration for a kind of text.
+    #[must_use]
+    pub const fn table(&self, kind: Kind) -> &Table {
+        match kind {
+            Kind::User => &self.tables[0],
+            Kind::Material => &self.tables[1],
+        }
+    }
+
+    /// Scores a folded text; `None` if it has no token.
+    #[must_use]
+    pub fn score(&self, text: &str, kind: Kind) -> Option<Score> {
+        let table = self.table(kind);
+        let mut sums = Sums {
+            weights: &table.weights,
+            shift: shift(table),
+            scale: table.scale,
+            bias: table.bias,
+            current: 0,
+            previous: (0, 0),
+            blocks: 0,
+            windows: 0,
+            worst: f32::NEG_INFINITY,
+            worst_block: 0,
+        };
+        extract(text, &self.concepts, &mut sums);
+        sums.finish()
+    }
+
+    /// The tokens of the worst window with their shares, in the order of the text.
+    #[must_use]
+    pub fn reasons(&self, text: &str, kind: Kind, score: Score) -> Vec<Reason> {
+        let table = self.table(kind);
+        let mut weighing = Weighing {
+            table,
+            shift: shift(table),
+            block: 0,
+            wanted: score.block..=score.block + 1,
+            reasons: Vec::new(),
+        };
+        extract(text, &self.concepts, &mut weighing);
+        weighing.reasons
+    }
+}
+
+fn shift(table: &Table) -> u32 {
+    32 - table.weights.len().max(2).ilog2()
+}
+
+struct Sums<'a> {
+    weights: &'a [i8],
+    shift: u32,
+    scale: f32,
+    bias: f32,
+    current: i32,
+    previous: (i32, u32),
+    blocks: u32,
+    windows: u32,
+    worst: f32,
+    worst_block: u32,
+}
+
+impl Sums<'_> {
+    fn window(&mut self, sum: i32, tokens: u32, block: u32) {
+        let score = self.bias + sum as f32 * self.scale * norm(tokens);
+        self.windows += 1;
+        if score > self.worst {
+            self.worst = score;
+            self.worst_block = block;
+        }
+    }
+
+    fn finish(mut self) -> Option<Score> {
+        if self.blocks == 0 {
+            return None;
+        }
+        if self.blocks == 1 {
+            let (sum, tokens) = self.previous;
+            self.window(sum, tokens, 0);
+        }
+        Some(Score {
+            worst: self.worst,
+            windows: self.windows,
+            block: self.worst_block,
+        })
+    }
+}
+
+impl Sink for Sums<'_> {
+    #[inline]
+    fn feature(&mut self, hash: u32) {
+        let weight = self.weights.get((hash >> self.shift) as usize);
+        self.current += i32::from(weight.copied().unwrap_or(0));
+    }
+
+    fn block(&mut self, tokens: u32) {
+        if self.blocks > 0 {
+            let (sum, before) = self.previous;
+            self.window(sum + self.current, before + tokens, self.blocks - 1);
+        }
+        self.previous = (self.current, tokens);
+        self.current = 0;
+        self.blocks += 1;
+    }
+}
+
+struct Weighing<'a> {
+    table: &'a Table,
+    shift: u32,
+    block: u32,
+    wanted: std::ops::RangeInclusive<u32>,
+    reasons: Vec<Reason>,
+}
+
+impl Sink for Weighing<'_> {
+    fn token(&mut self, start: usize, end: usize) {
+        if self.wanted.contains(&self.block) {
+            self.reasons.push(Reason {
+                start,
+                end,
+                weight: 0.0,
+            });
+        }
+    }
+
+    fn feature(&mut self, hash: u32) {
+        if !self.wanted.contains(&self.block) {
+            return;
+        }
+        let weight = self.table.weights.get((hash >> self.shift) as usize);
+        if let (Some(reason), Some(weight)) = (self.reasons.last_mut(), weight) {
+            reason.weight += f32::from(*weight) * self.table.scale;
+        }
+    }
+
+    fn block(&mut self, _tokens: u32) {
+        self.block += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, LENGTHS, Model, ModelError, Table};
+
+    fn table() -> Table {
+        Table {
+            weights: (0..64_u8).map(u8::cast_signed).collect(),
+            scale: 0.5,
+            bias: -1.0,
+            pattern: 2.0,
+            levels: [[-2.0, 1.0, 2.0]; LENGTHS],
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let model = Model::new("{}".to_owned(), [table(), table()]);
+        let read = Model::read(&model.write()).expect("a model");
+        assert_eq!(read.header(), "{}");
+        assert_eq!(read.table(Kind::Material), &table());
+    }
+
+    #[test]
+    fn broken_files_are_refused() {
+        let file = Model::new("{}".to_owned(), [table(), table()]).write();
+        assert_eq!(Model::read(b"PK").map(|_| ()), Err(ModelError::NotAModel));
+        for length in 8..file.len() {
+            assert!(Model::read(&file[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn rarity_follows_the_levels() {
+        assert!((table().rarity(-2.0, 1) - 1.0).abs() < 1e-6);
+        assert!((table().rarity(1.0, 1) - 2.0).abs() < 1e-6);
+        assert!((table().rarity(2.0, 99) - 3.0).abs() < 1e-6);
+        assert!((table().rarity(4.0, 3) - 5.0).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,143 @@
+//! Text that nobody reads: the same again and again, and letters buried under marks.
+//!
+//! Repetition costs a model's context and has been used to push it off its instructions and to make
+//! it give away what it memorised; stacked accents and glitch characters make tokenisers misbehave.
+//! Both are logged, not blocked: log files repeat themselves too.
+//!
+//! Left out: what kind of text it is; tables and source code are far above these bounds.
+
+use atalaya_model::{Finding, Span, ThreatCategory};
+
+use super::{Detector, Reading, on_boundaries};
+
+/// Shorter texts may repeat themselves as they like.
+const REPEATED_BYTES_MIN: usize = 4096;
+/// Bytes whose pieces are counted.
+const SAMPLE_BYTES: usize = 64 * 1024;
+/// Bytes of one piece.
+const PIECE_BYTES: usize = 8;
+/// One in this many pieces is new, where text is normal every third is.
+const NEW_PIECES_PER: usize = 64;
+/// Marks in this many characters, of which at least [`MARKS_MIN`].
+const MARKS_PER_CHARS: usize = 3;
+const MARKS_MIN: usize = 24;
+
+/// The detector.
+#[derive(Debug)]
+pub(crate) struct Chaff;
+
+impl Detector for Chaff {
+    fn name(&self) -> &'static str {
+        "chaff"
+    }
+
+    fn version(&self) -> &'static str {
+        "1"
+    }
+
+    fn detect(&self, segment: &Reading<'_>, found: &mut Vec<Finding>) {
+        let text = segment.original();
+        if is_repeated(text.as_bytes()) {
+            found.push(finding(
+                segment,
+                "resource_exhaustion.repeated_text",
+                ThreatCategory::ResourceExhaustion,
+                45,
+            ));
+        }
+        if !text.is_ascii() && is_buried(text) {
+            found.push(finding(
+                segment,
+                "hidden_payload.buried_letters",
+                ThreatCategory::ResourceExhaustion,
+                40,
+            ));
+        }
+    }
+}
+
+fn finding(
+    segment: &Reading<'_>,
+    rule: &'static str,
+    category: ThreatCategory,
+    score: u8,
+) -> Finding {
+    let text = segment.original();
+    Finding {
+        category,
+        score,
+        rule: rule.into(),
+        segment: segment.index(),
+        kind: segment.kind(),
+        span: on_boundaries(text, Span::new(0, text.len().min(256))),
+        atlas: category
+            .atlas()
+            .iter()
+            .map(|id| (*id).into())
+            .collect::<Vec<_>>()
+            .into(),
+    }
+}
+
+/// Whether almost no piece of the text is new.
+fn is_repeated(bytes: &[u8]) -> bool {
+    if bytes.len() < REPEATED_BYTES_MIN {
+        return false;
+    }
+    let sample = bytes.get(..bytes.len().min(SAMPLE_BYTES)).unwrap_or(bytes);
+    let mut seen = [0_u64; 256];
+    let mut new = 0;
+    let (mut looked, step) = (0, 3);
+    for piece in sample.windows(PIECE_BYTES).step_by(step) {
+        let value = piece
+            .iter()
+            .fold(0_u64, |value, b| value << 8 | u64::from(*b));
+        let bit = (value.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 50) as usize;
+        if let Some(word) = seen.get_mut(bit >> 6) {
+            new += usize::from(*word >> (bit & 63) & 1 == 0);
+            *word |= 1 << (bit & 63);
+        }
+        looked += 1;
+        // A normal text is told after its first kilobytes.
+        if looked == 1024 && new > 256 {
+            return false;
+        }
+    }
+    new * NEW_PIECES_PER < looked
+}
+
+/// Whether more marks than letters can carry are put on them.
+fn is_buried(text: &str) -> bool {
+    let (mut marks, mut all) = (0, 0);
+    for c in text.chars().take(4096) {
+        all += 1;
+        marks += usize::from(
+            matches!(u32::from(c), 0x300..=0x36F | 0x1AB0..=0x1AFF | 0x1DC0..=0x1DFF | 0x20D0..=0x20FF | 0xFE20..=0xFE2F),
+        );
+    }
+    marks >= MARKS_MIN && marks * MARKS_PER_CHARS > all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_buried, is_repeated};
+
+    #[test]
+    fn repetition_is_told_from_text() {
+        assert!(is_repeated("poem ".repeat(2000).as_bytes()));
+        assert!(is_repeated("a".repeat(9000).as_bytes()));
+        assert!(!is_repeated("a".repeat(900).as_bytes()));
+        let table: String = (0..400)
+            .map(|i| format!("{i},2024-01-{:02},{},ok\n", i % 28, i * 7919 % 1000))
+            .collect();
+        assert!(!is_repeated(table.as_bytes()));
+    }
+
+    #[test]
+    fn stacked_marks_are_told_from_accents() {
+        assert!(is_buried(
+            &"h\u{301}\u{302}\u{303}e\u{301}\u{302}\u{303}".repeat(8)
+        ));
+        assert!(!is_buried("Crème brûlée à la façon de grand-mère, déjà vu"));
+    }
+}

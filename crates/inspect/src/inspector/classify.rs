@@ -1,0 +1,202 @@
+//! The classifier's word on a segment, together with what patterns found there.
+//!
+//! Patterns are evidence, the classifier is the judge: it weighs the whole text, and a pattern's
+//! score enters its log-odds. The outcome is a rarity among innocent texts of the same kind and
+//! length, and that is what the ThreatScore of an attack by words means: 60 is about one innocent
+//! text in four hundred, 70 one in a thousand.
+//!
+//! Left alone: findings that are facts (secrets, personal data, code) and patterns that a user
+//! added, who asked for exactly those.
+
+use atalaya_model::{Finding, Role, SegmentKind, Span, ThreatCategory};
+
+use super::Inspector;
+use super::scratch::Scratch;
+use crate::classifier::{Kind, Model, Score};
+use crate::detectors::on_boundaries;
+use crate::normalise::Text;
+
+/// Rarity and ThreatScore; straight lines between.
+const SCALE: &[(f32, f32)] = &[
+    (0.0, 0.0),
+    (1.0, 12.0),
+    (2.0, 40.0),
+    (2.7, 60.0),
+    (3.0, 70.0),
+    (4.0, 92.0),
+    (5.0, 100.0),
+];
+/// From this score on the classifier reports a finding of its own.
+const FINDING_SCORE_MIN: u8 = 20;
+
+/// The categories that words alone make.
+pub(super) const fn is_by_words(category: ThreatCategory) -> bool {
+    matches!(
+        category,
+        ThreatCategory::PromptInjection
+            | ThreatCategory::IndirectPromptInjection
+            | ThreatCategory::Jailbreak
+            | ThreatCategory::SystemPromptExtraction
+            | ThreatCategory::HiddenPayload
+            | ThreatCategory::ToolPoisoning
+            | ThreatCategory::MemoryPoisoning
+    )
+}
+
+/// The weights that a role is read with; `None` for what the application or the model says.
+pub(super) const fn kind_of(role: Role) -> Option<Kind> {
+    match role {
+        Role::User => Some(Kind::User),
+        Role::Document | Role::ToolOutput | Role::ToolDefinition => Some(Kind::Material),
+        Role::Instruction | Role::Model => None,
+    }
+}
+
+/// The worst reading of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judged {
+    view: usize,
+    score: Score,
+    pub(super) threat: u8,
+}
+
+impl Inspector {
+    /// Scores every view of a segment; `patterns` is the worst score of patterns, 0 to 100.
+    pub(super) fn judge(&self, kind: Kind, patterns: u8, text: &Scratch) -> Option<Judged> {
+        let model = self.model.as_ref()?;
+        let mut worst: Option<(usize, Score)> = None;
+        let mut windows = 0;
+        for view in 0..text.views.len() {
+            let folded = text.views.get(view).map_or("", |view| view.folded());
+            let Some(score) = model.score(folded, kind) else {
+                continue;
+            };
+            windows += score.windows;
+            if worst.is_none_or(|(_, before)| score.worst > before.worst) {
+                worst = Some((view, score));
+            }
+        }
+        let (view, score) = worst?;
+        let table = model.table(kind);
+        let log_odds = score.worst + table.pattern * f32::from(patterns) / 100.0;
+        let rarity = table.rarity(log_odds, windows);
+        Some(Judged {
+            view,
+            score,
+            threat: threat_score(rarity),
+        })
+    }
+
+    /// Brings the findings of a segment in line with the judgement.
+    pub(super) fn apply(&self, judged: Judged, segment: (u32, SegmentKind), scratch: &mut Scratch) {
+        let mut reported = false;
+        for finding in &mut scratch.findings {
+            if !is_by_words(finding.category) || self.is_added(&finding.rule) {
+                continue;
+            }
+            // The worst one (they are sorted) stands for the judgement.
+            finding.score = if reported {
+                finding.score.min(judged.threat)
+            } else {
+                judged.threat
+            };
+            finding.score = finding.score.max(1);
+            reported = true;
+        }
+        if !reported && judged.threat >= FINDING_SCORE_MIN {
+            let finding = self.finding(judged, segment, scratch);
+            scratch.findings.extend(finding);
+        }
+    }
+
+    fn is_added(&self, rule: &str) -> bool {
+        let added = self.rules.patterns.get(self.builtin_patterns..);
+        added.is_some_and(|added| added.iter().any(|pattern| pattern.rule == rule))
+    }
+
+    fn finding(
+        &self,
+        judged: Judged,
+        (index, kind): (u32, SegmentKind),
+        scratch: &Scratch,
+    ) -> Option<Finding> {
+        let model = self.model.as_ref()?;
+        let span = span(model, kind_of(kind.role())?, judged, scratch);
+        let original = scratch.views.to_original(judged.view, Text::Folded, span);
+        let (category, rule) = match kind.role() {
+            Role::User => (ThreatCategory::PromptInjection, "classifier.user"),
+            Role::ToolDefinition => (ThreatCategory::ToolPoisoning, "classifier.tool_definition"),
+            _ => (
+                ThreatCategory::IndirectPromptInjection,
+                "classifier.material",
+            ),
+        };
+        Some(Finding {
+            category,
+            score: judged.threat,
+            rule: rule.into(),
+            segment: index,
+            kind,
+            span: original,
+            atlas: category
+                .atlas()
+                .iter()
+                .map(|id| (*id).into())
+                .collect::<Vec<_>>()
+                .into(),
+        })
+    }
+}
+
+/// From the first to the last token of the worst window that speaks for an attack.
+fn span(model: &Model, kind: Kind, judged: Judged, scratch: &Scratch) -> Span {
+    let folded = scratch
+        .views
+        .get(judged.view)
+        .map_or("", |view| view.folded());
+    let reasons = model.reasons(folded, kind, judged.score);
+    let heavy = reasons
+        .iter()
+        .map(|reason| reason.weight)
+        .fold(0.0, f32::max)
+        / 4.0;
+    let mut heavy = reasons.iter().filter(|reason| reason.weight >= heavy);
+    let first = heavy.next().map_or(0, |reason| reason.start);
+    let last = heavy.next_back().map_or(first, |reason| reason.end);
+    let end = reasons
+        .iter()
+        .find(|reason| reason.start == first)
+        .map_or(first, |reason| reason.end);
+    on_boundaries(folded, Span::new(first, last.max(end)))
+}
+
+fn threat_score(rarity: f32) -> u8 {
+    let mut from = (f32::NEG_INFINITY, 0.0);
+    for to in SCALE.iter().copied() {
+        if rarity < to.0 {
+            let share = if from.0.is_finite() {
+                (rarity - from.0) / (to.0 - from.0)
+            } else {
+                return 0;
+            };
+            // Truncation keeps a score below a threshold that it has not reached.
+            return (from.1 + share * (to.1 - from.1)) as u8;
+        }
+        from = to;
+    }
+    100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::threat_score;
+
+    #[test]
+    fn rarer_is_never_lower() {
+        assert_eq!(threat_score(-3.0), 0);
+        assert_eq!(threat_score(2.0), 40);
+        assert_eq!(threat_score(9.0), 100);
+        let scores: Vec<u8> = (0..60).map(|i| threat_score(i as f32 / 10.0)).collect();
+        assert!(scores.is_sorted());
+    }
+}

@@ -1,0 +1,174 @@
+//! From everything there is to the file of weights: calibration by sources that were not seen,
+//! then training on all of them, then bytes.
+
+use std::collections::BTreeSet;
+
+use atalaya_inspect::classifier::{LENGTHS, Model, Table, length_class};
+use serde_json::json;
+
+use crate::corpus::{Document, Row};
+use crate::cross;
+use crate::learn::{Settings, Weights, learn_pair, sigmoid};
+
+/// What the header says beside figures.
+pub(crate) struct Origin {
+    pub(crate) data_sha256: Vec<String>,
+    pub(crate) command: String,
+}
+
+/// Trains, calibrates and packs a model.
+pub(crate) fn fit(
+    rows: &[Row],
+    documents: &[Document],
+    settings: Settings,
+    origin: &Origin,
+) -> Model {
+    let held = cross::scores(rows, documents, settings, false);
+    let pair = learn_pair(&documents.iter().collect::<Vec<_>>(), settings);
+    let tables = [(false, pair.user), (true, pair.material)].map(|(material, weights)| {
+        let mut table = quantised(&weights);
+        table.pattern = pattern_weight(rows, documents, &held, material);
+        table.levels = levels(rows, documents, &held, (material, table.pattern));
+        table
+    });
+    let mut fused = held;
+    for (score, document) in fused.iter_mut().zip(documents) {
+        let table = &tables[usize::from(document.material)];
+        if let Some(score) = score {
+            let odds = *score + table.pattern * f32::from(document.patterns) / 100.0;
+            *score = table.rarity(odds, windows(document)) - 2.0;
+        }
+    }
+    println!("{}", cross::report(rows, &fused));
+    Model::new(header(rows, settings, origin), tables)
+}
+
+fn windows(document: &Document) -> u32 {
+    u32::try_from(document.windows.len()).unwrap_or(u32::MAX)
+}
+
+fn header(rows: &[Row], settings: Settings, origin: &Origin) -> String {
+    let licences: BTreeSet<&str> = rows.iter().map(|row| row.license.as_str()).collect();
+    let sources: BTreeSet<&str> = rows.iter().map(|row| row.source.as_str()).collect();
+    json!({
+        "format": 2,
+        "command": origin.command,
+        "data_sha256": origin.data_sha256,
+        "texts": rows.len(),
+        "attacks": rows.iter().filter(|row| row.is_attack()).count(),
+        "epochs": settings.epochs,
+        "seed": settings.seed,
+        "licenses": licences,
+        "sources": sources,
+    })
+    .to_string()
+}
+
+/// One byte per weight; the few that are larger than all others are cut.
+fn quantised(weights: &Weights) -> Table {
+    let mut sizes: Vec<f32> = weights
+        .weights
+        .iter()
+        .map(|w| w.abs())
+        .filter(|w| *w > 0.0)
+        .collect();
+    sizes.sort_by(f32::total_cmp);
+    let top = sizes
+        .get(sizes.len().saturating_sub(sizes.len() / 5000 + 1))
+        .copied()
+        .unwrap_or(1.0);
+    let scale = top.max(1e-6) / 127.0;
+    Table {
+        weights: weights
+            .weights
+            .iter()
+            .map(|weight| (weight / scale).round().clamp(-127.0, 127.0) as i8)
+            .collect(),
+        scale,
+        bias: weights.bias[usize::from(weights.material)],
+        pattern: 0.0,
+        levels: [[0.0; 3]; LENGTHS],
+    }
+}
+
+/// How much a pattern's score says on top of the classifier, in its log-odds.
+fn pattern_weight(
+    rows: &[Row],
+    documents: &[Document],
+    held: &[Option<f32>],
+    material: bool,
+) -> f32 {
+    let (mut a, mut b, mut c) = (1.0_f64, 1.0_f64, 0.0_f64);
+    for _ in 0..300 {
+        let (mut da, mut db, mut dc, mut all) = (0.0, 0.0, 0.0, 0.0);
+        for ((row, document), score) in rows.iter().zip(documents).zip(held) {
+            let Some(score) = score.filter(|_| document.material == material) else {
+                continue;
+            };
+            let (s, p) = (f64::from(score), f64::from(document.patterns) / 100.0);
+            let odds = (a * s + b * p + c) as f32;
+            let error = f64::from(sigmoid(odds)) - f64::from(u8::from(row.is_attack()));
+            let weight = f64::from(document.weight);
+            da += weight * error * s;
+            db += weight * error * p;
+            dc += weight * error;
+            all += weight;
+        }
+        let rate = 2.0 / all.max(1.0);
+        a -= rate * da;
+        b -= rate * db * 4.0;
+        c -= rate * dc;
+    }
+    println!("material {material}: classifier {a:.2}, patterns {b:.2}, constant {c:.2}");
+    ((b / a.max(0.2)) as f32).clamp(0.0, 5.0)
+}
+
+/// The log-odds that one innocent text in 10, 100, 1000 of a length reaches. The last is drawn
+/// through the tail, since a thousandth of a small set is one text.
+fn levels(
+    rows: &[Row],
+    documents: &[Document],
+    held: &[Option<f32>],
+    (material, pattern): (bool, f32),
+) -> [[f32; 3]; LENGTHS] {
+    let mut levels = [[0.0; 3]; LENGTHS];
+    for (class, level) in levels.iter_mut().enumerate() {
+        let mut innocent: Vec<f32> = rows
+            .iter()
+            .zip(documents)
+            .zip(held)
+            .filter(|((row, document), _)| {
+                !row.is_attack()
+                    && document.material == material
+                    && length_class(windows(document)) == class
+            })
+            .filter_map(|((_, document), score)| {
+                score.map(|score| score + pattern * f32::from(document.patterns) / 100.0)
+            })
+            .collect();
+        innocent.sort_by(|a, b| b.total_cmp(a));
+        let at = |share: f32| {
+            let place = (innocent.len() as f32 * share) as usize;
+            innocent.get(place).copied().unwrap_or(0.0)
+        };
+        let (ten, hundred) = (at(0.1), at(0.01));
+        // Mean excess over the hundredth: an exponential tail falls by e within it.
+        let count = (innocent.len() / 100).max(1);
+        let excess = innocent
+            .iter()
+            .take(count)
+            .map(|s| s - hundred)
+            .sum::<f32>()
+            / count as f32;
+        *level = [
+            ten,
+            hundred,
+            hundred + excess.max(0.3) * std::f32::consts::LN_10,
+        ];
+        println!(
+            "material {material} length {class}: {} innocent, levels {level:.2?}",
+            innocent.len()
+        );
+    }
+    levels
+}
