@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use atalaya_access::Permit;
 use atalaya_inspect::Scratch;
 use atalaya_model::UnjudgedReason;
 use atalaya_policy::UnknownRoute;
@@ -83,21 +84,7 @@ pub(crate) async fn call<R: Recorder>(
     let asked = (protocol, &entry, token);
     let judged = judge_and_ask(&worker, &arrival, asked, received).await;
     let mut end = End::new(&arrival, protocol, &shared);
-    end.settlement.account = limits.map(|permit| Account {
-        permit,
-        price: None,
-        input_estimate: judged.bytes / 4,
-        is_forwarded: false,
-        world: Arc::clone(&shared.world),
-    });
-    if judged.session != 0 {
-        end.settlement.conversation = Some(Conversation {
-            sessions: Arc::clone(&shared.sessions),
-            key: judged.session,
-            from_score: shared.policy().document().sessions.taint.from_score,
-            now: arrival.at,
-        });
-    }
+    end.begin(&shared, limits, &judged);
     let next = record(&shared, judged).await;
     let added_us = micros(ready.elapsed());
     shared.metrics.added_latency(added_us);
@@ -105,7 +92,7 @@ pub(crate) async fn call<R: Recorder>(
     match (next, permit) {
         (Next::Forward(forward), Some(permit)) => send(&worker, &head, end, forward, permit).await,
         (Next::Refuse(refusal), _) => end.refuse(&refusal),
-        (Next::Answer { status, body }, _) => end.answer(status, body),
+        (Next::Answer { status, body }, _) => end.answer(status, &body),
         (
             Next::Fail {
                 kind,
@@ -263,6 +250,7 @@ async fn judge_and_ask<R: Recorder>(
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "one of them lives for a moment")]
 enum Approved {
     Yes,
     /// With another answer than the refusal, if there is one.
@@ -449,6 +437,25 @@ impl<'a, R: Recorder> End<'a, R> {
         }
     }
 
+    /// What the call is charged, and which conversation gets what comes back.
+    fn begin(&mut self, shared: &Shared<R>, limits: Option<Permit>, judged: &Judged) {
+        self.settlement.account = limits.map(|permit| Account {
+            permit,
+            price: None,
+            input_estimate: judged.bytes / 4,
+            is_forwarded: false,
+            world: Arc::clone(&shared.world),
+        });
+        if judged.session != 0 {
+            self.settlement.conversation = Some(Conversation {
+                sessions: Arc::clone(&shared.sessions),
+                key: judged.session,
+                from_score: shared.policy().document().sessions.taint.from_score,
+                now: self.arrival.at,
+            });
+        }
+    }
+
     fn refuse(mut self, refusal: &Refusal) -> Response<GatewayBody<R>> {
         self.reply_to.clone_from(&refusal.reply_to);
         let decision_id = &self.arrival.id;
@@ -468,7 +475,7 @@ impl<'a, R: Recorder> End<'a, R> {
     }
 
     /// An answer of our own, in JSON.
-    fn answer(self, status: u16, body: Bytes) -> Response<GatewayBody<R>> {
+    fn answer(self, status: u16, body: &Bytes) -> Response<GatewayBody<R>> {
         let answer = Answer {
             status,
             content_type: "application/json",

@@ -18,7 +18,7 @@ use crate::answer::{Asked, PromptMarks};
 use crate::arrival::{Arrival, hex};
 use crate::assess::{ApprovalNeeded, Subject, price};
 use crate::config::{Price, PromptText};
-use crate::door::{Denied, Entry, Inside};
+use crate::door::{Denied, Entry, Inside, Ruling};
 use crate::fingerprint::Fingerprints;
 use crate::record::{self, CallRow, DecisionFacts, NodeFacts};
 use crate::route::{Destination, Routes};
@@ -72,6 +72,16 @@ pub(crate) enum Next {
     },
 }
 
+impl Next {
+    /// With what the model costs.
+    fn priced(mut self, price: Option<&Price>) -> Self {
+        if let Self::Forward(forward) = &mut self {
+            forward.price = price.cloned();
+        }
+        self
+    }
+}
+
 /// A call on its way to an upstream.
 pub(crate) struct Forward {
     /// Which upstream.
@@ -113,14 +123,11 @@ impl Judge<'_> {
         let call = match protocol.parse(&arrival.head(), body, &self.parse_limits) {
             Ok(call) => call,
             Err(error) => {
-                let reason = Some(UnjudgedReason::Malformed);
-                let fault = Fault::new(ErrorKind::Malformed, "malformed", reason);
-                let fault = fault.saying(error.to_string());
+                let fault = malformed(error.to_string());
                 return self.refuse_request(arrival, Some(protocol), body, fault);
             }
         };
-        let mut verdict = self.inspector.inspect(&call.segments, scratch);
-        verdict.unjudged.extend(call.unjudged.iter().cloned());
+        let verdict = self.inspect(&call, scratch);
         let model = call.model.as_deref().unwrap_or("");
         let Some(destination) = self.routes.find(protocol.name(), &arrival.path, model) else {
             return self.refuse_request(arrival, Some(protocol), body, no_route(None));
@@ -151,10 +158,8 @@ impl Judge<'_> {
             denied: ruling.denied.as_ref(),
             has_marks: self.policy.document().response.inspect,
         };
-        let (mut next, constraints) = judged.next(&destination);
-        if let Next::Forward(forward) = &mut next {
-            forward.price = price(self.prices, model).cloned();
-        }
+        let (next, constraints) = judged.next(&destination);
+        let next = next.priced(price(self.prices, model));
         let prompt = self.prompt_text(&call, &verdict);
         let row = CallRow {
             protocol: protocol.name(),
@@ -171,15 +176,11 @@ impl Judge<'_> {
             view: assessment.view,
         };
         let decision = match &next {
+            Next::Forward(_) => outcome.decision,
             // Also what could not be weakened.
-            Next::Refuse(_) | Next::Fail { .. } | Next::Answer { .. } => Decision::Block,
-            _ => outcome.decision,
+            _ => Decision::Block,
         };
-        let facts = DecisionFacts {
-            enforcement: ruling.enforcement(),
-            reason: ruling.reason().unwrap_or(outcome.reason.as_str()),
-            ..self.facts(decision, outcome)
-        };
+        let facts = self.facts_with(decision, outcome, ruling);
         Judged {
             record: record::decision(self.node, arrival, &facts, &verdict, (Some(&call), &row)),
             decision,
@@ -298,6 +299,26 @@ impl Judge<'_> {
             bytes: length(body),
             approval: None,
             session: 0,
+        }
+    }
+
+    fn inspect(&self, call: &ParsedCall<'_>, scratch: &mut Scratch) -> Verdict {
+        let mut verdict = self.inspector.inspect(&call.segments, scratch);
+        verdict.unjudged.extend(call.unjudged.iter().cloned());
+        verdict
+    }
+
+    /// The same, with what the door said.
+    fn facts_with<'f>(
+        &'f self,
+        decision: Decision,
+        outcome: &PolicyOutcome<'f>,
+        ruling: &'f Ruling,
+    ) -> DecisionFacts<'f> {
+        DecisionFacts {
+            enforcement: ruling.enforcement(),
+            reason: ruling.reason().unwrap_or(outcome.reason.as_str()),
+            ..self.facts(decision, outcome)
         }
     }
 
@@ -445,6 +466,11 @@ impl Fault {
     pub(crate) fn saying(self, message: impl Into<String>) -> (Self, String) {
         (self, message.into())
     }
+}
+
+fn malformed(why: String) -> (Fault, String) {
+    let reason = Some(UnjudgedReason::Malformed);
+    Fault::new(ErrorKind::Malformed, "malformed", reason).saying(why)
 }
 
 fn no_route(unjudged: Option<UnjudgedReason>) -> (Fault, String) {

@@ -64,6 +64,14 @@ impl Metrics {
             );
         }
         self.render_latency(&mut out);
+        let (name, opened) = (
+            "atalaya_breakers_opened_total",
+            self.breakers_opened.load(Relaxed),
+        );
+        let _ = writeln!(
+            out,
+            "# HELP {name} Upstreams that were left alone for a while.\n# TYPE {name} counter\n{name} {opened}"
+        );
         for (name, kind, help, value) in self.plain() {
             let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
             let _ = writeln!(out, "{name} {}", value.load(Relaxed));
@@ -93,7 +101,7 @@ impl Metrics {
         let _ = writeln!(out, "{name}_count {count}");
     }
 
-    fn plain(&self) -> [(&'static str, &'static str, &'static str, &AtomicU64); 12] {
+    fn plain(&self) -> [(&'static str, &'static str, &'static str, &AtomicU64); 11] {
         [
             (
                 "atalaya_connections",
@@ -142,12 +150,6 @@ impl Metrics {
                 "counter",
                 "Upstreams that refused, reset, stalled or cut off.",
                 &self.upstream_failures,
-            ),
-            (
-                "atalaya_breakers_opened_total",
-                "counter",
-                "Upstreams that were left alone for a while.",
-                &self.breakers_opened,
             ),
             (
                 "atalaya_client_aborts_total",

@@ -53,6 +53,12 @@ pub(crate) async fn send<R: Recorder>(
     let candidates: Vec<usize> = std::iter::once(forward.target)
         .chain(forward.failover.iter().copied())
         .collect();
+    let way = move |pool| Way {
+        pool,
+        forwarded,
+        asked,
+        permit,
+    };
     let mut last = (None, None);
     for target in candidates {
         let pool = Rc::clone(&worker.pools[target]);
@@ -69,13 +75,7 @@ pub(crate) async fn send<R: Recorder>(
         end.settlement.upstream.clone_from(&pool.target.name);
         match attempt(worker, head, &pool, &forward).await {
             Tried::Answered(answered) => {
-                let way = Way {
-                    pool,
-                    forwarded,
-                    asked,
-                    permit,
-                };
-                return back::answer(worker, end, answered, way).await;
+                return back::answer(worker, end, answered, way(pool)).await;
             }
             Tried::NotTaken(answered, error) => {
                 last = (answered.map(|answered| (pool, answered)), error);
@@ -93,15 +93,7 @@ pub(crate) async fn send<R: Recorder>(
     }
     match last {
         // The last upstream's own words: they say when to come back.
-        (Some((pool, answered)), _) => {
-            let way = Way {
-                pool,
-                forwarded,
-                asked,
-                permit,
-            };
-            back::answer(worker, end, answered, way).await
-        }
+        (Some((pool, answered)), _) => back::answer(worker, end, answered, way(pool)).await,
         (None, Some(error)) => {
             not_charged(&mut end);
             end.upstream_failed(&error, millis(forwarded.elapsed()))

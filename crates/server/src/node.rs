@@ -61,14 +61,8 @@ impl Node {
         let (journal, lake, follower) = open_log(&config).await?;
         let store = Arc::new(open::store(&config)?);
         let (control, first_admin_token) = open_control(&config, &store).await?;
-        let fingerprint_secret = control
-            .node_secret("fingerprints")
-            .await
-            .map_err(|error| OpenError::world("reading the key of fingerprints", error))?;
-        // What a crash left behind of earlier queries.
-        if let Some(folder) = config.spill_dir() {
-            let _ = std::fs::remove_dir_all(folder);
-        }
+        let fingerprint_secret = fingerprint_secret(&control).await?;
+        forget_spills(&config);
         let engine = Arc::new(open::engine(&config, Arc::new(LakeTables(lake.clone())))?);
         let responder = Arc::new(respond::responder(
             &config,
@@ -293,6 +287,18 @@ fn background(
         tasks.push(tokio::spawn(run_rules(scheduler.clone(), stop.clone())));
     }
     tasks
+}
+
+/// What a crash left behind of earlier queries.
+fn forget_spills(config: &Config) {
+    if let Some(folder) = config.spill_dir() {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+async fn fingerprint_secret(control: &Control) -> Result<Vec<u8>, OpenError> {
+    let secret = control.node_secret("fingerprints").await;
+    secret.map_err(|error| OpenError::world("reading the key of fingerprints", error))
 }
 
 async fn open_control(
