@@ -110,6 +110,10 @@ async fn evaluating_needs_a_key_where_calling_does() {
     assert_eq!(told.status, 401);
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "what json! makes is handed over where it is written"
+)]
 fn attribute(key: &str, value: Value) -> Value {
     json!({"key": key, "value": value})
 }
@@ -118,6 +122,10 @@ fn text(key: &str, value: &str) -> Value {
     attribute(key, json!({"stringValue": value}))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "what json! makes is handed over where it is written"
+)]
 fn export(attributes: Vec<Value>, events: Value) -> String {
     json!({"resourceSpans": [{"scopeSpans": [{"spans": [
         {"traceId": "0AF7651916CD43DD8448EB211C80319C", "spanId": "b7ad6b7169203331",

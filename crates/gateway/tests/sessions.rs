@@ -144,6 +144,10 @@ async fn an_injection_in_a_tools_result_takes_the_tools_that_reach_out() {
     );
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "what json! makes is handed over where it is written"
+)]
 fn tool_call(name: &str, arguments: Value) -> Vec<u8> {
     json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call",
         "params": {"name": name, "arguments": arguments}})

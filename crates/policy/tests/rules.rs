@@ -1,5 +1,10 @@
 //! Rules, allowlist, tools and conversations, as an operator writes them.
 
+#![allow(
+    clippy::panic,
+    reason = "helpers of tests are tests; clippy's exemption covers only the test functions"
+)]
+
 use atalaya_model::{Decision, Finding, SegmentKind, Span, ThreatCategory, Timestamp, Verdict};
 use atalaya_policy::{CallContext, CallFacts, Outcome, Policy, ToolAction};
 use serde_json::json;

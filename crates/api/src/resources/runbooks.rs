@@ -68,14 +68,12 @@ fn find(responder: &Responder, id: &str) -> Result<Arc<Runbook>, Problem> {
     found.ok_or_else(|| Problem::not_found(format!("there is no runbook {id}")))
 }
 
-#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
 async fn list(responder: Arc<Responder>, _call: Call) -> Result<Reply, Problem> {
     let runbooks = responder.runbooks();
     let all: Vec<Value> = runbooks.runbooks().map(|r| summary(r)).collect();
     Reply::json(&all)
 }
 
-#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
 async fn show(responder: Arc<Responder>, call: Call) -> Result<Reply, Problem> {
     let runbook = find(&responder, call.parameter("id"))?;
     let mut shown = summary(&runbook);
@@ -83,7 +81,6 @@ async fn show(responder: Arc<Responder>, call: Call) -> Result<Reply, Problem> {
     Reply::json(&shown)
 }
 
-#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
 async fn export(responder: Arc<Responder>, call: Call) -> Result<Reply, Problem> {
     let runbook = find(&responder, call.parameter("id"))?;
     Reply::json(&cacao::export(&runbook))

@@ -46,7 +46,14 @@ async fn send(config: ChannelConfig) -> Result<String, ActionError> {
 
 #[tokio::test]
 async fn every_http_channel_says_what_happened_under_the_steps_key() {
-    let cases: [(&str, fn(String) -> ChannelConfig, usize, &str); 6] = [
+    /// Name, configuration for an address, requests that are made, header that is looked at.
+    type Case = (
+        &'static str,
+        fn(String) -> ChannelConfig,
+        usize,
+        &'static str,
+    );
+    let cases: [Case; 6] = [
         (
             "webhook",
             |url| ChannelConfig::Webhook {
