@@ -25,6 +25,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("atalaya-sigma", 1, &[]),
     ("atalaya-terms", 1, &[]),
     ("atalaya-translate", 1, &["atalaya-kql"]),
+    ("atalaya-analytics", 1, &[]),
     ("atalaya-journal", 2, &[]),
     ("atalaya-lake", 2, &["atalaya-journal"]),
     ("atalaya-query", 2, &[]),
