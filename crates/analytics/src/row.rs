@@ -179,6 +179,22 @@ pub fn event<'a>(table: &str, text: &'a str) -> Option<Event<'a>> {
     Some(event)
 }
 
+/// The table that a record of the journal is for.
+#[must_use]
+pub fn table_of(text: &str) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Record<'a> {
+        #[serde(borrow, rename = "$table")]
+        table: Cow<'a, str>,
+    }
+    // It is the first key of every record that we write: no need to read the rest.
+    if let Some(rest) = text.strip_prefix("{\"$table\":\"") {
+        return rest.split_once('"').map(|(table, _)| Cow::Borrowed(table));
+    }
+    let record: Record<'_> = serde_json::from_str(text).ok()?;
+    Some(record.table)
+}
+
 /// The id of the decision that a record settles, if it is a settlement.
 #[must_use]
 pub fn settles(event: &Event<'_>) -> Option<String> {

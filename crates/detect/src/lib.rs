@@ -11,6 +11,7 @@
 //!
 //! Left out: the query engine (`query`), the log of alerts (a sink in `server`), incidents.
 
+mod analytics;
 mod builtin;
 mod catalogue;
 mod duration;
@@ -25,6 +26,7 @@ mod scheduler;
 pub mod testing;
 mod time;
 
+pub use analytics::{AnalyticHit, AnalyticRunner};
 pub use catalogue::{RuleCatalogue, RuleProblem};
 pub use evaluate::{Evaluation, Hit, Limits, evaluate};
 pub use metrics::Metrics;
@@ -34,7 +36,7 @@ pub use port::{
 };
 pub use raise::Raised;
 pub use rule::{
-    EntityMapping, Escalation, EscalationStep, EventGrouping,
+    AnalyticSpec, EntityMapping, Escalation, EscalationStep, EventGrouping,
     FILE_BYTES_MAX as RULE_FILE_BYTES_MAX, Language, Origin, Rule, Trigger, TriggerOperator, code,
 };
 pub use scheduler::{Ports, RunReport, Scheduler, SchedulerConfig};

@@ -3,9 +3,12 @@
 //! A rule in force is identified by id, version and the SHA-256 of its file: two rules with the
 //! same id and version but different text can be told apart in every alert that they raised.
 
+mod analytic;
 mod check;
 mod sigma;
 mod yaml;
+
+pub use analytic::AnalyticSpec;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -70,6 +73,8 @@ pub enum Language {
     Kql,
     /// A Sigma rule, converted to KQL.
     Sigma,
+    /// A streaming analytic with its parameters; it has no query.
+    Analytic,
 }
 
 /// How the number of result rows is compared.
@@ -174,6 +179,8 @@ pub struct Rule {
     pub origin: Origin,
     /// What it is written in.
     pub language: Language,
+    /// The analytic, for rules that are one.
+    pub analytic: Option<AnalyticSpec>,
     /// Whether the scheduler runs it.
     pub enabled: bool,
     /// How urgent an alert is, where no ladder says otherwise.
@@ -242,6 +249,9 @@ impl Rule {
         if sigma::is_sigma(text) {
             return sigma::parse(text, companion, origin);
         }
+        if analytic::is_analytic(text) {
+            return analytic::parse(text, origin);
+        }
         yaml::parse(text, origin)
     }
 
@@ -257,6 +267,9 @@ impl Rule {
     #[must_use]
     pub fn columns_read(&self) -> Vec<(&'static str, &'static str)> {
         let mut found = Vec::new();
+        if let Some(spec) = &self.analytic {
+            found.clone_from(&spec.fields);
+        }
         for word in crate::pipeline::identifiers(&self.query) {
             for table in &self.tables {
                 if let Some(column) = table.column(word)

@@ -19,6 +19,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
+use crate::analytics::AnalyticHit;
 use crate::catalogue::RuleCatalogue;
 use crate::evaluate::{Limits, evaluate_over, window};
 use crate::metrics::Metrics;
@@ -178,9 +179,39 @@ impl Scheduler {
         passes.shutdown().await;
     }
 
+    /// Raises what analytics have found, and hands it to the sinks. What is older than the longest
+    /// gap that is searched is history, and raises nothing.
+    pub async fn raise_found(&self, found: Vec<AnalyticHit>, now: Timestamp) -> RunReport {
+        let mut report = RunReport::default();
+        let age_max = i64::try_from(self.inner.config.catch_up_max.as_micros()).unwrap_or(i64::MAX);
+        let (store, limits) = (self.inner.ports.store.as_ref(), &self.inner.config.limits);
+        for AnalyticHit { rule, hit } in found {
+            if now.0.saturating_sub(hit.last_seen.0) > age_max {
+                continue;
+            }
+            match raise(&rule, hit, now, store, limits).await {
+                Ok(Raised::New(alert)) => report.alerts.push(*alert),
+                Ok(Raised::Grown(_)) => report.grown += 1,
+                Ok(Raised::Known) => {}
+                Err(error) => report.failures.push((rule.id.clone(), error.to_string())),
+            }
+        }
+        for (rule, error) in &report.failures {
+            tracing::error!(%rule, %error, "what an analytic found could not be raised");
+        }
+        let metrics = &self.inner.metrics;
+        let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        Metrics::add(&metrics.raised, number(report.alerts.len()));
+        Metrics::add(&metrics.grown, number(report.grown));
+        self.deliver().await;
+        report
+    }
+
     fn enabled(&self) -> Vec<Arc<Rule>> {
         let rules = self.rules();
-        rules.rules().filter(|r| r.enabled).cloned().collect()
+        // Analytics judge events as they come; there is nothing to run on a schedule.
+        let is_scheduled = |rule: &&Arc<Rule>| rule.enabled && rule.analytic.is_none();
+        rules.rules().filter(is_scheduled).cloned().collect()
     }
 
     async fn due(&self, now: Timestamp) -> Vec<Arc<Rule>> {

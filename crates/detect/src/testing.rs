@@ -17,9 +17,18 @@
 //!     fires: []
 //! ```
 //!
+//! Texts may hold placeholders, so that traces which need many different or near-equal values stay
+//! short: see the `placeholder` module.
+//!
+//! The rules of streaming analytics are tested with the same files. Their events go through every
+//! analytic in the order of their times; only the rule's own findings are compared.
+//!
 //! The runner is generic over a [`Laboratory`], which makes an engine over rows in memory: the
 //! server has one with the real engine. A case holds the whole chain to account: query, trigger,
 //! ladder, entities, and that every hit names the ids of its records.
+
+mod analytic;
+mod placeholder;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,6 +77,9 @@ pub struct Case {
     /// What it shows.
     pub name: String,
     events: Vec<Events>,
+    /// Manifests that are in force, for analytics that compare with them.
+    #[serde(default)]
+    manifests: Vec<atalaya_analytics::ManifestEntry>,
     /// What must be found; nothing else may be.
     pub fires: Vec<Expected>,
 }
@@ -181,6 +193,10 @@ impl Events {
         );
         let target = rows.entry(self.table.clone()).or_default();
         for i in 0..self.repeat {
+            let place = placeholder::Place {
+                event: i,
+                events: self.repeat,
+            };
             let offset = every.saturating_mul(i64::try_from(i).unwrap_or(0));
             let time = Timestamp(now.0 + at + offset).to_rfc3339();
             let mut row = Map::from_iter([
@@ -191,11 +207,11 @@ impl Events {
                 ),
             ]);
             for (column, value) in &self.row {
-                row.insert(column.clone(), numbered(value, i));
+                row.insert(column.clone(), place.fill(value, column));
             }
             for (column, values) in &self.cycle {
                 if let Some(value) = values.get(i % values.len().max(1)) {
-                    row.insert(column.clone(), numbered(value, i));
+                    row.insert(column.clone(), place.fill(value, column));
                 }
             }
             target.push(Value::Object(row));
@@ -288,21 +304,14 @@ async fn run_case(
     now: Timestamp,
     laboratory: &dyn Laboratory,
 ) -> Result<(), String> {
+    if rule.analytic.is_some() {
+        return analytic::run(rule, case, now);
+    }
     let engine = laboratory.engine(case.rows(now)).await?;
     let evaluation = evaluate(rule, engine.as_ref(), now, &Limits::default())
         .await
         .map_err(|error| error.to_string())?;
     case.judge(&evaluation.hits).map_or(Ok(()), Err)
-}
-
-/// `{i}` in a text becomes the number of the event; a text that is only `{i}` becomes a number.
-fn numbered(value: &Value, i: usize) -> Value {
-    match value {
-        Value::String(text) if text == "{i}" => Value::from(i),
-        Value::String(text) => Value::String(text.replace("{i}", &i.to_string())),
-        Value::Array(items) => items.iter().map(|item| numbered(item, i)).collect(),
-        other => other.clone(),
-    }
 }
 
 fn signed_micros(text: &str) -> Option<i64> {

@@ -26,6 +26,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("atalaya-terms", 1, &[]),
     ("atalaya-translate", 1, &["atalaya-kql"]),
     ("atalaya-analytics", 1, &[]),
+    ("atalaya-modelscan", 1, &[]),
     ("atalaya-journal", 2, &[]),
     ("atalaya-lake", 2, &["atalaya-journal"]),
     ("atalaya-query", 2, &[]),

@@ -116,6 +116,7 @@ fn build(
         version: companion.version.unwrap_or_else(|| "0.0.0".to_owned()),
         origin,
         language: Language::Sigma,
+        analytic: None,
         enabled: companion.enabled.unwrap_or(true),
         severity: metadata.severity.unwrap_or(SEVERITY),
         escalation: None,

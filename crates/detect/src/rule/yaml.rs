@@ -165,6 +165,7 @@ fn build(file: File, text: &str, origin: Origin, checker: &mut Checker<'_>) -> R
             .map_or_else(|| "0.0.0".to_owned(), |v| v.to_string()),
         hash: hash(text),
         language: Language::Kql,
+        analytic: None,
         enabled: file.enabled.unwrap_or(true),
         frequency: times.frequency,
         period: times.period,

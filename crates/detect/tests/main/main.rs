@@ -2,6 +2,7 @@
 //! Whether rules find what they should is tested with the real engine, by `atalaya rules test`.
 
 #[cfg(test)]
+mod analytics;
 mod catalogue;
 #[cfg(test)]
 mod diagnostics;

@@ -1,0 +1,8 @@
+//! Archives and compressions that are opened: zip, tar, gzip, zlib.
+//!
+//! Read here by hand and not by a library, because an archive that is read in one way by a scanner
+//! and in another by a loader is an attack: both descriptions of a zip entry are looked at.
+
+pub(crate) mod inflate;
+pub(crate) mod tar;
+pub(crate) mod zip;

@@ -1,0 +1,134 @@
+//! Keras: layers that hold Python code, in the JSON of `.keras` archives and in HDF5 files.
+
+use atalaya_model::Severity;
+use serde_json::Value;
+
+use super::Seen;
+use crate::report::code;
+use crate::source::Part;
+
+/// How deep a model's description is followed.
+const DEPTH_MAX: u8 = 64;
+/// Bytes that are searched at a time.
+const STEP: usize = 1 << 20;
+
+/// The description of a model.
+pub(crate) fn check_config(config: &Value, seen: &mut Vec<Seen>) {
+    walk(config, seen, 0);
+}
+
+fn walk(value: &Value, seen: &mut Vec<Seen>, depth: u8) {
+    if depth > DEPTH_MAX {
+        seen.push(Seen::new(
+            0,
+            code::LIMIT,
+            Severity::High,
+            "layers are nested too deeply",
+        ));
+        return;
+    }
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| walk(item, seen, depth + 1)),
+        Value::Object(members) => {
+            let text = |name: &str| members.get(name).and_then(Value::as_str);
+            let class = text("class_name").unwrap_or("");
+            if matches!(class, "Lambda" | "__lambda__" | "TFOpLambda") {
+                seen.push(Seen::new(
+                    0,
+                    code::CODE_LAYER,
+                    Severity::High,
+                    format!("a layer `{class}` holds Python code"),
+                ));
+            }
+            let module = text("module").unwrap_or("keras");
+            let is_own = ["keras", "builtins", "tensorflow.keras", "tf_keras", "numpy"]
+                .iter()
+                .any(|known| module == *known || module.starts_with(&format!("{known}.")));
+            if !class.is_empty() && (!is_own || matches!(class, "function" if module == "builtins"))
+            {
+                let message = format!("a layer is made by {}.{}", short(module), short(class));
+                seen.push(Seen::new(0, code::CODE_LAYER, Severity::High, message));
+            }
+            members
+                .values()
+                .for_each(|member| walk(member, seen, depth + 1));
+        }
+        _ => {}
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(80).collect()
+}
+
+/// HDF5 files hold the description as text: it is searched for, wherever it lies.
+pub(crate) fn check_hdf5(part: Part<'_>) -> Vec<Seen> {
+    let needles: [(&[u8], &str); 6] = [
+        (
+            b"\"class_name\": \"Lambda\"",
+            "a layer `Lambda` holds Python code",
+        ),
+        (
+            b"\"class_name\":\"Lambda\"",
+            "a layer `Lambda` holds Python code",
+        ),
+        (
+            b"\"class_name\": \"TFOpLambda\"",
+            "a layer `TFOpLambda` holds an operation by name",
+        ),
+        (
+            b"\"class_name\":\"TFOpLambda\"",
+            "a layer `TFOpLambda` holds an operation by name",
+        ),
+        (
+            b"\"function_type\": \"lambda\"",
+            "a function is stored as Python code",
+        ),
+        (
+            b"\"class_name\": \"__lambda__\"",
+            "a function is stored as Python code",
+        ),
+    ];
+    search(part, &needles, code::CODE_LAYER)
+}
+
+/// TensorFlow graphs hold the names of their operators as text.
+pub(crate) fn check_graph(part: Part<'_>) -> Vec<Seen> {
+    let needles: [(&[u8], &str); 6] = [
+        (b"PyFunc", "an operator calls Python"),
+        (b"EagerPyFunc", "an operator calls Python"),
+        (b"\x08ReadFile", "an operator reads files"),
+        (b"\x09WriteFile", "an operator writes files"),
+        (b"MatchingFiles", "an operator lists files"),
+        (b"PrintV2", "an operator can write to files"),
+    ];
+    search(part, &needles, code::DANGEROUS_OPERATOR)
+}
+
+fn search(part: Part<'_>, needles: &[(&[u8], &str)], code: &'static str) -> Vec<Seen> {
+    let mut seen: Vec<Seen> = Vec::new();
+    let overlap = needles
+        .iter()
+        .map(|(needle, _)| needle.len())
+        .max()
+        .unwrap_or(1);
+    let mut at = 0;
+    while at < part.length() {
+        let Ok(bytes) = part.bytes(at, STEP + overlap) else {
+            seen.push(Seen::malformed(at, "it cannot be read"));
+            return seen;
+        };
+        for (needle, message) in needles {
+            let found = bytes
+                .windows(needle.len())
+                .position(|window| window == *needle);
+            if let Some(found) = found
+                && !seen.iter().any(|known| known.message == *message)
+            {
+                seen.push(Seen::new(at + found as u64, code, Severity::High, *message));
+            }
+        }
+        at += STEP as u64;
+    }
+    seen
+}

@@ -1,0 +1,7 @@
+//! Pickles, walked without being run.
+
+mod opcodes;
+mod value;
+mod walk;
+
+pub(crate) use walk::{Event, Limits, Malformed, Walker};

@@ -1,0 +1,588 @@
+//! One file, and everything in it.
+
+use std::collections::BTreeSet;
+
+use atalaya_model::Severity;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::allow::{AllowList, Standing};
+use crate::archives::inflate::{Inflated, Method, inflate};
+use crate::archives::{tar, zip};
+use crate::formats::{self, Seen};
+use crate::magic::Format;
+use crate::pickle::{self, Event, Malformed, Walker};
+use crate::report::{Report, ScanFinding, Template, code};
+use crate::source::{Bytes, Cursor, Part, Source};
+
+/// How much is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Archives in archives.
+    pub depth_max: u8,
+    /// Entries of one archive.
+    pub entries_max: usize,
+    /// Decompressed bytes of one entry; what is longer is told and looked at so far.
+    pub entry_bytes_max: u64,
+    /// Decompressed bytes of one file, all entries together.
+    pub inflated_bytes_max: u64,
+    /// Opcodes of one pickle.
+    pub opcodes_max: u64,
+    /// Findings of one file; more are counted.
+    pub findings_max: usize,
+    /// Bytes of a JSON or ONNX file that are read into memory.
+    pub text_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            depth_max: 5,
+            entries_max: 100_000,
+            entry_bytes_max: 256 << 20,
+            inflated_bytes_max: 2 << 30,
+            opcodes_max: 200_000_000,
+            findings_max: 1_000,
+            text_bytes_max: 256 << 20,
+        }
+    }
+}
+
+/// Values on a pickle's stack, in its memo, and globals that it names.
+const VALUES_MAX: usize = 10_000_000;
+/// Pickles in one stream.
+const PICKLES_MAX: usize = 10_000;
+/// Places behind a pickle at which another may begin that are tried.
+const TRIES_MAX: usize = 4_096;
+/// First number of files in PyTorch's old format: 0x1950a86a20f9469cfc6c.
+const TORCH_LEGACY: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+
+const SUPPLY_CHAIN: &[&str] = &["AML.T0011.000", "AML.T0018.002", "AML.T0010.003"];
+
+/// Scans files.
+#[derive(Clone, Debug)]
+pub struct Scanner {
+    allow: AllowList,
+    limits: Limits,
+}
+
+impl Scanner {
+    /// A scanner with that list and those limits.
+    #[must_use]
+    pub const fn new(allow: AllowList, limits: Limits) -> Self {
+        Self { allow, limits }
+    }
+
+    /// What a file would do when it is loaded.
+    #[must_use]
+    pub fn scan(&self, name: &str, source: &dyn Source) -> Report {
+        let mut scan = Scan {
+            scanner: self,
+            report: Report {
+                path: name.to_owned(),
+                size_bytes: source.len(),
+                ..Report::default()
+            },
+            globals: BTreeSet::new(),
+            inflated: 0,
+        };
+        let part = Part::whole(source);
+        scan.report.sha256 = scan.digest(part);
+        scan.report.format = scan.part(name, part, 0).name();
+        scan.report.globals = std::mem::take(&mut scan.globals).into_iter().collect();
+        scan.report
+    }
+}
+
+struct Scan<'s> {
+    scanner: &'s Scanner,
+    report: Report,
+    globals: BTreeSet<String>,
+    inflated: u64,
+}
+
+fn is_template_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    [".jinja", ".jinja2", ".j2"]
+        .iter()
+        .any(|extension| name.ends_with(extension))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+const fn atlas(code: &str) -> &'static [&'static str] {
+    match code.as_bytes() {
+        b"dangerous_global"
+        | b"unlisted_global"
+        | b"unresolved_global"
+        | b"code_layer"
+        | b"dangerous_operator" => SUPPLY_CHAIN,
+        b"malformed" | b"unscannable" | b"limit" | b"trailing_data" | b"ambiguous_archive" => {
+            &["AML.T0076", "AML.T0119"]
+        }
+        b"format_mismatch" => &["AML.T0074"],
+        b"suspicious_template" => &["AML.T0018.003"],
+        b"remote_code" => &["AML.T0011.000"],
+        b"external_data" | b"path_escape" => &["AML.T0119"],
+        b"pin_mismatch" => &["AML.T0010.003", "AML.T0109"],
+        _ => &[],
+    }
+}
+
+impl<'s> Scan<'s> {
+    fn tell(&mut self, path: &str, seen: Seen) {
+        if self.report.findings.len() >= self.scanner.limits.findings_max {
+            self.report.findings_dropped += 1;
+            return;
+        }
+        self.report.findings.push(ScanFinding {
+            code: seen.code,
+            severity: seen.severity,
+            path: path.to_owned(),
+            offset: seen.offset,
+            message: seen.message,
+            atlas: atlas(seen.code),
+        });
+    }
+
+    fn digest(&mut self, part: Part<'_>) -> String {
+        let mut hasher = Sha256::new();
+        let mut at = 0;
+        while at < part.length() {
+            match part.bytes(at, 1 << 20) {
+                Ok(bytes) if bytes.is_empty() => break,
+                Ok(bytes) => {
+                    hasher.update(&bytes);
+                    at += bytes.len() as u64;
+                }
+                Err(error) => {
+                    let path = self.report.path.clone();
+                    self.tell(
+                        &path,
+                        Seen::new(at, code::UNREADABLE, Severity::High, error.to_string()),
+                    );
+                    return String::new();
+                }
+            }
+        }
+        hexadecimal(&hasher.finalize())
+    }
+
+    /// One file or entry; its format.
+    fn part(&mut self, path: &str, part: Part<'_>, depth: u8) -> Format {
+        self.report.parts += 1;
+        let head = match part.bytes(0, 512) {
+            Ok(head) => head,
+            Err(error) => {
+                self.tell(
+                    path,
+                    Seen::new(0, code::UNREADABLE, Severity::High, error.to_string()),
+                );
+                return Format::Unknown;
+            }
+        };
+        if head.is_empty() {
+            return Format::Unknown;
+        }
+        let format = Format::of(&head, part.length());
+        let name = path.rsplit(['!', '/', '\\']).next().unwrap_or(path);
+        if let Some(promised) = Format::promised(name)
+            && !promised.contains(&format)
+        {
+            let message = format!(
+                "the name promises another format, the bytes are {}",
+                format.name()
+            );
+            self.tell(
+                path,
+                Seen::new(0, code::FORMAT_MISMATCH, Severity::High, message),
+            );
+        }
+        match format {
+            Format::Pickle => self.pickles(path, part, 0, true),
+            Format::Zip => self.zip(path, part, depth),
+            Format::Tar => self.tar(path, part, depth),
+            Format::Gzip => self.compressed(path, part, Method::Gzip, depth),
+            Format::Zlib => self.compressed(path, part, Method::Zlib, depth),
+            Format::Closed(kind) => {
+                let message = format!("{kind} is not opened: unpack it and scan what comes out");
+                self.tell(
+                    path,
+                    Seen::new(0, code::UNSCANNABLE, Severity::High, message),
+                );
+            }
+            Format::Safetensors => self.safetensors(path, part),
+            Format::Npy => self.npy(path, part),
+            Format::Gguf => {
+                let (seen, templates) = formats::gguf::check(part);
+                seen.into_iter().for_each(|seen| self.tell(path, seen));
+                templates
+                    .iter()
+                    .for_each(|(_, text)| self.template(path, text));
+            }
+            Format::Hdf5 => formats::keras::check_hdf5(part)
+                .into_iter()
+                .for_each(|seen| self.tell(path, seen)),
+            Format::Json if !is_template_name(name) => self.json(path, name, part),
+            Format::Json => self.unknown(path, name, part, format),
+            Format::Onnx | Format::Unknown => self.unknown(path, name, part, format),
+        }
+        format
+    }
+
+    fn text(&mut self, path: &str, part: Part<'_>) -> Option<Vec<u8>> {
+        if part.length() > self.scanner.limits.text_bytes_max {
+            let message = format!("it has {} bytes, more than are read at once", part.length());
+            self.tell(path, Seen::new(0, code::LIMIT, Severity::High, message));
+            return None;
+        }
+        part.bytes(0, part.length() as usize).ok()
+    }
+
+    fn unknown(&mut self, path: &str, name: &str, part: Part<'_>, format: Format) {
+        let lower = name.to_ascii_lowercase();
+        if format == Format::Onnx || lower.ends_with(".onnx") {
+            if let Some(bytes) = self.text(path, part) {
+                let seen = formats::onnx::check(&bytes);
+                seen.into_iter().for_each(|seen| self.tell(path, seen));
+            }
+            return;
+        }
+        if lower.ends_with(".pb") {
+            let seen = formats::keras::check_graph(part);
+            seen.into_iter().for_each(|seen| self.tell(path, seen));
+            return;
+        }
+        if is_template_name(name) {
+            if let Some(bytes) = self.text(path, part) {
+                self.template(path, &String::from_utf8_lossy(&bytes));
+            }
+            return;
+        }
+        // Protocol 0 and 1 have no magic: what loaders would unpickle is, anything else is tried.
+        self.pickles(path, part, 0, Format::is_pickle_name(name));
+    }
+
+    fn safetensors(&mut self, path: &str, part: Part<'_>) {
+        let (seen, metadata) = formats::safetensors::check(part);
+        seen.into_iter().for_each(|seen| self.tell(path, seen));
+        let members = metadata.as_ref().and_then(Value::as_object);
+        for text in members
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, text)| text.as_str())
+        {
+            if text.contains("{%") {
+                self.template(path, text);
+            }
+        }
+    }
+
+    fn npy(&mut self, path: &str, part: Part<'_>) {
+        match formats::npy::header(part) {
+            Ok((start, true)) => self.pickles(path, part, start, true),
+            Ok((_, false)) => {}
+            Err(reason) => self.tell(path, Seen::malformed(0, reason)),
+        }
+    }
+
+    fn json(&mut self, path: &str, name: &str, part: Part<'_>) {
+        let Some(bytes) = self.text(path, part) else {
+            return;
+        };
+        let Ok(value) = serde_json::from_slice::<Value>(&bytes) else {
+            // A pickle of protocol 0 may begin like an object.
+            if !name.to_ascii_lowercase().ends_with(".json") {
+                self.pickles(path, part, 0, Format::is_pickle_name(name));
+            } else {
+                self.tell(path, Seen::malformed(0, "it is no JSON"));
+            }
+            return;
+        };
+        let mut seen = Vec::new();
+        if value.get("class_name").is_some() || value.get("config").is_some() {
+            formats::keras::check_config(&value, &mut seen);
+        }
+        let (more, templates) = formats::config::check(&value);
+        seen.extend(more);
+        seen.into_iter().for_each(|seen| self.tell(path, seen));
+        templates.iter().for_each(|text| self.template(path, text));
+    }
+
+    fn template(&mut self, path: &str, text: &str) {
+        self.report.templates.push(Template {
+            path: path.to_owned(),
+            sha256: hexadecimal(&Sha256::digest(text.as_bytes())),
+        });
+        let seen = formats::template::check(text);
+        seen.into_iter().for_each(|seen| self.tell(path, seen));
+    }
+
+    fn zip(&mut self, path: &str, part: Part<'_>, depth: u8) {
+        if !self.may_open(path, depth) {
+            return;
+        }
+        let contents = zip::contents(part, self.scanner.limits.entries_max);
+        if let Some((offset, reason)) = contents.broken {
+            self.tell(path, Seen::malformed(offset, reason));
+        }
+        for (offset, message) in contents.oddities {
+            let seen = Seen::new(offset, code::AMBIGUOUS_ARCHIVE, Severity::High, message);
+            self.tell(path, seen);
+        }
+        if contents.is_cut {
+            let message = "it has more entries than are looked at";
+            self.tell(path, Seen::new(0, code::LIMIT, Severity::High, message));
+        }
+        for entry in contents.entries {
+            let inner = self.inner(path, &entry.name);
+            let body = part.part(entry.start, entry.packed);
+            if entry.is_encrypted {
+                let message = "the entry is encrypted";
+                self.tell(
+                    &inner,
+                    Seen::new(0, code::UNSCANNABLE, Severity::High, message),
+                );
+                continue;
+            }
+            match entry.method {
+                0 => drop(self.part(&inner, body, depth + 1)),
+                8 => self.compressed(&inner, body, Method::Deflate, depth),
+                method => {
+                    let message = format!("compression method {method} is not opened");
+                    self.tell(
+                        &inner,
+                        Seen::new(0, code::UNSCANNABLE, Severity::High, message),
+                    );
+                }
+            }
+        }
+    }
+
+    fn inner(&mut self, path: &str, name: &str) -> String {
+        let shown: String = name.chars().filter(|c| !c.is_control()).take(200).collect();
+        let inner = format!("{path}!{shown}");
+        if formats::onnx::leaves_its_folder(name) {
+            let message = "the entry's name leads out of its folder";
+            self.tell(
+                &inner,
+                Seen::new(0, code::PATH_ESCAPE, Severity::High, message),
+            );
+        }
+        inner
+    }
+
+    fn may_open(&mut self, path: &str, depth: u8) -> bool {
+        if depth < self.scanner.limits.depth_max {
+            return true;
+        }
+        let message = "archives are nested too deeply";
+        self.tell(path, Seen::new(0, code::LIMIT, Severity::High, message));
+        false
+    }
+
+    fn tar(&mut self, path: &str, part: Part<'_>, depth: u8) {
+        if !self.may_open(path, depth) {
+            return;
+        }
+        let (entries, broken) = tar::entries(part, self.scanner.limits.entries_max);
+        if let Some((offset, reason)) = broken {
+            self.tell(path, Seen::malformed(offset, reason));
+        }
+        for entry in entries {
+            let inner = self.inner(path, &entry.name);
+            if let Some(link) = entry.link {
+                if formats::onnx::leaves_its_folder(&link) {
+                    let message = "a link leads out of its folder";
+                    self.tell(
+                        &inner,
+                        Seen::new(0, code::PATH_ESCAPE, Severity::High, message),
+                    );
+                }
+                continue;
+            }
+            self.part(&inner, part.part(entry.start, entry.length), depth + 1);
+        }
+    }
+
+    fn compressed(&mut self, path: &str, part: Part<'_>, method: Method, depth: u8) {
+        if !self.may_open(path, depth) {
+            return;
+        }
+        let limits = self.scanner.limits;
+        let left = limits.inflated_bytes_max.saturating_sub(self.inflated);
+        let bytes_max = limits.entry_bytes_max.min(left);
+        let bytes = match inflate(part, method, bytes_max) {
+            Inflated::Whole(bytes) => bytes,
+            Inflated::TooMuch(bytes) => {
+                let message =
+                    format!("it holds more than {bytes_max} bytes; the rest was not looked at");
+                self.tell(path, Seen::new(0, code::LIMIT, Severity::High, message));
+                bytes
+            }
+            Inflated::Broken(bytes, reason) => {
+                self.tell(
+                    path,
+                    Seen::malformed(0, format!("it cannot be decompressed: {reason}")),
+                );
+                bytes
+            }
+        };
+        self.inflated = self.inflated.saturating_add(bytes.len() as u64);
+        let bytes = Bytes(bytes);
+        self.part(path, Part::whole(&bytes), depth + 1);
+    }
+
+    /// The pickles of a stream, one after the other, and what lies behind them. A stream that is
+    /// not known to be one (`is_sure`) is only told of if it names globals.
+    fn pickles(&mut self, path: &str, part: Part<'_>, start: u64, is_sure: bool) {
+        let limits = pickle::Limits {
+            opcodes_max: self.scanner.limits.opcodes_max,
+            values_max: VALUES_MAX,
+        };
+        let mut cursor = Cursor::new(part, start);
+        let mut is_legacy = false;
+        for number in 0..PICKLES_MAX {
+            let from = cursor.offset();
+            let mut walker = Walker::new(&mut cursor, limits);
+            let ended = walker.walk();
+            let events = std::mem::take(&mut walker.events);
+            let first_long = walker.first_long.take();
+            let is_empty = walker.opcodes() == 0;
+            is_legacy |= number == 0 && first_long.as_deref() == Some(&TORCH_LEGACY);
+            let names_something = !events.is_empty();
+            // Behind a whole pickle there may be data: then it is searched, not believed.
+            if let Err(malformed) = &ended
+                && number > 0
+            {
+                self.events(path, events);
+                return self.behind(path, part, (from, is_legacy), malformed, limits);
+            }
+            if number == 0 && !is_sure && (ended.is_err() || is_empty) && !names_something {
+                return;
+            }
+            self.events(path, events);
+            if let Err(malformed) = ended {
+                if is_sure || names_something {
+                    self.malformed(path, malformed);
+                }
+                return self.search(path, part, from + 1, limits);
+            }
+            if cursor.is_at_end() {
+                return;
+            }
+        }
+        let message = "it holds more pickles than are looked at";
+        self.tell(
+            path,
+            Seen::new(cursor.offset(), code::LIMIT, Severity::High, message),
+        );
+    }
+
+    fn malformed(&mut self, path: &str, malformed: Malformed) {
+        let code = if malformed.is_limit {
+            code::LIMIT
+        } else {
+            code::MALFORMED
+        };
+        let message = format!("the pickle breaks off: {}", malformed.reason);
+        self.tell(
+            path,
+            Seen::new(malformed.offset, code, Severity::High, message),
+        );
+    }
+
+    /// What lies behind the last whole pickle.
+    fn behind(
+        &mut self,
+        path: &str,
+        part: Part<'_>,
+        (from, is_legacy): (u64, bool),
+        malformed: &Malformed,
+        limits: pickle::Limits,
+    ) {
+        if malformed.is_limit {
+            self.malformed(path, malformed.clone());
+        }
+        if !is_legacy {
+            let bytes = part.length().saturating_sub(from);
+            let message = format!("{bytes} bytes behind the end of the pickle are none");
+            self.tell(
+                path,
+                Seen::new(from, code::TRAILING_DATA, Severity::Medium, message),
+            );
+        }
+        self.search(path, part, from, limits);
+    }
+
+    /// Looks for pickles that begin anywhere in a stretch of bytes, by the header of protocols 2
+    /// to 5 and by the opcodes that name globals.
+    fn search(&mut self, path: &str, part: Part<'_>, from: u64, limits: pickle::Limits) {
+        const STEP: usize = 1 << 20;
+        let (mut at, mut tries) = (from, 0);
+        while at < part.length() && tries < TRIES_MAX {
+            let Ok(bytes) = part.bytes(at, STEP + 2) else {
+                return;
+            };
+            for (offset, window) in bytes.windows(2).enumerate().take(STEP) {
+                if !matches!(window, [0x80, 2..=5]) {
+                    continue;
+                }
+                tries += 1;
+                if tries > TRIES_MAX {
+                    break;
+                }
+                let mut cursor = Cursor::new(part, at + offset as u64);
+                let mut walker = Walker::new(&mut cursor, limits);
+                let ended = walker.walk();
+                let events = std::mem::take(&mut walker.events);
+                if ended.is_ok() && !events.is_empty() {
+                    self.events(path, events);
+                }
+            }
+            at += STEP as u64;
+        }
+    }
+
+    fn events(&mut self, path: &str, events: Vec<(u64, Event)>) {
+        let mut told = BTreeSet::new();
+        for (offset, event) in events {
+            let (code, severity, message) = match event {
+                Event::Unresolved(what) => {
+                    (code::UNRESOLVED_GLOBAL, Severity::High, what.to_owned())
+                }
+                Event::Global { module, name } => {
+                    let show = |text: &str| -> String {
+                        text.chars().filter(|c| !c.is_control()).take(120).collect()
+                    };
+                    let global = format!("{}.{}", show(&module), show(&name));
+                    if self.globals.len() < self.scanner.limits.entries_max {
+                        self.globals.insert(global.clone());
+                    }
+                    match self.scanner.allow.standing(&module, &name) {
+                        Standing::Allowed => continue,
+                        Standing::Unlisted => (
+                            code::UNLISTED_GLOBAL,
+                            Severity::High,
+                            format!("{global} is not on the allow-list"),
+                        ),
+                        Standing::Dangerous => (
+                            code::DANGEROUS_GLOBAL,
+                            Severity::Critical,
+                            format!("{global} runs code, or finds what does"),
+                        ),
+                    }
+                }
+            };
+            if told.insert((code, message.clone())) {
+                self.tell(path, Seen::new(offset, code, severity, message));
+            }
+        }
+    }
+}
