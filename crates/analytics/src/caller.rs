@@ -91,7 +91,7 @@ pub(crate) struct Hour {
     pub(crate) repeats: u16,
     /// A variant of one to three of the last inputs, not of all of them.
     pub(crate) pairs: u16,
-    /// Different paths and models, as bits of their hashes.
+    /// Different paths and models of requests that were errors, as bits of their hashes.
     pub(crate) paths: u64,
     pub(crate) models: u64,
 }
@@ -145,17 +145,17 @@ impl Hour {
 
     /// Counts what every kind of row tells.
     pub(crate) fn add(&mut self, event: &Event<'_>) {
-        if event.opens() {
-            bump(&mut self.calls, true);
+        bump(&mut self.calls, event.opens());
+        let denied = matches!(event.status, 401 | 403) || event.auth == "failure";
+        bump(&mut self.denied, denied);
+        let is_error = (400..500).contains(&event.status) && event.status != 429;
+        bump(&mut self.errors, is_error && !event.is_refused());
+        if is_error || denied {
             self.paths |= path_bit(&event.path);
             if !event.model.is_empty() {
                 self.models |= 1 << (crate::event::hash(&event.model) % 64);
             }
         }
-        let denied = matches!(event.status, 401 | 403) || event.auth == "failure";
-        bump(&mut self.denied, denied);
-        let is_error = (400..500).contains(&event.status) && event.status != 429;
-        bump(&mut self.errors, is_error && !event.is_refused());
         bump(&mut self.limited, event.is_limited());
     }
 }
@@ -263,7 +263,7 @@ impl Distances {
         }
         let bin = (distance as usize / 2).min(DISTANCES - 1);
         self.bins[bin] = self.bins[bin].saturating_add(1);
-        self.labels |= 1 << (crate::event::hash(label) % 32);
+        self.labels |= 1 << (crate::sketch::mix(crate::event::hash(label)) >> 59);
         if self.bins[bin] > 4_000 {
             self.bins.iter_mut().for_each(|count| *count /= 2);
         }

@@ -51,6 +51,8 @@ pub struct Config {
     pub rules: RulesSection,
     /// Response: ladders, incidents, runbooks, and who is told.
     pub respond: RespondSection,
+    /// Streaming analytics.
+    pub analytics: AnalyticsSection,
     /// The process's own log, on standard error.
     pub log: LogSection,
 }
@@ -70,6 +72,7 @@ impl Default for Config {
             query: QuerySection::default(),
             rules: RulesSection::default(),
             respond: RespondSection::default(),
+            analytics: AnalyticsSection::default(),
             log: LogSection::default(),
         }
     }
@@ -242,6 +245,42 @@ impl Default for RulesSection {
             disabled: Vec::new(),
             every_s: None,
             concurrency: 2,
+        }
+    }
+}
+
+/// Streaming analytics.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnalyticsSection {
+    /// Whether they run; without rules they do not.
+    pub enabled: bool,
+    /// Callers that are remembered, at about a kilobyte each. Whoever was not seen for longest
+    /// makes room.
+    pub callers_max: usize,
+    /// How often what is remembered is written to disk, seconds.
+    pub snapshot_interval_s: u64,
+    /// How often rows that were ingested are looked for, seconds.
+    pub poll_interval_s: u64,
+    /// How much later than their time rows may be ingested, seconds.
+    pub lateness_s: u64,
+    /// Folder of signed manifests of data sets and artefacts: `NAME.json` with its signature in
+    /// `NAME.json.sig` (base64 over the bytes of the file).
+    pub manifests: Option<PathBuf>,
+    /// Public keys (PEM; Ed25519, ECDSA on P-256 or P-384) that manifests must be signed with.
+    pub manifest_keys: Vec<PathBuf>,
+}
+
+impl Default for AnalyticsSection {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            callers_max: 200_000,
+            snapshot_interval_s: 600,
+            poll_interval_s: 30,
+            lateness_s: 3_600,
+            manifests: None,
+            manifest_keys: Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The journal comes first and goes last. A call can be answered as soon as the gateway listens,
 //! and the gateway is the last to start; the admin listener says `ready` after that.
 
+mod analytics;
 mod policy_file;
 mod status;
 
@@ -28,6 +29,7 @@ use crate::adapters::{AlertLog, ApprovalDesk, JournalRecorder, LakeTables, RuleE
 use crate::config::Config;
 use crate::open::{self, OpenError};
 use crate::respond::{self, ResponderSink, stream::Stream};
+use analytics::Analytics;
 use status::NodeStatus;
 
 /// A running node.
@@ -43,6 +45,7 @@ pub struct Node {
     responder: Arc<Responder>,
     stream: Option<Stream>,
     scheduler: Scheduler,
+    analytics: Option<Arc<Analytics>>,
     gateway: Gateway<JournalRecorder>,
     admin_address: SocketAddr,
     stopping: watch::Sender<bool>,
@@ -78,6 +81,7 @@ impl Node {
             store: Arc::clone(&store) as Arc<dyn atalaya_store::Store>,
             sinks: sinks(&config, &journal, &responder),
         };
+        let following = follow_analytics(&config, &journal, &rules)?;
         let scheduler = Scheduler::new(rules, ports, open::scheduler_config(&config));
         let stream = ladders(&config, &journal, &responder)?;
         let recorder = JournalRecorder::new(journal.clone());
@@ -97,6 +101,9 @@ impl Node {
             journal: journal.clone(),
             lake: lake.clone(),
             scheduler: scheduler.clone(),
+            analytics: following
+                .as_ref()
+                .map(|(analytics, _)| Arc::clone(analytics)),
             gateway: gateway.metrics(),
             recorder,
             stopping: Mutex::new(false),
@@ -107,6 +114,13 @@ impl Node {
         let (stopping, stop) = watch::channel(false);
         let mut tasks = background(&config, &lake, &control, &scheduler, &stop);
         tasks.extend(answer(&config, &lake, &responder, &stop));
+        let engine_of_rules = Arc::new(RuleEngine(Arc::clone(&engine)));
+        let analytics =
+            following.map(|following| following.run(&scheduler, engine_of_rules, &config, &stop));
+        let analytics = analytics.map(|(analytics, more)| {
+            tasks.extend(more);
+            analytics
+        });
         Ok(Self {
             config,
             journal,
@@ -119,6 +133,7 @@ impl Node {
             responder,
             stream,
             scheduler,
+            analytics,
             gateway,
             admin_address,
             stopping,
@@ -197,6 +212,9 @@ impl Node {
         let runbooks = respond::runbooks(&self.config)?;
         let ladders = respond::ladders(&self.config)?;
         open::adopt_policy(&self.config, &self.control).await?;
+        if let Some(analytics) = &self.analytics {
+            analytics.replace(&rules, open::manifests(&self.config)?);
+        }
         self.scheduler.replace_rules(rules);
         self.responder.replace(runbooks, ladders);
         Ok(())
@@ -212,6 +230,9 @@ impl Node {
         blocking("draining the gateway", move || gateway.drain()).await?;
         // Nobody listens any more if all tasks have ended; that is as good.
         let _ = self.stopping.send(true);
+        if let Some(analytics) = self.analytics {
+            blocking("ending the analytics", move || analytics.end()).await?;
+        }
         for task in self.tasks {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task ended by a defect");
@@ -264,6 +285,40 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, OpenError> {
     let ended = tokio::task::spawn_blocking(work).await;
     ended.map_err(|error| OpenError::world(what, error))
+}
+
+/// Analytics that follow the journal, and what they find.
+struct Following(
+    Arc<Analytics>,
+    tokio::sync::mpsc::Receiver<Vec<atalaya_detect::AnalyticHit>>,
+);
+
+impl Following {
+    /// Starts raising and polling.
+    fn run(
+        self,
+        scheduler: &Scheduler,
+        engine: Arc<RuleEngine>,
+        config: &Config,
+        stop: &watch::Receiver<bool>,
+    ) -> (Arc<Analytics>, [JoinHandle<()>; 2]) {
+        let raising = tokio::spawn(analytics::raise(scheduler.clone(), self.1));
+        let polling = Arc::clone(&self.0).poll(engine, config.clone(), stop.clone());
+        (self.0, [raising, tokio::spawn(polling)])
+    }
+}
+
+/// The analytics, where they are wanted.
+fn follow_analytics(
+    config: &Config,
+    journal: &Journal,
+    rules: &atalaya_detect::RuleCatalogue,
+) -> Result<Option<Following>, OpenError> {
+    if !config.rules.enabled || !config.analytics.enabled {
+        return Ok(None);
+    }
+    let (analytics, found) = Analytics::start(config, journal, rules)?;
+    Ok(Some(Following(analytics, found)))
 }
 
 /// What runs beside the calls until the node stops.

@@ -151,6 +151,56 @@ pub fn rules(config: &Config) -> Result<RuleCatalogue, OpenError> {
     Ok(rules)
 }
 
+/// Signed manifests of data sets and artefacts.
+///
+/// # Errors
+/// If one cannot be read, is wrong, or is not signed by one of the keys.
+pub fn manifests(config: &Config) -> Result<atalaya_analytics::Manifests, OpenError> {
+    use base64::Engine as _;
+    let mut manifests = atalaya_analytics::Manifests::default();
+    let Some(folder) = &config.analytics.manifests else {
+        return Ok(manifests);
+    };
+    let wrong = |path: &Path, reason: &dyn std::fmt::Display| {
+        OpenError::BadInput(format!("error: {}: {reason}", path.display()))
+    };
+    let mut keys = Vec::new();
+    for path in &config.analytics.manifest_keys {
+        let key = atalaya_modelscan::PublicKey::from_pem(&read(path)?);
+        keys.push(key.map_err(|error| wrong(path, &error))?);
+    }
+    let entries = std::fs::read_dir(folder).map_err(|error| wrong(folder, &error))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|e| e.path()).collect();
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+    });
+    paths.sort();
+    for path in paths {
+        let text = read(&path)?;
+        let signature = read(&path.with_extension("json.sig"))?;
+        let signature = base64::engine::general_purpose::STANDARD.decode(signature.trim());
+        let signature = signature.map_err(|error| wrong(&path, &error))?;
+        let is_signed = keys
+            .iter()
+            .any(|key| key.verifies(text.as_bytes(), &signature));
+        if !is_signed {
+            let reason = "its signature is by none of analytics.manifest_keys";
+            return Err(wrong(&path, &reason));
+        }
+        let manifest: atalaya_analytics::Manifest =
+            serde_json::from_str(&text).map_err(|error| wrong(&path, &error))?;
+        if manifest.version != 1 {
+            return Err(wrong(
+                &path,
+                &format!("version {} is not known", manifest.version),
+            ));
+        }
+        manifests.add(manifest);
+    }
+    Ok(manifests)
+}
+
 /// The tables, opened to follow a journal or to look at them.
 ///
 /// # Errors

@@ -14,6 +14,8 @@ parameters! {
     share_min: f64 = 0.1,
     /// Different kinds of questions, by their SimHash buckets.
     questions_min: f64 = 12.0,
+    /// Mean distance of the questions to their centroid, bits: unrelated ones are near 30.
+    spread_bits_min: f64 = 18.0,
     /// Different callers.
     callers_min: f64 = 4.0,
     /// How long a document is young, seconds.
@@ -53,11 +55,13 @@ fn judge_one(p: &Parameters, case: &mut Case<'_>, id: &str) {
     let is_young = now.saturating_sub(since) < p.young_s && (document.written != 0 || age_s > p.young_s);
     let share = f64::from(window.times) / f64::from(all.max(1));
     let (questions, callers) = (window.questions.estimate(), window.callers.estimate());
+    let spread = f64::from(window.distance) / f64::from(window.measured.max(1));
     let is_everywhere = is_young
         && window.times >= p.times_min
         && share >= p.share_min
         && questions >= p.questions_min
-        && callers >= p.callers_min;
+        && callers >= p.callers_min
+        && (window.measured == 0 || spread >= p.spread_bits_min);
     if quiet || !(is_everywhere || document.is_flagged) {
         return;
     }
@@ -67,6 +71,7 @@ fn judge_one(p: &Parameters, case: &mut Case<'_>, id: &str) {
         reason("retrievals", f64::from(window.times), f64::from(p.times_min)),
         reason("share", share, p.share_min),
         reason("questions", questions, p.questions_min),
+        reason("question_spread_bits", spread, p.spread_bits_min),
         reason("callers", callers, p.callers_min),
         reason("age_s", f64::from(now.saturating_sub(since)), f64::from(p.young_s)),
     ];

@@ -2,7 +2,7 @@
 
 use super::keep_place;
 use crate::event::{Event, hash, hash_of};
-use crate::sketch::{Distinct, Pane, Panes, mix};
+use crate::sketch::{Centroid, Distinct, Pane, Panes, mix};
 use crate::stored::{Input, stored};
 use crate::table::Table;
 
@@ -16,12 +16,17 @@ pub(crate) struct Retrieved {
     pub(crate) times: u32,
     pub(crate) questions: Distinct<32>,
     pub(crate) callers: Distinct<32>,
+    /// Questions with a SimHash, and the sum of their distances to the document's centroid.
+    pub(crate) measured: u32,
+    pub(crate) distance: u32,
 }
 
 stored!(Retrieved {
     times,
     questions,
-    callers
+    callers,
+    measured,
+    distance
 });
 
 impl Pane for Retrieved {
@@ -29,6 +34,8 @@ impl Pane for Retrieved {
         self.times += other.times;
         self.questions.merge(&other.questions);
         self.callers.merge(&other.callers);
+        self.measured += other.measured;
+        self.distance = self.distance.saturating_add(other.distance);
     }
 }
 
@@ -41,6 +48,7 @@ pub(crate) struct Document {
     /// A scan found instructions or worse in it.
     pub(crate) is_flagged: bool,
     pub(crate) window: Panes<Retrieved>,
+    centroid: Centroid,
     pub(crate) spoke: u32,
     pub(crate) places: [u64; 4],
 }
@@ -50,6 +58,7 @@ stored!(Document {
     written,
     is_flagged,
     window,
+    centroid,
     spoke,
     places
 });
@@ -98,6 +107,11 @@ impl Documents {
                 window.times += 1;
                 window.questions.add(question);
                 window.callers.add(caller);
+                if let Some(simhash) = event.simhash {
+                    window.measured += 1;
+                    let distance = document.centroid.add(simhash);
+                    window.distance = window.distance.saturating_add(distance);
+                }
                 keep_place(&mut document.places, place);
             }
         }

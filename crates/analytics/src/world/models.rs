@@ -2,7 +2,7 @@
 
 use super::keep_place;
 use crate::event::{Event, hash};
-use crate::sketch::LogHistogram;
+use crate::sketch::{LogHistogram, mix};
 use crate::stored::{Input, stored};
 use crate::table::Table;
 
@@ -114,7 +114,7 @@ impl Model {
             }
         }
         if !event.label.is_empty() && event.opens() {
-            let at = (hash(&event.label) % LABELS as u64) as usize;
+            let at = (mix(hash(&event.label)) >> 59) as usize % LABELS;
             self.labels[at] = self.labels[at].saturating_add(1);
         }
         if event.closes() {

@@ -16,6 +16,7 @@ mod keys;
 mod kql;
 mod listing;
 mod log;
+mod model;
 mod policy;
 mod query;
 mod replay;
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Log(log::Command),
     #[command(subcommand)]
+    Model(model::Command),
+    #[command(subcommand)]
     Rules(rules::Command),
     #[command(subcommand)]
     Atlas(atlas::Command),
@@ -101,6 +104,7 @@ impl Command {
             Self::Tokens(command) => tokens::run(&command),
             Self::Kql(command) => kql::run(&command),
             Self::Log(command) => log::run(&command),
+            Self::Model(command) => model::run(&command),
             Self::Rules(command) => rules::run(&command),
             Self::Atlas(command) => atlas::run(&command),
             Self::Config(command) => config::run(&command),

@@ -33,8 +33,8 @@ async fn every_analytic_has_a_rule_and_every_rule_passes_its_tests() {
         }
     }
     names.sort_unstable();
-    assert_eq!(names, atalaya_analytics::NAMES);
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert_eq!(names, atalaya_analytics::NAMES);
 }
 
 fn decision(i: usize, decision: &str) -> String {

@@ -15,6 +15,7 @@ pub(super) struct NodeStatus {
     pub(super) journal: Journal,
     pub(super) lake: Lake,
     pub(super) scheduler: Scheduler,
+    pub(super) analytics: Option<Arc<super::analytics::Analytics>>,
     pub(super) gateway: Arc<atalaya_gateway::Metrics>,
     pub(super) recorder: JournalRecorder,
     pub(super) stopping: Mutex<bool>,
@@ -50,6 +51,9 @@ impl NodeStatus {
     fn numbers(&self) -> Vec<Number> {
         let mut numbers = self.journal_numbers();
         numbers.extend(self.lake_numbers());
+        if let Some(analytics) = &self.analytics {
+            numbers.extend(analytics.numbers());
+        }
         numbers
     }
 
