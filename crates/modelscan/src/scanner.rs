@@ -470,7 +470,7 @@ impl<'s> Scan<'s> {
             self.events(path, events);
             if let Err(malformed) = ended {
                 if is_sure || names_something {
-                    self.malformed(path, malformed);
+                    self.malformed(path, &malformed);
                 }
                 return self.search(path, part, from + 1, limits);
             }
@@ -485,7 +485,7 @@ impl<'s> Scan<'s> {
         );
     }
 
-    fn malformed(&mut self, path: &str, malformed: Malformed) {
+    fn malformed(&mut self, path: &str, malformed: &Malformed) {
         let code = if malformed.is_limit {
             code::LIMIT
         } else {
@@ -508,7 +508,7 @@ impl<'s> Scan<'s> {
         limits: pickle::Limits,
     ) {
         if malformed.is_limit {
-            self.malformed(path, malformed.clone());
+            self.malformed(path, malformed);
         }
         if !is_legacy {
             let bytes = part.length().saturating_sub(from);

@@ -67,22 +67,14 @@ impl Node {
         let fingerprint_secret = fingerprint_secret(&control).await?;
         forget_spills(&config);
         let engine = Arc::new(open::engine(&config, Arc::new(LakeTables(lake.clone())))?);
-        let responder = Arc::new(respond::responder(
-            &config,
-            respond::Parts {
-                store: Arc::clone(&store),
-                control: Arc::clone(&control),
-                engine: Some(Arc::clone(&engine)),
-                holder: format!("node:{}", config.node_id),
-            },
-        )?);
+        let responder = open_responder(&config, &store, &control, &engine)?;
         let ports = Ports {
             engine: Arc::new(RuleEngine(Arc::clone(&engine))),
             store: Arc::clone(&store) as Arc<dyn atalaya_store::Store>,
             sinks: sinks(&config, &journal, &responder),
         };
-        let following = follow_analytics(&config, &journal, &rules)?;
         let scheduler = Scheduler::new(rules, ports, open::scheduler_config(&config));
+        let analytics = run_analytics(&config, &journal, &scheduler, &engine)?;
         let stream = ladders(&config, &journal, &responder)?;
         let recorder = JournalRecorder::new(journal.clone());
         let gateway = Gateway::start(Parts {
@@ -101,9 +93,7 @@ impl Node {
             journal: journal.clone(),
             lake: lake.clone(),
             scheduler: scheduler.clone(),
-            analytics: following
-                .as_ref()
-                .map(|(analytics, _)| Arc::clone(analytics)),
+            analytics: analytics.clone(),
             gateway: gateway.metrics(),
             recorder,
             stopping: Mutex::new(false),
@@ -114,13 +104,6 @@ impl Node {
         let (stopping, stop) = watch::channel(false);
         let mut tasks = background(&config, &lake, &control, &scheduler, &stop);
         tasks.extend(answer(&config, &lake, &responder, &stop));
-        let engine_of_rules = Arc::new(RuleEngine(Arc::clone(&engine)));
-        let analytics =
-            following.map(|following| following.run(&scheduler, engine_of_rules, &config, &stop));
-        let analytics = analytics.map(|(analytics, more)| {
-            tasks.extend(more);
-            analytics
-        });
         Ok(Self {
             config,
             journal,
@@ -231,7 +214,7 @@ impl Node {
         // Nobody listens any more if all tasks have ended; that is as good.
         let _ = self.stopping.send(true);
         if let Some(analytics) = self.analytics {
-            blocking("ending the analytics", move || analytics.end()).await?;
+            analytics.end().await;
         }
         for task in self.tasks {
             if let Err(error) = task.await {
@@ -287,38 +270,39 @@ async fn blocking<T: Send + 'static>(
     ended.map_err(|error| OpenError::world(what, error))
 }
 
-/// Analytics that follow the journal, and what they find.
-struct Following(
-    Arc<Analytics>,
-    tokio::sync::mpsc::Receiver<Vec<atalaya_detect::AnalyticHit>>,
-);
+fn open_responder(
+    config: &Config,
+    store: &Arc<SqliteStore>,
+    control: &Arc<Control>,
+    engine: &Arc<Engine>,
+) -> Result<Arc<Responder>, OpenError> {
+    let parts = respond::Parts {
+        store: Arc::clone(store),
+        control: Arc::clone(control),
+        engine: Some(Arc::clone(engine)),
+        holder: format!("node:{}", config.node_id),
+    };
+    respond::responder(config, parts).map(Arc::new)
+}
 
-impl Following {
-    /// Starts raising and polling.
-    fn run(
-        self,
-        scheduler: &Scheduler,
-        engine: Arc<RuleEngine>,
-        config: &Config,
-        stop: &watch::Receiver<bool>,
-    ) -> (Arc<Analytics>, [JoinHandle<()>; 2]) {
-        let raising = tokio::spawn(analytics::raise(scheduler.clone(), self.1));
-        let polling = Arc::clone(&self.0).poll(engine, config.clone(), stop.clone());
-        (self.0, [raising, tokio::spawn(polling)])
-    }
+/// The key that prompts are fingerprinted with.
+async fn fingerprint_secret(control: &Control) -> Result<Vec<u8>, OpenError> {
+    let secret = control.node_secret("fingerprints").await;
+    secret.map_err(|error| OpenError::world("reading the key of fingerprints", error))
 }
 
 /// The analytics, where they are wanted.
-fn follow_analytics(
+fn run_analytics(
     config: &Config,
     journal: &Journal,
-    rules: &atalaya_detect::RuleCatalogue,
-) -> Result<Option<Following>, OpenError> {
+    scheduler: &Scheduler,
+    engine: &Arc<Engine>,
+) -> Result<Option<Arc<Analytics>>, OpenError> {
     if !config.rules.enabled || !config.analytics.enabled {
         return Ok(None);
     }
-    let (analytics, found) = Analytics::start(config, journal, rules)?;
-    Ok(Some(Following(analytics, found)))
+    let engine = Arc::new(RuleEngine(Arc::clone(engine)));
+    Analytics::start(config, journal, scheduler, engine).map(Some)
 }
 
 /// What runs beside the calls until the node stops.

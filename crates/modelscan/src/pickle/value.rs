@@ -12,6 +12,9 @@ const DEPTH_MAX: u8 = 8;
 /// Entries of a dictionary that are remembered.
 const ENTRIES_MAX: usize = 32;
 
+/// Entries of a dictionary whose keys are texts.
+type Entries = Vec<(Rc<str>, Value)>;
+
 /// A value, as far as it is known.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
@@ -21,7 +24,7 @@ pub(super) enum Value {
     Global(Rc<(String, String)>),
     Tuple(Rc<[Value]>, u8),
     /// Holds no other dictionaries.
-    Dict(Rc<RefCell<Vec<(Rc<str>, Value)>>>),
+    Dict(Rc<RefCell<Entries>>),
     /// What was called with what.
     Call(Rc<(Value, Value)>, u8),
     Other,

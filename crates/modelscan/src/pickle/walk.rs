@@ -360,10 +360,8 @@ impl<'c, 'a> Walker<'c, 'a> {
             b'G' => self.stack.push(Value::Other),
             b'h' | b'j' => self.get(number)?,
             b'q' | b'r' => self.put(number)?,
-            0x80 => {
-                if number > 5 {
-                    return Err(self.wrong(format!("protocol {number} is not known")));
-                }
+            0x80 if number > 5 => {
+                return Err(self.wrong(format!("protocol {number} is not known")));
             }
             0x82..=0x84 => {
                 let value = self.unresolved("a global by its number in the extension registry");
@@ -419,9 +417,9 @@ impl<'c, 'a> Walker<'c, 'a> {
                 let key =
                     key.ok_or_else(|| self.wrong("the key of a remembered value is no number"))?;
                 if opcode == b'g' {
-                    self.get(key)?
+                    self.get(key)?;
                 } else {
-                    self.put(key)?
+                    self.put(key)?;
                 }
             }
             b'I' | b'L' => {

@@ -48,6 +48,8 @@ pub(super) struct Analytics {
     stop: Arc<AtomicBool>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     cursor: Arc<Mutex<Timestamp>>,
+    stopping: watch::Sender<bool>,
+    tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
 
 /// What the thread works with.
@@ -62,17 +64,18 @@ struct Follower {
 }
 
 impl Analytics {
-    /// Starts to follow; the second part gives what is found.
+    /// Starts to follow, to poll, and to raise what is found.
     pub(super) fn start(
         config: &Config,
         journal: &Journal,
-        rules: &RuleCatalogue,
-    ) -> Result<(Arc<Self>, mpsc::Receiver<Vec<AnalyticHit>>), OpenError> {
+        scheduler: &Scheduler,
+        engine: Arc<dyn QueryEngine>,
+    ) -> Result<Arc<Self>, OpenError> {
         let section = &config.analytics;
         let limits = atalaya_analytics::Limits {
             callers_max: section.callers_max,
         };
-        let mut runner = AnalyticRunner::new(rules, limits);
+        let mut runner = AnalyticRunner::new(&scheduler.rules(), limits);
         runner.set_manifests(open::manifests(config)?);
         let file = config.data_dir.join("analytics.state");
         let chain = *journal.chain_id().as_bytes();
@@ -83,6 +86,8 @@ impl Analytics {
             stop: Arc::default(),
             thread: Mutex::default(),
             cursor: Arc::new(Mutex::new(cursor)),
+            stopping: watch::channel(false).0,
+            tasks: Mutex::default(),
         };
         let follower = Follower {
             runner: Arc::clone(&analytics.runner),
@@ -99,7 +104,14 @@ impl Analytics {
             .spawn(move || follower.run(reader))
             .map_err(|error| OpenError::world("starting the analytics", error))?;
         *analytics.thread.lock() = Some(thread);
-        Ok((Arc::new(analytics), found))
+        let analytics = Arc::new(analytics);
+        let stop = analytics.stopping.subscribe();
+        let polling = Arc::clone(&analytics).poll(engine, config.clone(), stop);
+        *analytics.tasks.lock() = vec![
+            tokio::spawn(raise(scheduler.clone(), found)),
+            tokio::spawn(polling),
+        ];
+        Ok(analytics)
     }
 
     /// Puts other rules and manifests in force.
@@ -109,13 +121,21 @@ impl Analytics {
         runner.set_manifests(manifests);
     }
 
-    /// Ends the thread; what is remembered is written.
-    pub(super) fn end(&self) {
+    /// Ends thread and tasks; what is remembered is written, what was found is raised.
+    pub(super) async fn end(&self) {
         self.stop.store(true, Relaxed);
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
+        // Nobody listens any more if the tasks have ended; that is as good.
+        let _ = self.stopping.send(true);
+        let thread = self.thread.lock().take();
+        let joined = tokio::task::spawn_blocking(move || thread.map(std::thread::JoinHandle::join));
+        if !matches!(joined.await, Ok(None | Some(Ok(())))) {
             tracing::error!("the analytics ended by a defect");
+        }
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of the analytics ended by a defect");
+            }
         }
     }
 
@@ -240,7 +260,7 @@ fn texts(table: &Table) -> impl Iterator<Item = String> {
 }
 
 /// Raises what was found, until nobody finds any more.
-pub(super) async fn raise(scheduler: Scheduler, mut found: mpsc::Receiver<Vec<AnalyticHit>>) {
+async fn raise(scheduler: Scheduler, mut found: mpsc::Receiver<Vec<AnalyticHit>>) {
     while let Some(hits) = found.recv().await {
         scheduler.raise_found(hits, Timestamp::now()).await;
     }
