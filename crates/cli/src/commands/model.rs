@@ -47,7 +47,7 @@ pub(crate) struct ScanArgs {
     /// Public key of the signer, PEM.
     #[arg(long, value_name = "FILE", requires = "signature")]
     key: Option<PathBuf>,
-    /// Print rows for the `AuditLog` table instead: pipe them into `atalaya ingest AuditLog -`.
+    /// Print rows for the `AuditLog` table instead: pipe them into `atalaya ingest --table AuditLog --format jsonl -`.
     #[arg(long)]
     audit_log: bool,
 }
