@@ -250,13 +250,6 @@ impl<'a> Row<'a> {
             template: hash(&text(self.prompt_template_hash)),
             label: text(self.predicted_class),
             confidence: number(self.confidence_score).map(|n| n as f32),
-            input_tokens: count(self.input_tokens),
-            output_tokens: count(self.output_tokens),
-            reasoning_tokens: count(self.reasoning_tokens),
-            cost_usd: number(self.cost_usd),
-            latency_ms: number(self.upstream_latency_ms),
-            logprobs: flag(self.log_probs) || count(self.top_log_probs).is_some_and(|n| n > 0),
-            candidates: number(self.candidate_count).unwrap_or(0.0) as u32,
             decision: decision(&text(self.decision)),
             reason: text(self.reason_code),
             category: text(self.threat_detection),
@@ -276,6 +269,21 @@ impl<'a> Row<'a> {
             documents: documents(self.retrieved_doc_ids),
             key_created: timestamp(self.key_created_at),
             act: None,
+            ..self.measures()
+        }
+    }
+
+    /// What the call cost.
+    fn measures(&self) -> Event<'a> {
+        Event {
+            input_tokens: count(self.input_tokens),
+            output_tokens: count(self.output_tokens),
+            reasoning_tokens: count(self.reasoning_tokens),
+            cost_usd: number(self.cost_usd),
+            latency_ms: number(self.upstream_latency_ms),
+            logprobs: flag(self.log_probs) || count(self.top_log_probs).is_some_and(|n| n > 0),
+            candidates: number(self.candidate_count).unwrap_or(0.0) as u32,
+            ..Event::default()
         }
     }
 }

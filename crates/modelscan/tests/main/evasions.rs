@@ -21,6 +21,7 @@ fn must_name(what: &str, bytes: &[u8], global: &str) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn every_way_to_name_a_global_is_seen_in_every_protocol() {
     for protocol in 0..=5 {
         let new = || Pickle::protocol(protocol);
