@@ -119,7 +119,6 @@ pub(super) fn compare(logged: &[Logged], policy: &Policy, difference: &mut Diffe
             path,
             model: text(&decision.row, "ModelName"),
             upstream: endpoint.strip_suffix(path).unwrap_or(endpoint),
-            ..CallFacts::default()
         };
         let to = policy.decide(&verdict, &facts).would_decision;
         let from = would(&decision.row);

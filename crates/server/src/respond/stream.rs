@@ -237,7 +237,7 @@ impl Follower {
             let known = self.store.document(KIND, ID).await?;
             match known {
                 // Nothing to wait for the disk for.
-                Some(known) if known.body == document.body => return Ok(known.version),
+                Some(known) if known.body == document.body => Ok(known.version),
                 Some(known) => {
                     let version = known.version;
                     let document = Document {
@@ -311,7 +311,7 @@ mod tests {
         // The longest built-in window is an hour.
         let begin = position.begin_for(&ladders);
         assert!(
-            begin <= 10_000 - 3_600 && begin >= 10_000 - 3_600 - 600,
+            (10_000 - 3_600 - 600..=10_000 - 3_600).contains(&begin),
             "{begin}"
         );
         assert_eq!(
