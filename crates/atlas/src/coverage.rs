@@ -20,6 +20,15 @@ pub struct Gap {
     pub build_priority: u8,
 }
 
+/// What coverage needs to know of a rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleFacts {
+    /// Ids that it names.
+    pub techniques: Vec<String>,
+    /// Sources that it reads; it needs all of them.
+    pub sources: Vec<LogSource>,
+}
+
 /// Covered out of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Share {
@@ -55,16 +64,64 @@ pub struct Coverage {
     pub by_source: BTreeMap<LogSource, Share>,
     /// Usable techniques without a rule, most worthwhile first.
     pub gaps: Vec<Gap>,
+    /// Sources that deliver data now.
+    pub delivering: Vec<LogSource>,
+    /// The same rules, but only those whose sources all deliver data now.
+    pub live: Live,
+    /// What one more source would add to the covered techniques within the ceiling.
+    pub one_more_source: BTreeMap<LogSource, usize>,
     /// Techniques that cannot have a rule, with the reason.
     pub invisible: BTreeMap<String, &'static str>,
     /// Ids that rules name and the release does not know.
     pub unknown: Vec<String>,
 }
 
-/// Measures which techniques are covered. A rule covers exactly the ids that it names: a parent
-/// says nothing about its sub-techniques, nor the other way round.
+/// Coverage by rules whose sources deliver data now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Live {
+    /// Techniques.
+    pub covered: usize,
+    /// Against techniques with detectability 3 or more.
+    pub usable: Share,
+    /// Against techniques that logs can show at all.
+    pub ceiling: Share,
+}
+
+/// Measures which techniques are covered by enabled, tested rules. A rule covers exactly the ids
+/// that it names: a parent says nothing about its sub-techniques, nor the other way round.
 #[must_use]
-pub fn coverage(release: &Release, covered: &BTreeSet<String>) -> Coverage {
+pub fn coverage(release: &Release, rules: &[RuleFacts], delivering: &[LogSource]) -> Coverage {
+    let all = |_: &RuleFacts| true;
+    let mut result = of_techniques(release, &techniques_of(rules, all));
+    let live = |sources: &[LogSource]| {
+        let runs = |rule: &RuleFacts| {
+            !rule.sources.is_empty() && rule.sources.iter().all(|s| sources.contains(s))
+        };
+        of_techniques(release, &techniques_of(rules, runs))
+    };
+    let now = live(delivering);
+    for source in LogSource::ALL {
+        if !delivering.contains(&source) {
+            let more = live(&[delivering, &[source]].concat());
+            let added = more.ceiling.covered - now.ceiling.covered;
+            result.one_more_source.insert(source, added);
+        }
+    }
+    result.live = Live {
+        covered: now.covered,
+        usable: now.usable,
+        ceiling: now.ceiling,
+    };
+    result.delivering = delivering.to_vec();
+    result
+}
+
+fn techniques_of(rules: &[RuleFacts], counts: impl Fn(&RuleFacts) -> bool) -> BTreeSet<String> {
+    let counted = rules.iter().filter(|rule| counts(rule));
+    counted.flat_map(|rule| rule.techniques.clone()).collect()
+}
+
+fn of_techniques(release: &Release, covered: &BTreeSet<String>) -> Coverage {
     let mut result = Coverage {
         release: release.name().to_owned(),
         unknown: covered
@@ -122,15 +179,21 @@ impl Coverage {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use super::coverage;
+    use super::{RuleFacts, coverage};
     use crate::LogSource;
 
     #[test]
     fn one_rule_moves_every_number_by_one_and_unknown_ids_by_none() {
-        let covered = BTreeSet::from(["AML.T0086", "AML.T9999"].map(str::to_owned));
-        let result = coverage(crate::release(), &covered);
+        let rule = RuleFacts {
+            techniques: vec!["AML.T0086".to_owned(), "AML.T9999".to_owned()],
+            sources: vec![LogSource::Inference],
+        };
+        let result = coverage(crate::release(), std::slice::from_ref(&rule), &[]);
+        assert_eq!(result.live.covered, 0);
+        assert_eq!(result.one_more_source[&LogSource::Inference], 1);
+        assert_eq!(result.one_more_source[&LogSource::Pipeline], 0);
+        let live = coverage(crate::release(), &[rule], &[LogSource::Inference]);
+        assert_eq!((live.live.usable.covered, live.live.usable.of), (1, 88));
         assert_eq!(result.covered, 1);
         assert_eq!((result.usable.covered, result.usable.of), (1, 88));
         assert_eq!((result.ceiling.covered, result.ceiling.of), (1, 134));

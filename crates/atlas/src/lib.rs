@@ -10,11 +10,13 @@ mod builtin;
 pub mod coverage;
 mod load;
 pub mod navigator;
+mod priority;
 mod release;
 mod visibility;
 
-pub use coverage::{Coverage, Gap, coverage};
+pub use coverage::{Coverage, Gap, RuleFacts, coverage};
 pub use load::{LoadError, Loaded, load};
+pub use priority::{Override, Priority, Tier, priorities};
 pub use release::{Maturity, Release, Resolution, Tactic, Technique};
 pub use visibility::{LogSource, Rating, Visibility};
 

@@ -15,9 +15,28 @@ const COVERED: &str = "#2e7d32";
 const GAP: &str = "#ef6c00";
 const INVISIBLE: &str = "#bdbdbd";
 
+/// The layer in the format that MITRE's deployed ATLAS Navigator reads, or in the later one, for
+/// people who host a Navigator with ATLAS data themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LayerFormat {
+    /// 4.3.
+    #[default]
+    V43,
+    /// 4.5: the deployed ATLAS Navigator raises an alert on it.
+    V45,
+}
+
 /// The layer: for each technique the titles of rules that cover it.
 #[must_use]
-pub fn layer(release: &Release, rules: &BTreeMap<String, Vec<String>>) -> Value {
+pub fn layer(
+    release: &Release,
+    rules: &BTreeMap<String, Vec<String>>,
+    format: LayerFormat,
+) -> Value {
+    let versions = match format {
+        LayerFormat::V43 => json!({"layer": "4.3", "navigator": "4.6.4"}),
+        LayerFormat::V45 => json!({"layer": "4.5", "navigator": "5.1.0"}),
+    };
     let techniques: Vec<Value> = release
         .techniques()
         .iter()
@@ -47,7 +66,7 @@ pub fn layer(release: &Release, rules: &BTreeMap<String, Vec<String>>) -> Value 
         .collect();
     json!({
         "name": "Atalaya: detection coverage",
-        "versions": {"layer": "4.3", "navigator": "4.6.4"},
+        "versions": versions,
         "domain": "atlas-atlas",
         "description": format!(
             "Techniques of ATLAS {} with a tested rule. Techniques that are newer than the data this Navigator hosts are not shown.",
@@ -77,7 +96,7 @@ mod tests {
     #[test]
     fn a_layer_has_every_technique_once_and_no_tactic() {
         let rules = BTreeMap::from([("AML.T0086".to_owned(), vec!["Rule".to_owned()])]);
-        let layer = super::layer(crate::release(), &rules);
+        let layer = super::layer(crate::release(), &rules, super::LayerFormat::V43);
         assert_eq!(layer["versions"]["layer"], "4.3");
         assert_eq!(layer["domain"], "atlas-atlas");
         let techniques = layer["techniques"].as_array().unwrap();

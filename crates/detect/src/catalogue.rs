@@ -207,6 +207,23 @@ impl RuleCatalogue {
             .collect()
     }
 
+    /// What coverage needs to know of every enabled rule with a test file.
+    #[must_use]
+    pub fn coverage_facts(&self) -> Vec<atalaya_atlas::RuleFacts> {
+        let counted = self.rules.values();
+        counted
+            .filter(|rule| rule.enabled && self.tests.contains_key(&rule.id))
+            .map(|rule| atalaya_atlas::RuleFacts {
+                techniques: rule.techniques.clone(),
+                sources: rule
+                    .tables
+                    .iter()
+                    .filter_map(|table| atalaya_atlas::LogSource::of_table(table.name))
+                    .collect(),
+            })
+            .collect()
+    }
+
     /// Titles of enabled, tested rules by technique, for a Navigator layer.
     #[must_use]
     pub fn titles_by_technique(&self) -> BTreeMap<String, Vec<String>> {

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("atalaya-policy", 1, &[]),
     ("atalaya-kql", 1, &[]),
     ("atalaya-sigma", 1, &[]),
+    ("atalaya-sources", 1, &[]),
     ("atalaya-terms", 1, &[]),
     ("atalaya-translate", 1, &["atalaya-kql"]),
     ("atalaya-analytics", 1, &[]),

@@ -3,6 +3,7 @@
 //! Relative paths are relative to the folder that the process is started in. The printed default
 //! ([`Config::default_text`]) is generated from these types, so that it cannot lie.
 
+mod atlas;
 mod document;
 mod respond;
 
@@ -18,6 +19,7 @@ use atalaya_query::EngineConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::atlas::{AtlasOverride, AtlasSection};
 pub use respond::RespondSection;
 
 /// The only version of the configuration format that there is.
@@ -53,6 +55,8 @@ pub struct Config {
     pub respond: RespondSection,
     /// Streaming analytics.
     pub analytics: AnalyticsSection,
+    /// MITRE ATLAS: the release in use, and what a site thinks of techniques.
+    pub atlas: AtlasSection,
     /// The process's own log, on standard error.
     pub log: LogSection,
 }
@@ -73,6 +77,7 @@ impl Default for Config {
             rules: RulesSection::default(),
             respond: RespondSection::default(),
             analytics: AnalyticsSection::default(),
+            atlas: AtlasSection::default(),
             log: LogSection::default(),
         }
     }

@@ -31,11 +31,19 @@ impl Laboratory for EngineLaboratory {
                 .add_rows(table.name, lines.join("\n").as_bytes())
                 .map_err(|error| error.to_string())?;
         }
-        let config = EngineConfig {
-            threads: THREADS,
-            ..EngineConfig::default()
-        };
-        let engine = Engine::new(config, Arc::new(tables)).map_err(|error| error.to_string())?;
-        Ok(Arc::new(RuleEngine(Arc::new(engine))))
+        engine_over(tables, THREADS)
     }
+}
+
+/// An engine over tables in memory, for whoever runs rules over more than a case.
+///
+/// # Errors
+/// If the engine cannot be made.
+pub fn engine_over(tables: FileTables, threads: usize) -> Result<Arc<dyn QueryEngine>, String> {
+    let config = EngineConfig {
+        threads,
+        ..EngineConfig::default()
+    };
+    let engine = Engine::new(config, Arc::new(tables)).map_err(|error| error.to_string())?;
+    Ok(Arc::new(RuleEngine(Arc::new(engine))))
 }

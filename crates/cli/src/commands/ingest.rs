@@ -1,14 +1,16 @@
-//! `atalaya ingest`: logs of other systems into a table.
+//! `atalaya ingest`: logs of other systems into a table, as they are or through a mapping.
 
 use std::path::{Path, PathBuf};
 
 use atalaya_lake::{
-    IngestError, IngestFormat, IngestOptions, IngestProgress, IngestReport, MissingTime,
+    IngestError, IngestFormat, IngestOptions, IngestProgress, IngestReport, Lake, MissingTime,
 };
 use atalaya_server::open;
+use atalaya_sources::{MappedReader, Mapping, Outcome};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::common::Place;
+use super::sources;
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -30,8 +32,14 @@ enum Format {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Table, e.g. ModelInferenceLog; `atalaya tables` lists them.
-    #[arg(long, value_name = "TABLE")]
-    table: String,
+    #[arg(long, value_name = "TABLE", required_unless_present_any = ["source", "mapping"])]
+    table: Option<String>,
+    /// Read the file through a built-in mapping; `atalaya sources list` lists them.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["table", "format", "mapping"])]
+    source: Option<String>,
+    /// Read the file through a mapping of your own.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "format"])]
+    mapping: Option<PathBuf>,
     /// File; `-` reads standard input.
     file: PathBuf,
     /// Format; told from the file's name if left out.
@@ -51,8 +59,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    check_table(&args.table)?;
-    let format = format(args)?;
+    let own = args.mapping.as_deref().map(sources::read).transpose()?;
+    let mapping = match (&args.source, &own) {
+        (Some(name), _) => Some(sources::builtin(name)?),
+        (None, own) => own.as_ref(),
+    };
+    let table = match (mapping, args.table.as_deref()) {
+        (Some(mapping), _) => mapping.table().name,
+        (None, table) => check_table(table.unwrap_or_default())?,
+    };
     let config = args.place.load()?;
     let lake = open::lake(&config)?;
     let from_stdin = args.file.as_os_str() == "-";
@@ -72,24 +87,62 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         progress: Some(&mut progress),
         ..IngestOptions::default()
     };
-    let report = if from_stdin {
-        lake.ingest(&args.table, std::io::stdin().lock(), format, options)
-    } else {
-        lake.ingest_file(&args.table, &args.file, format, options)
-    };
+    let (report, mapped) = match mapping {
+        Some(mapping) => ingest_mapped(&lake, mapping, &args.file, options),
+        None => ingest_plain(&lake, table, args, options).map(|report| (report, None)),
+    }?;
     bar.finish_and_clear();
-    let report = report.map_err(|error| failure(&args.file, error))?;
-    output::note(&summary(&args.table, &report));
-    Ok(if report.refused == 0 {
+    let unmapped = mapped.as_ref().map_or(0, |outcome| outcome.refused);
+    output::note(&summary(table, &report, mapped.as_ref()));
+    Ok(if report.refused + unmapped == 0 {
         Exit::Fine
     } else {
         Exit::Found
     })
 }
 
-fn check_table(name: &str) -> Result<(), Failure> {
-    if atalaya_tables::find(name).is_some() {
-        return Ok(());
+fn ingest_plain(
+    lake: &Lake,
+    table: &str,
+    args: &Args,
+    options: IngestOptions<'_>,
+) -> Result<IngestReport, Failure> {
+    let format = format(args)?;
+    let report = if args.file.as_os_str() == "-" {
+        lake.ingest(table, std::io::stdin().lock(), format, options)
+    } else {
+        lake.ingest_file(table, &args.file, format, options)
+    };
+    report.map_err(|error| failure(&args.file, error))
+}
+
+fn ingest_mapped(
+    lake: &Lake,
+    mapping: &Mapping,
+    file: &Path,
+    options: IngestOptions<'_>,
+) -> Result<(IngestReport, Option<Outcome>), Failure> {
+    let log: Box<dyn std::io::Read> = if file.as_os_str() == "-" {
+        Box::new(std::io::stdin().lock())
+    } else {
+        let what = format!("opening {}", file.display());
+        Box::new(std::fs::File::open(file).map_err(|error| Failure::world(&what, error))?)
+    };
+    let mut reader = MappedReader::new(mapping, log);
+    let report = lake
+        .ingest(
+            mapping.table().name,
+            &mut reader,
+            IngestFormat::Jsonl,
+            options,
+        )
+        .map_err(|error| failure(file, error))?;
+    Ok((report, Some(reader.outcome().clone())))
+}
+
+fn check_table(name: &str) -> Result<&'static str, Failure> {
+    if let Some(table) = atalaya_tables::find(name) {
+        return Ok(table.name);
     }
     let known: Vec<&str> = atalaya_tables::ALL.iter().map(|table| table.name).collect();
     Err(Failure::BadInput(format!(
@@ -158,11 +211,20 @@ fn failure(file: &Path, error: IngestError) -> Failure {
     }
 }
 
-fn summary(table: &str, report: &IngestReport) -> String {
+fn summary(table: &str, report: &IngestReport, mapped: Option<&Outcome>) -> String {
     let mut text = format!(
         "{table}: {} rows accepted, {} refused",
         report.accepted, report.refused
     );
+    if let Some(outcome) = mapped {
+        text.push_str(&format!(
+            "\n  {} records were mapped, {} are not what the mapping is about, {} could not be mapped",
+            outcome.mapped, outcome.skipped, outcome.refused
+        ));
+        for refused in &outcome.first_refused {
+            text.push_str(&format!("\n  line {}: {}", refused.line, refused.reason));
+        }
+    }
     for (line, reason) in &report.first_refused {
         text.push_str(&format!("\n  line {line}: {reason}"));
     }

@@ -25,6 +25,7 @@ mod rules;
 mod runbooks;
 mod scan;
 mod serve;
+mod sources;
 mod tables;
 mod tokens;
 mod tuning;
@@ -73,6 +74,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Atlas(atlas::Command),
     #[command(subcommand)]
+    Sources(sources::Command),
+    #[command(subcommand)]
     Config(config::Command),
     Tables(tables::Args),
     Completions(completions::Args),
@@ -107,6 +110,7 @@ impl Command {
             Self::Model(command) => model::run(&command),
             Self::Rules(command) => rules::run(&command),
             Self::Atlas(command) => atlas::run(&command),
+            Self::Sources(command) => sources::run(&command),
             Self::Config(command) => config::run(&command),
             Self::Tables(args) => tables::run(&args),
             Self::Completions(args) => completions::run(&args),

@@ -16,8 +16,10 @@ use crate::duration;
 const FREQUENCY_MIN: Duration = Duration::from_secs(1);
 /// Longest window and longest time between runs, as in Sentinel.
 const PERIOD_MAX: Duration = Duration::from_secs(14 * 86_400);
-/// Longest suppression, as in Sentinel.
-const SUPPRESSION_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// Longest suppression. Sentinel allows a day; a slow story (a nightly job that looks like
+/// extraction) would raise every day of a week, so here it may stay one alert for as long as the
+/// longest window.
+const SUPPRESSION_MAX: Duration = PERIOD_MAX;
 const HOUR: Duration = Duration::from_secs(3_600);
 const INGESTION_DELAY_DEFAULT: Duration = Duration::from_secs(5 * 60);
 

@@ -142,9 +142,43 @@ fn a_users_folder_replaces_built_in_rules_and_its_mistakes_do_not_disarm_the_res
 #[test]
 fn coverage_counts_enabled_tested_rules_only() {
     let mut catalogue = RuleCatalogue::builtin();
-    let before = catalogue.covered_techniques();
-    assert!(before.contains("AML.T0040"));
-    assert!(catalogue.disable("3f0f1a52-7c1e-4d0a-9a53-0d5f6a1b7e01"));
-    assert!(!catalogue.disable("no-such-rule"));
+    assert!(catalogue.covered_techniques().contains("AML.T0040"));
+    let of_technique: Vec<String> = catalogue
+        .rules()
+        .filter(|rule| rule.techniques.iter().any(|id| id == "AML.T0040"))
+        .map(|rule| rule.id.clone())
+        .collect();
+    for id in of_technique {
+        assert!(catalogue.covered_techniques().contains("AML.T0040"));
+        assert!(catalogue.disable(&id));
+    }
     assert!(!catalogue.covered_techniques().contains("AML.T0040"));
+    assert!(!catalogue.disable("no-such-rule"));
+}
+
+/// What the judgement of techniques says can be seen is seen: each has a rule that reads a table
+/// of one of the sources that the judgement names.
+#[test]
+fn every_technique_within_the_ceiling_has_a_rule_that_reads_one_of_its_sources() {
+    let catalogue = RuleCatalogue::builtin();
+    let mut blind = Vec::new();
+    for technique in atalaya_atlas::techniques() {
+        let Some(visibility) = &technique.visibility else {
+            continue;
+        };
+        if !visibility.is_within_ceiling() {
+            continue;
+        }
+        let seen = catalogue.rules().any(|rule| {
+            rule.techniques.contains(&technique.id)
+                && rule.tables.iter().any(|table| {
+                    atalaya_atlas::LogSource::of_table(table.name)
+                        .is_some_and(|source| visibility.sources.contains(&source))
+                })
+        });
+        if !seen {
+            blind.push(technique.id.as_str());
+        }
+    }
+    assert!(blind.is_empty(), "{blind:?}");
 }
