@@ -335,11 +335,6 @@ fn forget_spills(config: &Config) {
     }
 }
 
-async fn fingerprint_secret(control: &Control) -> Result<Vec<u8>, OpenError> {
-    let secret = control.node_secret("fingerprints").await;
-    secret.map_err(|error| OpenError::world("reading the key of fingerprints", error))
-}
-
 async fn open_control(
     config: &Config,
     store: &Arc<SqliteStore>,
