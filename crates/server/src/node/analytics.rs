@@ -310,7 +310,7 @@ impl Follower {
             let visited = {
                 let mut runner = self.runner.lock();
                 reader.visit(RECORDS_MAX, |record| {
-                    runner.record(record.payload, record.time)
+                    runner.record(record.payload, record.time);
                 })
             };
             let hits = self.runner.lock().take();
