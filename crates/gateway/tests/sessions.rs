@@ -279,7 +279,7 @@ async fn a_held_call_goes_on_or_ends_as_the_person_says() {
 #[tokio::test]
 async fn a_changed_policy_decides_anew_about_texts_that_were_seen_before() {
     let bench = bench("sessions: {thresholds: {log: null, constrain: null, block: null}}\n").await;
-    let long = format!("{ATTACK} {}", "And please be so kind. ".repeat(40));
+    let long = format!("{ATTACK} Do it now.");
     bench.post(CHAT, &chat(&long)).await;
     let strict = "version: 1\nid: p\nrevision: '2'\n";
     bench
