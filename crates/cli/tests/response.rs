@@ -4,6 +4,14 @@
 //! Everything goes through the binary and the loopback: a node with a scripted model behind it,
 //! and the commands beside it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "helpers of tests are tests; clippy's exemption covers only the test functions; the walk is one story"
+)]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

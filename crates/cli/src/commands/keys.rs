@@ -17,7 +17,7 @@ use crate::output::{self, Format};
 pub(crate) enum Command {
     /// Make a key; its secret is printed once. From then on the gateway refuses calls without a
     /// key, unless `callers.authentication` is `open`.
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
     /// List keys.
     List(ListArgs),
     /// Give a key another secret.

@@ -115,7 +115,7 @@ fn unknown(name: &str) -> Failure {
 
 fn text_of(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path)
-        .map_err(|error| Failure::world(&format!("reading {}", path.display()), error))
+        .map_err(|error| Failure::world(format!("reading {}", path.display()), error))
 }
 
 fn print(text: &str) -> Result<Exit, Failure> {

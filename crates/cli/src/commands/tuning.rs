@@ -98,7 +98,9 @@ fn show_figures(args: &ListArgs) -> Result<Exit, Failure> {
                 f.undetermined.to_string(),
                 rate(f.true_positive_rate),
                 rate(f.false_positive_rate),
-                f.last_fired.map(|t| t.to_rfc3339()).unwrap_or_default(),
+                f.last_fired
+                    .map(atalaya_model::Timestamp::to_rfc3339)
+                    .unwrap_or_default(),
                 f.runs.to_string(),
                 f.last_run_ms.to_string(),
             ]

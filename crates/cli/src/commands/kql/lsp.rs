@@ -180,7 +180,7 @@ impl Server<'_> {
         let answer = match request.method.as_str() {
             Completion::METHOD => read(request.params).and_then(|params| self.completions(params)),
             HoverRequest::METHOD => read(request.params).map(|params| self.hover(params)),
-            Formatting::METHOD => read(request.params).map(|params| self.format(params)),
+            Formatting::METHOD => read(request.params).map(|params| self.format(&params)),
             _ => {
                 let message = "this server does not do that".to_owned();
                 return Response::new_err(id, ErrorCode::MethodNotFound as i32, message);
@@ -236,7 +236,7 @@ impl Server<'_> {
     }
 
     /// The whole document anew; nothing if it cannot be parsed.
-    fn format(&self, params: lsp_types::DocumentFormattingParams) -> Value {
+    fn format(&self, params: &lsp_types::DocumentFormattingParams) -> Value {
         let text = self.documents.get(&params.text_document.uri);
         let formatted = text.and_then(|text| Some((text, atalaya_kql::format(text).ok()?)));
         write(formatted.map(|(text, new_text)| {

@@ -17,7 +17,7 @@ use crate::output::Format;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Add an entry: `--caller red-team --for 30d --reason "…"`.
-    Add(AddArgs),
+    Add(Box<AddArgs>),
     /// List entries, ended ones included.
     List(ListArgs),
     /// Remove an entry.
