@@ -10,6 +10,7 @@
 
 #[cfg(test)]
 mod analytics;
+#[cfg(test)]
 mod catalogue;
 #[cfg(test)]
 mod diagnostics;
