@@ -87,7 +87,6 @@ fn attacks_in_new_words_are_acted_on_and_innocent_words_are_not() {
 
 /// An attack deep within a long text weighs as much as one that stands alone.
 #[test]
-#[ignore = "known defect: user texts of more than about 700 words are calibrated too strictly"]
 fn long_texts_do_not_dilute_an_attack() {
     let inspector = Inspector::builtin();
     let mut scratch = Scratch::default();

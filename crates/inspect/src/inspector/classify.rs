@@ -26,6 +26,13 @@ const SCALE: &[(f32, f32)] = &[
     (4.0, 92.0),
     (5.0, 100.0),
 ];
+/// A pattern this sure stands for itself in what a user says, however long the text around it:
+/// few long user texts were there to calibrate with.
+const CERTAIN_PATTERN: u8 = 85;
+/// The least that such a text scores.
+const CERTAIN_SCORE: u8 = 82;
+/// Unless one innocent text in ten looks worse.
+const DOUBT_RARITY: f32 = 1.0;
 /// From this score on the classifier reports a finding of its own.
 const FINDING_SCORE_MIN: u8 = 20;
 
@@ -80,10 +87,12 @@ impl Inspector {
         let table = model.table(kind);
         let log_odds = score.worst + table.pattern * f32::from(patterns) / 100.0;
         let rarity = table.rarity(log_odds, windows);
+        let certain = kind == Kind::User && patterns >= CERTAIN_PATTERN && rarity >= DOUBT_RARITY;
+        let floor = if certain { CERTAIN_SCORE } else { 0 };
         Some(Judged {
             view,
             score,
-            threat: threat_score(rarity),
+            threat: threat_score(rarity).max(floor),
         })
     }
 
