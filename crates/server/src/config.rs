@@ -37,7 +37,8 @@ pub struct Config {
     pub node_id: String,
     /// Policy file; the built-in policy if there is none (`atalaya config policy` prints it).
     pub policy: Option<PathBuf>,
-    /// Files with patterns of your own, added to the built-in detectors.
+    /// Files with patterns of your own (`.yml`) and threat intelligence (STIX 2.1 bundles, `.json`),
+    /// added to the built-in detectors.
     pub detectors: Vec<PathBuf>,
     /// The gateway.
     pub gateway: GatewayConfig,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use atalaya_control::{Control, ControlError};
 use atalaya_detect::{RuleCatalogue, SchedulerConfig};
-use atalaya_inspect::Inspector;
+use atalaya_inspect::{Inspector, ThreatIntelligence};
 use atalaya_lake::Lake;
 use atalaya_model::{Diagnostic, SourceFile, Timestamp};
 use atalaya_policy::Policy;
@@ -111,6 +111,19 @@ pub fn inspector(config: &Config) -> Result<Inspector, OpenError> {
     let mut builder = Inspector::builder();
     for path in &config.detectors {
         let text = read(path)?;
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            let feed = ThreatIntelligence::stix(&text).map_err(|error| {
+                OpenError::BadInput(format!(
+                    "error: {}: {error}; help: a STIX 2.1 bundle with indicators, or a pattern file that ends with .yml",
+                    path.display()
+                ))
+            })?;
+            builder = builder.detector(Box::new(feed));
+            continue;
+        }
         builder = builder
             .patterns_yaml(&text)
             .map_err(|problems| OpenError::diagnostics(path, &text, &problems))?;

@@ -9,6 +9,7 @@ mod config;
 mod control;
 mod demo;
 mod enforce;
+mod evaluate_detectors;
 mod evidence;
 mod incidents;
 mod ingest;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Query(query::Args),
     Scan(scan::Args),
+    EvaluateDetectors(evaluate_detectors::Args),
     Ingest(ingest::Args),
     #[command(subcommand)]
     Alerts(alerts::Command),
@@ -92,6 +94,7 @@ impl Command {
             Self::Demo(args) => demo::run(&args),
             Self::Query(args) => query::run(&args),
             Self::Scan(args) => scan::run(&args),
+            Self::EvaluateDetectors(args) => evaluate_detectors::run(&args),
             Self::Ingest(args) => ingest::run(&args),
             Self::Alerts(command) => alerts::run(&command),
             Self::Incidents(command) => incidents::run(&command),
