@@ -2,7 +2,8 @@
 //! repository (`shared` beside the checkout), asked through the engine.
 //!
 //! Known differences in meaning, left out of the comparison: Kusto's strings are never null, so
-//! a rule that asks whether a field is absent or empty cannot tell the two apart.
+//! a rule that asks whether a field is absent or empty cannot tell the two apart. A query that the
+//! engine refuses for the types that it inferred from a handful of events is not compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -65,6 +66,7 @@ fn rules_as_kql_find_what_the_rules_find() {
         let path = PathBuf::from(path).join("kql-meaning.txt");
         std::fs::write(path, wrong.join("\n")).expect("written");
     }
+    assert!(rules > 300, "only {rules} rules were compared");
     assert!(
         wrong.len() * 200 <= triples,
         "{} of {triples} wrong: {:#?}",
@@ -94,6 +96,12 @@ fn asked(rule: &str, events: &[(Value, bool)]) -> Option<Vec<bool>> {
                 }
             }
         }
+        // Columns of the tables that such rules are for hold text where events hold booleans.
+        for value in flat.values_mut() {
+            if let Value::Bool(flag) = value {
+                *value = Value::String(flag.to_string());
+            }
+        }
         flat.insert("RowNumber".to_owned(), Value::from(row));
         lines.push_str(&Value::Object(flat).to_string());
         lines.push('\n');
@@ -102,9 +110,15 @@ fn asked(rule: &str, events: &[(Value, bool)]) -> Option<Vec<bool>> {
     let mut found = vec![false; events.len()];
     for query in queries {
         let kql = format!("{}\n| project RowNumber", query.text);
-        let result = engine
-            .run_blocking(&kql, &support::options())
-            .unwrap_or_else(|error| panic!("{error}\n{kql}\n{lines}"));
+        let result = match engine.run_blocking(&kql, &support::options()) {
+            Ok(result) => result,
+            Err(atalaya_query::QueryError::Invalid(why))
+                if why.iter().all(|why| why.message.contains(" wants ")) =>
+            {
+                return None;
+            }
+            Err(error) => panic!("{error}\n{kql}\n{lines}"),
+        };
         for row in support::json(&result)["rows"].as_array().expect("rows") {
             let row = row[0].as_u64().expect("a number");
             found[usize::try_from(row).expect("small")] = true;
