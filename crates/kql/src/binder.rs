@@ -23,6 +23,7 @@ mod scope;
 mod search;
 mod series;
 mod several;
+mod shared;
 mod top_nested;
 mod union;
 

@@ -4,7 +4,7 @@ use atalaya_model::Span;
 
 use super::Binder;
 use super::scope::{Env, Scope, Value};
-use crate::ast::{self, Name, NamedExpr, Operator, OperatorKind, Pipeline, SortArg, Source};
+use crate::ast::{self, Operator, OperatorKind, Pipeline, SortArg, Source};
 use crate::bound::JoinKind;
 use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Render, SortKey, Type};
 use crate::catalogue::{OPERATORS, WINDOWS};
@@ -189,28 +189,6 @@ impl Binder<'_> {
         let help = format!("put it into the library as `watchlists/{alias}.csv`");
         self.error_help("KS142", span, message, help);
         None
-    }
-
-    /// Groups that later operators mention are computed once.
-    fn shared_if_used(&mut self, node: RelNode, name: &Name, after: usize) -> RelNode {
-        let rest = self.source.get(after..).unwrap_or_default();
-        let is_name = |c: char| c.is_alphanumeric() || c == '_';
-        let is_used = rest.split(|c| !is_name(c)).any(|word| word == name.text);
-        if is_used && is_grouped(&node) {
-            return self.share(node);
-        }
-        node
-    }
-
-    pub(crate) fn share(&mut self, node: RelNode) -> RelNode {
-        let shared = RelNode {
-            op: RelOp::Materialized(self.materialized.len()),
-            schema: node.schema.clone(),
-            span: node.span,
-            serialized: false,
-        };
-        self.materialized.push(node);
-        shared
     }
 
     fn datatable(
@@ -424,43 +402,6 @@ impl Binder<'_> {
                 Some(node)
             }
             _ => self.further_operator(env, node, operator),
-        }
-    }
-
-    fn serialize(
-        &mut self,
-        env: &Env,
-        node: RelNode,
-        list: &[NamedExpr],
-        span: Span,
-    ) -> Option<RelNode> {
-        let schema = node.schema.clone();
-        let op = RelOp::Serialize(Box::new(node));
-        let node = RelNode {
-            op,
-            schema,
-            span,
-            serialized: true,
-        };
-        if list.is_empty() {
-            Some(node)
-        } else {
-            self.extend(env, node, list, span)
-        }
-    }
-
-    /// Runs its input and answers no row.
-    fn consume(node: RelNode, span: Span) -> RelNode {
-        let schema = node.schema.clone();
-        let op = RelOp::Take {
-            input: Box::new(node),
-            count: 0,
-        };
-        RelNode {
-            op,
-            schema,
-            span,
-            serialized: true,
         }
     }
 
@@ -802,15 +743,6 @@ const fn system_type(ty: Type) -> &'static str {
         Type::Timespan => "System.TimeSpan",
         Type::Guid => "System.Guid",
         Type::Dynamic => "System.Object",
-    }
-}
-
-/// Whether rows are groups of other rows, and so fewer than those.
-fn is_grouped(node: &RelNode) -> bool {
-    match &node.op {
-        RelOp::Aggregate { .. } => true,
-        RelOp::Project { input, .. } | RelOp::Filter { input, .. } => is_grouped(input),
-        _ => false,
     }
 }
 
