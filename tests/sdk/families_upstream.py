@@ -1,10 +1,16 @@
-"""The scripted model server's other protocols: Responses, Gemini, Bedrock, Ollama. Standard library
-only. A model whose name begins with `leak` says a secret, split over the pieces of its answer."""
+"""The scripted model server's other protocols: Responses, Gemini, Bedrock, Ollama. Signatures of
+calls to Bedrock are verified with botocore. A model whose name begins with `leak` says a secret, split over the pieces of its answer."""
 
 import base64
 import binascii
 import json
 import struct
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from gateway import AWS
 
 SECRET = "AKIAIOSFODNN7EXAMPLQ"
 PAD = "The three cities that people visit first are Lisbon, Porto and Coimbra. " * 8
@@ -31,10 +37,38 @@ def answer(handler, body):
     if path.startswith("/api/"):
         return ollama(handler, path, json.loads(body))
     if "/model/" in path:
+        problem = signature_problem(handler, body)
+        if problem:
+            return handler.send_json(403, {"message": problem})
         return bedrock(handler, path, json.loads(body))
     if ":" in path.rsplit("/", 1)[-1]:
         return gemini(handler, path, query, json.loads(body))
     return operations(handler, path, body)
+
+
+# Amazon's signatures
+
+SECRETS = {"a": ("s", None), AWS["AKID"]: (AWS["SECRET"], AWS["TOKEN"])}
+
+
+def signature_problem(handler, body):
+    """Verifies a signature as the service does, by making it again from what is signed."""
+    scheme, _, rest = handler.headers["authorization"].partition(" ")
+    fields = dict(part.strip().split("=", 1) for part in rest.split(","))
+    key, _, region, service, _ = fields["Credential"].split("/")
+    secret, token = SECRETS[key]
+    names = fields["SignedHeaders"].split(";")
+    signed = {name: handler.headers[name] for name in names}
+    url = f"http://{handler.headers['host']}{handler.path}"
+    request = AWSRequest(method=handler.command, url=url, data=body, headers=signed)
+    request.context["timestamp"] = handler.headers["x-amz-date"]
+    signer = SigV4Auth(Credentials(key, secret, token), service, region)
+    expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
+    if (scheme, expected) != ("AWS4-HMAC-SHA256", fields["Signature"]):
+        return "the signature does not hold"
+    if handler.headers["x-amz-security-token"] != token or service != "bedrock":
+        return "the session token or the service is another"
+    return None
 
 
 # Operations that are answered whole

@@ -10,6 +10,8 @@ import time
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 20
 BODY_BYTES_MAX = 1 << 20
+# With which calls to Bedrock are signed again.
+AWS = {"AKID": "AKIDGATEWAY", "SECRET": "gateway-secret", "TOKEN": "gateway-session-token"}
 BLOCK_TEXT = "Declined by the test policy."
 
 
@@ -46,6 +48,13 @@ gateway:
   upstreams:
     scripted:
       base_url: http://127.0.0.1:{upstream_port}
+    amazon:
+      base_url: http://127.0.0.1:{upstream_port}
+      aws:
+        access_key_id: {AWS["AKID"]}
+        secret_access_key: ${{env:TEST_AWS_SECRET}}
+        session_token: ${{env:TEST_AWS_TOKEN}}
+        region: eu-west-1
     mcp:
       base_url: http://127.0.0.1:{mcp_port}
     down:
@@ -53,6 +62,10 @@ gateway:
   routes:
     - protocol: mcp
       upstream: mcp
+    - protocol: bedrock.converse
+      upstream: amazon
+    - protocol: bedrock.invoke
+      upstream: amazon
     - model: "down*"
       upstream: down
     - upstream: scripted
@@ -70,7 +83,8 @@ class Gateway:
         self.log_path = os.path.join(folder, "gateway.log")
         self.log = open(self.log_path, "wb")
         command = [binary, "serve", "--config", config]
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        environment = {**os.environ, "TEST_AWS_SECRET": AWS["SECRET"], "TEST_AWS_TOKEN": AWS["TOKEN"]}
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=environment)
         self.wait_until_ready()
 
     @property

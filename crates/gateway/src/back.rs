@@ -15,8 +15,9 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use crate::answer::{Asked, Report, StreamGuard, Watch, Whole, judge_text, judge_whole};
-use crate::call::{End, parse_limits, set_decision};
+use crate::end::{End, set_decision};
 use crate::forward::relay_head;
+use crate::judging::parse_limits;
 use crate::ports::Recorder;
 use crate::record::{Ending, Outcome};
 use crate::relay::{GatewayBody, LineEnds, Relay, millis};

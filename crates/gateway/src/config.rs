@@ -110,10 +110,35 @@ pub struct Upstream {
     /// `Authorization: Bearer` and, for Anthropic, as `x-api-key`. Without it the caller's own
     /// credentials are passed on.
     pub api_key: Option<String>,
+    /// Credentials with which calls to Amazon Bedrock are signed again (Signature Version 4) in
+    /// place of the caller's signature, which would cover another host and perhaps another body.
+    pub aws: Option<AwsCredentials>,
     /// A certificate authority (PEM) to trust instead of the public ones.
     pub ca_file: Option<PathBuf>,
     /// Speak HTTP/2 to it: by ALPN under TLS, with prior knowledge without.
     pub http2: bool,
+}
+
+/// Credentials for AWS, the secret ones as `${env:NAME}` or `${file:PATH}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AwsCredentials {
+    /// Access key id.
+    pub access_key_id: String,
+    /// Secret access key.
+    pub secret_access_key: String,
+    /// Session token of temporary credentials.
+    #[serde(default)]
+    pub session_token: Option<String>,
+    /// Region, e.g. `eu-west-1`.
+    pub region: String,
+    /// Name of the service in the signature.
+    #[serde(default = "default_aws_service")]
+    pub service: String,
+}
+
+fn default_aws_service() -> String {
+    "bedrock".to_owned()
 }
 
 /// Which calls go to which upstream; every member that is there must match.

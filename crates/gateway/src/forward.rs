@@ -1,5 +1,6 @@
 //! From the caller's request to the upstream's: the same bytes, other hop.
 
+use atalaya_model::Timestamp;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName};
 use http::request::Parts;
@@ -30,6 +31,7 @@ pub(crate) fn upstream_request(
     head: &Parts,
     target: &Target,
     forward: &Forward,
+    now: Timestamp,
 ) -> Result<Request<Full<Bytes>>, http::Error> {
     let path = head.uri.path();
     let path = path
@@ -37,9 +39,6 @@ pub(crate) fn upstream_request(
         .unwrap_or(path);
     let query = head.uri.query();
     let uri = join(&target.base_path, path, query)?;
-    let mut request = Request::new(Full::new(forward.body.clone()));
-    *request.method_mut() = head.method.clone();
-    *request.uri_mut() = uri;
     let mut headers = head.headers.clone();
     strip_hop_by_hop(&mut headers);
     headers.insert(header::HOST, target.host.clone());
@@ -51,6 +50,8 @@ pub(crate) fn upstream_request(
     if forward.is_modified {
         headers.remove(header::CONTENT_LENGTH);
     }
+    // The whole body is here: there is nothing to wait for before sending it.
+    headers.remove(header::EXPECT);
     headers.remove("x-atalaya-session");
     headers.remove("x-atalaya-application");
     headers.remove("x-atalaya-agent");
@@ -58,6 +59,12 @@ pub(crate) fn upstream_request(
     if let Some(key) = &target.api_key {
         inject_key(&mut headers, key)?;
     }
+    if let Some(signer) = &target.aws {
+        signer.sign(&mut headers, (&head.method, &uri, &forward.body), now)?;
+    }
+    let mut request = Request::new(Full::new(forward.body.clone()));
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     Ok(request)
 }
@@ -79,6 +86,11 @@ fn inject_key(headers: &mut HeaderMap, key: &str) -> Result<(), http::Error> {
     value.set_sensitive(true);
     let mut bearer = HeaderValue::from_str(&format!("Bearer {key}"))?;
     bearer.set_sensitive(true);
+    if headers.contains_key("x-goog-api-key") {
+        headers.remove(header::AUTHORIZATION);
+        headers.insert("x-goog-api-key", value);
+        return Ok(());
+    }
     let has_api_key =
         headers.contains_key("x-api-key") || headers.contains_key("anthropic-version");
     headers.remove(header::AUTHORIZATION);

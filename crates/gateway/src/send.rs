@@ -14,7 +14,7 @@ use http::Response;
 use http::request::Parts;
 
 use crate::back::{self, Way};
-use crate::call::End;
+use crate::end::End;
 use crate::forward::upstream_request;
 use crate::judge::Forward;
 use crate::ports::Recorder;
@@ -123,7 +123,8 @@ async fn attempt<R: Recorder>(
     pool: &Rc<Pool>,
     forward: &Forward,
 ) -> Tried {
-    let Ok(request) = upstream_request(head, &pool.target, forward) else {
+    let Ok(request) = upstream_request(head, &pool.target, forward, worker.shared.world.now())
+    else {
         return Tried::Unwritable;
     };
     let shared = &worker.shared;

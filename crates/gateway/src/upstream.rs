@@ -23,7 +23,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::breaker::Breaker;
-use crate::config::Upstream;
+use crate::config::{AwsCredentials, Upstream};
+use crate::sigv4::AwsSigner;
 
 /// A request to a provider could not be carried out. Nothing of the call is in it.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,7 @@ pub(crate) struct Target {
     pub(crate) host: http::HeaderValue,
     pub(crate) base_path: String,
     pub(crate) api_key: Option<String>,
+    pub(crate) aws: Option<AwsSigner>,
     pub(crate) breaker: Breaker,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     http2: bool,
@@ -97,6 +99,12 @@ impl Target {
                 ));
             }
         };
+        if config.aws.is_some() && config.api_key.is_some() {
+            return Err(fail(
+                "`aws` and `api_key` exclude each other: a call is signed, or carries a key"
+                    .to_owned(),
+            ));
+        }
         let host = uri
             .host()
             .ok_or_else(|| fail("`base_url` names no host".to_owned()))?;
@@ -123,10 +131,30 @@ impl Target {
                 .map(secret)
                 .transpose()
                 .map_err(fail)?,
+            aws: config.aws.as_ref().map(signer).transpose().map_err(fail)?,
             breaker: Breaker::default(),
             tls,
             http2: config.http2,
         })
+    }
+}
+
+fn signer(config: &AwsCredentials) -> Result<AwsSigner, String> {
+    Ok(AwsSigner {
+        access_key_id: reference_or_plain(&config.access_key_id)?,
+        secret_access_key: secret(&config.secret_access_key)?,
+        session_token: config.session_token.as_deref().map(secret).transpose()?,
+        region: config.region.clone(),
+        service: config.service.clone(),
+    })
+}
+
+/// What is no secret may also be written out.
+fn reference_or_plain(text: &str) -> Result<String, String> {
+    if text.starts_with("${") {
+        secret(text)
+    } else {
+        Ok(text.to_owned())
     }
 }
 
@@ -135,13 +163,13 @@ fn secret(reference: &str) -> Result<String, String> {
     let inner = reference
         .strip_prefix("${")
         .and_then(|rest| rest.strip_suffix('}'))
-        .ok_or("`api_key` must be a reference: ${env:NAME} or ${file:PATH}")?;
+        .ok_or("a key must be a reference: ${env:NAME} or ${file:PATH}")?;
     let value = match inner.split_once(':') {
         Some(("env", name)) => std::env::var(name)
             .map_err(|_| format!("the environment variable `{name}` is not set"))?,
         Some(("file", path)) => std::fs::read_to_string(path)
             .map_err(|error| format!("cannot read the key file `{path}`: {error}"))?,
-        _ => return Err("`api_key` must be ${env:NAME} or ${file:PATH}".to_owned()),
+        _ => return Err("a key must be ${env:NAME} or ${file:PATH}".to_owned()),
     };
     Ok(value.trim().to_owned())
 }
