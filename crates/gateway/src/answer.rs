@@ -12,6 +12,7 @@ mod channel;
 mod leak;
 mod report;
 mod stream;
+mod tools;
 mod whole;
 
 use std::sync::Arc;
@@ -24,7 +25,8 @@ use atalaya_wire::{Framing, ParseLimits, Protocol, RefusalContext, StopContext};
 pub(crate) use leak::PromptMarks;
 pub(crate) use report::Report;
 pub(crate) use stream::StreamGuard;
-pub(crate) use whole::{Whole, judge_text, judge_whole};
+pub(crate) use tools::AskedBy;
+pub(crate) use whole::{Whole, judge_text, judge_whole, refused};
 
 /// Everything that looking at one answer needs.
 pub(crate) struct Watch {
@@ -50,6 +52,8 @@ pub(crate) struct Asked {
     pub(crate) reply_to: String,
     /// Marks of the instructions, by which they are known again.
     pub(crate) marks: PromptMarks,
+    /// Who asked; nothing for what no protocol understands.
+    pub(crate) by: Option<Arc<AskedBy>>,
 }
 
 impl Watch {

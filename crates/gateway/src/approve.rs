@@ -3,15 +3,28 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::assess::ApprovalNeeded;
 use crate::judge::Next;
 
 /// Header in which a caller repeats a call with its token.
 pub const APPROVAL_HEADER: &str = "x-atalaya-approval";
+
+/// A call that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ApprovalNeeded {
+    pub(crate) rule: String,
+    pub(crate) is_held: bool,
+    pub(crate) timeout_s: u64,
+    pub(crate) default_approve: bool,
+    pub(crate) tools: Vec<String>,
+    pub(crate) caller: String,
+    pub(crate) session: String,
+    pub(crate) model: String,
+}
 
 /// A future that may cross threads.
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send>>;
@@ -96,4 +109,37 @@ pub(crate) fn accepted(ticket: &Ticket, decision_id: &str) -> Next {
         status: 202,
         body: Bytes::from(body.to_string()),
     }
+}
+
+/// Whether a person said yes; ready when they have, or when the time is over.
+pub(crate) type Held = Pin<Box<dyn Future<Output = bool> + Send>>;
+
+/// Asks a person about something that waits here, and waits.
+pub(crate) fn hold(
+    approvals: Option<Arc<dyn Approvals>>,
+    needed: &ApprovalNeeded,
+    decision_id: &str,
+    content_sha256: String,
+) -> Held {
+    let request = request(needed, decision_id, content_sha256.clone());
+    let caller = needed.caller.clone();
+    Box::pin(async move {
+        let Some(approvals) = approvals else {
+            return false;
+        };
+        let asked = async {
+            let ticket = approvals.ask(request).await?;
+            if !approvals.wait(ticket.id).await? {
+                return Err("it was not approved".to_owned());
+            }
+            approvals.redeem(ticket.token, content_sha256, caller).await
+        };
+        match asked.await {
+            Ok(()) => true,
+            Err(why) => {
+                tracing::info!(why, "a tool of an answer was not let through");
+                false
+            }
+        }
+    })
 }

@@ -7,6 +7,7 @@ use atalaya_model::{Constraints, Decision, Finding, Verdict};
 use atalaya_policy::{CallContext, CallFacts, Outcome as PolicyOutcome, ToolAction};
 use atalaya_wire::ParsedCall;
 
+use crate::approve::ApprovalNeeded;
 use crate::arrival::Arrival;
 use crate::config::Price;
 use crate::door::{Denied, Inside, Ruling};
@@ -22,19 +23,10 @@ pub(crate) struct Assessment<'p> {
     pub(crate) view: View,
     /// A person may let the call pass.
     pub(crate) approval: Option<ApprovalNeeded>,
-}
-
-/// A call that waits for a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ApprovalNeeded {
-    pub(crate) rule: String,
-    pub(crate) is_held: bool,
-    pub(crate) timeout_s: u64,
-    pub(crate) default_approve: bool,
-    pub(crate) tools: Vec<String>,
-    pub(crate) caller: String,
+    /// `UserId`.
+    pub(crate) user: String,
+    /// `SessionId`.
     pub(crate) session: String,
-    pub(crate) model: String,
 }
 
 /// What a call is, where its body does not say.
@@ -121,6 +113,8 @@ impl<'w> Judge<'w> {
             fingerprints,
             view,
             approval,
+            session: session.to_owned(),
+            user: user.into_owned(),
         }
     }
 

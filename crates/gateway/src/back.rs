@@ -13,15 +13,18 @@ use http::Response;
 use http::response::Parts;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use sha2::{Digest as _, Sha256};
 
-use crate::answer::{Asked, Report, StreamGuard, Watch, Whole, judge_text, judge_whole};
+use crate::answer::{Asked, Report, StreamGuard, Watch, Whole, judge_text, judge_whole, refused};
+use crate::approve::{self, ApprovalNeeded};
+use crate::arrival::hex;
 use crate::end::{End, set_decision};
 use crate::forward::relay_head;
 use crate::judging::parse_limits;
 use crate::ports::Recorder;
 use crate::record::{Ending, Outcome};
 use crate::relay::{GatewayBody, LineEnds, Relay, millis};
-use crate::shared::CallPermit;
+use crate::shared::{CallPermit, Shared};
 use crate::upstream::{Answered, Pool, Sender};
 use crate::worker::Worker;
 
@@ -188,6 +191,7 @@ fn relay<R: Recorder>(
         is_settled: false,
         guard,
         hold_timer: None,
+        approval: None,
         report,
         worker: Rc::clone(hop.worker),
         _permit: way.permit,
@@ -200,6 +204,29 @@ enum Broken {
     TooLarge,
     Cut,
     Stalled,
+}
+
+impl Broken {
+    /// What the caller is told, and how the call ended.
+    fn told(self, policy: &Policy) -> (ErrorKind, &str, Outcome) {
+        match self {
+            Self::TooLarge => (
+                ErrorKind::Blocked,
+                &policy.document().on_block.text,
+                Outcome::AnswerRefused,
+            ),
+            Self::Cut => (
+                ErrorKind::UpstreamUnreachable,
+                "the model's answer broke off",
+                Outcome::UpstreamCut,
+            ),
+            Self::Stalled => (
+                ErrorKind::UpstreamTimeout,
+                "the model did not answer in time",
+                Outcome::TimedOut,
+            ),
+        }
+    }
 }
 
 /// Keeps an answer, looks at it, sends it.
@@ -216,26 +243,13 @@ async fn whole<R: Recorder>(
     let body = match collected {
         Ok(body) => body,
         Err(broken) => {
-            let (kind, message, outcome) = match broken {
-                Broken::TooLarge => {
-                    let (mut report, _) = watch.unseen(UnjudgedReason::TooLarge, "");
-                    report.decision = Decision::Block;
-                    end.report = Some(report);
-                    let text = watch.policy.document().on_block.text.clone();
-                    (ErrorKind::Blocked, text, Outcome::AnswerRefused)
-                }
-                Broken::Cut => (
-                    ErrorKind::UpstreamUnreachable,
-                    "the model's answer broke off".to_owned(),
-                    Outcome::UpstreamCut,
-                ),
-                Broken::Stalled => (
-                    ErrorKind::UpstreamTimeout,
-                    "the model did not answer in time".to_owned(),
-                    Outcome::TimedOut,
-                ),
-            };
-            return end.fail(kind, &message, outcome, Some(waited_ms));
+            if matches!(broken, Broken::TooLarge) {
+                let (mut report, _) = watch.unseen(UnjudgedReason::TooLarge, "");
+                report.decision = Decision::Block;
+                end.report = Some(report);
+            }
+            let (kind, message, outcome) = broken.told(&watch.policy);
+            return end.fail(kind, message, outcome, Some(waited_ms));
         }
     };
     way.pool.give_back(hop.sender);
@@ -257,6 +271,14 @@ async fn whole<R: Recorder>(
             judge_text(&watch, &body, None, (&mut scratch, &mut report))
         }
     };
+    let whole = match whole {
+        Whole::Waits(needed, whole) => {
+            let asked = (&*hop.worker.shared, end.arrival.id.as_str(), &body[..]);
+            let is_approved = is_approved(asked, &needed, &mut report).await;
+            if is_approved { *whole } else { refused(&watch) }
+        }
+        decided => decided,
+    };
     let ending = Ending {
         outcome: Outcome::Answered,
         upstream_status: Some(status.as_u16()),
@@ -270,6 +292,28 @@ async fn whole<R: Recorder>(
         report: Some(report),
     };
     send(end, hop.parts, (whole, body), ending)
+}
+
+/// Asks a person about the tools of an answer that is kept.
+async fn is_approved<R: Recorder>(
+    (shared, decision_id, body): (&Shared<R>, &str, &[u8]),
+    needed: &ApprovalNeeded,
+    report: &mut Report,
+) -> bool {
+    let content_sha256 = hex(&Sha256::digest(body));
+    let held = approve::hold(
+        shared.approvals.clone(),
+        needed,
+        decision_id,
+        content_sha256,
+    );
+    let is_approved = held.await;
+    if is_approved {
+        report.rule.clone_from(&needed.rule);
+    } else {
+        report.deny(&needed.rule);
+    }
+    is_approved
 }
 
 async fn collect<R: Recorder>(
@@ -311,6 +355,8 @@ fn send<R: Recorder>(
             parts.headers.remove("content-length");
             Bytes::from(masked)
         }
+        // Decided before.
+        Whole::Waits(_, whole) => return send(end, parts, (*whole, body), ending),
         Whole::Refused(answer) => {
             ending.outcome = Outcome::AnswerRefused;
             ending.error_class = ErrorKind::Blocked.as_str();

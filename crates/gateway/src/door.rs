@@ -8,7 +8,7 @@ use atalaya_access::{
     Access, Caller, Charge, Effect, Enforcement, LimitRules, Permit, RateExceeded, Scopes,
     Snapshot, SubjectKind, key_subject,
 };
-use atalaya_model::Constraints;
+use atalaya_model::{Constraints, Timestamp};
 use atalaya_wire::ErrorKind;
 use http::request::Parts;
 
@@ -286,7 +286,33 @@ impl Denied {
     }
 }
 
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").finish_non_exhaustive()
+    }
+}
+
 impl Entry {
+    /// Whether anything is said about tools here.
+    pub(crate) fn rules_tools(&self) -> bool {
+        !self.scopes.is_empty() || !self.snapshot.is_quiet()
+    }
+
+    /// Whether a tool that a model asks for is out of scope or stopped.
+    pub(crate) fn stops_tool(&self, tool: &str, at: Timestamp) -> bool {
+        if !self.scopes.iter().all(|scopes| scopes.allows_tool(tool)) {
+            return true;
+        }
+        let mut holding = Vec::new();
+        if !self.snapshot.is_quiet() {
+            self.snapshot
+                .against(SubjectKind::Tool, tool, at, &mut holding);
+        }
+        holding
+            .iter()
+            .any(|e| matches!(e.effect, Effect::Block | Effect::Quarantine))
+    }
+
     /// Looks at what the body said: scopes, and enforcement against what it names.
     pub(crate) fn rule(&self, arrival: &Arrival, inside: &Inside<'_>) -> Ruling {
         if let Some(denied) = self.out_of_scope(inside) {

@@ -1,6 +1,7 @@
 //! Exports of spans (`POST /v1/traces`): calls that were made elsewhere, judged and logged here.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use atalaya_wire::{ErrorContext, ErrorKind, generic_error};
@@ -24,7 +25,7 @@ pub(crate) fn is_export(arrival: &Arrival) -> bool {
 pub(crate) async fn observe<R: Recorder>(
     worker: &Rc<Worker<R>>,
     arrival: &Arrival,
-    entry: &Entry,
+    entry: &Arc<Entry>,
     body: &Bytes,
 ) -> Response<GatewayBody<R>> {
     let shared = &worker.shared;

@@ -1,6 +1,7 @@
 //! The judged middle of a call: parse, inspect, decide, weaken. No IO, no waiting, so that it can
 //! run in place for ordinary bodies and on a thread of its own for very long ones.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use atalaya_access::RateExceeded;
@@ -14,9 +15,10 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::actions;
-use crate::answer::{Asked, PromptMarks};
+use crate::answer::{Asked, AskedBy, PromptMarks};
+use crate::approve::ApprovalNeeded;
 use crate::arrival::{Arrival, hex};
-use crate::assess::{ApprovalNeeded, Subject, price};
+use crate::assess::{Assessment, Subject, price};
 use crate::config::{Price, PromptText};
 use crate::door::{Denied, Entry, Inside, Ruling};
 use crate::fingerprint::Fingerprints;
@@ -34,7 +36,7 @@ pub(crate) struct Judge<'w> {
     pub(crate) node: &'w NodeFacts,
     pub(crate) prompt_text: PromptText,
     pub(crate) parse_limits: ParseLimits,
-    pub(crate) entry: &'w Entry,
+    pub(crate) entry: &'w Arc<Entry>,
     pub(crate) prices: &'w [Price],
     pub(crate) sessions: &'w Sessions,
     pub(crate) fingerprints: &'w Fingerprints,
@@ -73,6 +75,15 @@ pub(crate) enum Next {
 }
 
 impl Next {
+    /// What was decided, if that can be carried out.
+    const fn decision(&self, decided: Decision) -> Decision {
+        match self {
+            Self::Forward(_) => decided,
+            // Also what could not be weakened.
+            _ => Decision::Block,
+        }
+    }
+
     /// With what the model costs.
     fn priced(mut self, price: Option<&Price>) -> Self {
         if let Self::Forward(forward) = &mut self {
@@ -157,6 +168,7 @@ impl Judge<'_> {
             outcome,
             denied: ruling.denied.as_ref(),
             has_marks: self.policy.document().response.inspect,
+            by: self.asked_by(arrival, &call, destination.name, &assessment),
         };
         let (next, constraints) = judged.next(&destination);
         let next = next.priced(price(self.prices, model));
@@ -175,11 +187,7 @@ impl Judge<'_> {
             fingerprints: &assessment.fingerprints,
             view: assessment.view,
         };
-        let decision = match &next {
-            Next::Forward(_) => outcome.decision,
-            // Also what could not be weakened.
-            _ => Decision::Block,
-        };
+        let decision = next.decision(outcome.decision);
         let facts = self.facts_with(decision, outcome, ruling);
         Judged {
             record: record::decision(self.node, arrival, &facts, &verdict, (Some(&call), &row)),
@@ -190,6 +198,31 @@ impl Judge<'_> {
             approval: assessment.approval,
             session: assessment.view.key,
         }
+    }
+
+    /// Who asks, for rules about what comes back.
+    fn asked_by(
+        &self,
+        arrival: &Arrival,
+        call: &ParsedCall<'_>,
+        route: &str,
+        assessment: &Assessment<'_>,
+    ) -> Arc<AskedBy> {
+        Arc::new(AskedBy {
+            entry: Arc::clone(self.entry),
+            route: route.to_owned(),
+            user: assessment.user.clone(),
+            team: arrival.team.clone(),
+            agent: arrival.agent.clone(),
+            key: arrival.key_id.clone(),
+            address: arrival.address.to_string(),
+            session: assessment.session.clone(),
+            stream: call.stream,
+            max_tokens: call.max_tokens.unwrap_or(0),
+            at: arrival.at,
+            session_score: assessment.view.score,
+            is_tainted: assessment.view.is_tainted,
+        })
     }
 
     /// Judges a request whose route no protocol understands and that the policy lets pass.
@@ -378,6 +411,8 @@ struct JudgedCall<'j> {
     denied: Option<&'j Denied>,
     /// Whether the answer is held against the instructions.
     has_marks: bool,
+    /// Who asked.
+    by: Arc<AskedBy>,
 }
 
 impl JudgedCall<'_> {
@@ -395,6 +430,7 @@ impl JudgedCall<'_> {
             },
             framing: asked_framing(self.call),
             reply_to: self.call.reply_to.as_deref().unwrap_or("").to_owned(),
+            by: Some(Arc::clone(&self.by)),
         };
         match self.outcome.decision {
             Decision::Allow | Decision::Log => {

@@ -12,9 +12,8 @@ use atalaya_wire::{ErrorKind, ParseLimits, Protocol, json::JsonLimits};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use crate::approve;
+use crate::approve::{self, ApprovalNeeded};
 use crate::arrival::{Arrival, hex};
-use crate::assess::ApprovalNeeded;
 use crate::door::{Denied, Entry};
 use crate::evaluate;
 use crate::judge::{Fault, Judge, Judged, Next};
@@ -195,7 +194,7 @@ async fn judge<R: Recorder>(
 pub(crate) fn judge_with<'s, R: Recorder>(
     shared: &'s Shared<R>,
     policy: &'s atalaya_policy::Policy,
-    entry: &'s Entry,
+    entry: &'s Arc<Entry>,
     approved: Option<&'s str>,
 ) -> Judge<'s> {
     Judge {

@@ -442,6 +442,7 @@ fn answer(out: &mut Row, report: &Report) {
             "AddedTtftMs",
             report.added_ttft.map(|held| held.as_secs_f64() * 1_000.0),
         );
+    out.text("ResponsePolicyRuleId", &report.rule);
     if report.canary {
         out.flag("CanaryHit", true);
     }

@@ -15,10 +15,13 @@ use atalaya_wire::{ErrorContext, ErrorKind, Framing, Protocol, ResponseReader, S
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use sha2::{Digest as _, Sha256};
 use tokio::time::Sleep;
 
 use crate::account::Account;
 use crate::answer::{Report, StreamGuard};
+use crate::approve::{Held, hold};
+use crate::arrival::hex;
 use crate::metrics::Metrics;
 use crate::ports::Recorder;
 use crate::record::{Ending, Outcome, SettledBy, settlement};
@@ -163,6 +166,8 @@ pub(crate) struct Relay<R: Recorder> {
     /// Looks at the answer; nothing if the policy does not want it.
     pub(crate) guard: Option<StreamGuard>,
     pub(crate) hold_timer: Option<Pin<Box<Sleep>>>,
+    /// A person is asked about the answer's tools; the rest waits.
+    pub(crate) approval: Option<Held>,
     /// What was not looked at, when there is no guard.
     pub(crate) report: Option<Report>,
     pub(crate) worker: Rc<Worker<R>>,
@@ -208,6 +213,12 @@ impl<R: Recorder> Relay<R> {
             if self.is_settled {
                 return Poll::Ready(None);
             }
+            if let Some(approval) = &mut self.approval {
+                let Poll::Ready(is_approved) = approval.as_mut().poll(cx) else {
+                    return Poll::Pending;
+                };
+                return Poll::Ready(self.decided(is_approved).map(Ok));
+            }
             match Pin::new(&mut self.inner).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     self.note(&frame);
@@ -216,7 +227,7 @@ impl<R: Recorder> Relay<R> {
                     let Some(frame) = self.watched(frame, is_end) else {
                         continue;
                     };
-                    if is_end && !self.is_settled {
+                    if is_end && !self.is_settled && !self.asks() {
                         self.ended();
                     }
                     return Poll::Ready(Some(Ok(frame)));
@@ -224,6 +235,10 @@ impl<R: Recorder> Relay<R> {
                 Poll::Ready(None) => {
                     let rest = self.rest();
                     if !self.is_settled {
+                        if self.asks() {
+                            let Some(rest) = rest else { continue };
+                            return Poll::Ready(Some(Ok(rest)));
+                        }
                         self.ended();
                     }
                     return Poll::Ready(rest.map(Ok));
@@ -238,6 +253,29 @@ impl<R: Recorder> Relay<R> {
                 },
             }
         }
+    }
+
+    /// Whether a person is asked before the rest is sent.
+    fn asks(&mut self) -> bool {
+        let Some(needed) = self.guard.as_ref().and_then(StreamGuard::waits) else {
+            return false;
+        };
+        let id = &self.settlement.decision_id;
+        let approvals = self.worker.shared.approvals.clone();
+        let content_sha256 = hex(&Sha256::digest(id.as_bytes()));
+        self.approval = Some(hold(approvals, needed, id, content_sha256));
+        true
+    }
+
+    /// The rest of the answer, or its end, when a person has decided.
+    fn decided(&mut self, is_approved: bool) -> Option<Frame<Bytes>> {
+        self.approval = None;
+        let out = self.guard.as_mut()?.decided(is_approved);
+        self.stopped();
+        if !self.is_settled {
+            self.ended();
+        }
+        (!out.is_empty()).then(|| Frame::data(Bytes::from(out)))
     }
 
     /// What of a frame goes on; nothing if all of it is held.

@@ -7,6 +7,7 @@
 )]
 
 mod adversary;
+mod answer_tools;
 mod answers;
 mod bench;
 mod bypasses;

@@ -12,7 +12,7 @@ use crate::upstream::Script;
 const MCP: &str = "/mcp";
 
 /// Nothing is acted on but what the test names.
-fn policy(rest: &str) -> &'static str {
+pub(crate) fn policy(rest: &str) -> &'static str {
     let text = format!(
         "version: 1\nid: p\nrevision: '1'\nthresholds: {{log: null, constrain: null, block: null}}\n{rest}"
     );
@@ -180,9 +180,9 @@ async fn tools_that_are_executed_are_checked_by_name_and_arguments() {
 
 /// Says what it is told to say.
 #[derive(Clone, Default)]
-struct Desk {
-    asked: Arc<Mutex<Vec<ApprovalRequest>>>,
-    says_yes: bool,
+pub(crate) struct Desk {
+    pub(crate) asked: Arc<Mutex<Vec<ApprovalRequest>>>,
+    pub(crate) says_yes: bool,
 }
 
 impl Approvals for Desk {

@@ -55,6 +55,47 @@ impl Policy {
         outcome
     }
 
+    /// Decides about tools that a model asks for in its answer. What cannot be taken out of the
+    /// answer is blocked where a request would be weakened.
+    #[must_use]
+    pub fn decide_tools(&self, facts: &CallFacts<'_>, call: &CallContext<'_>) -> Outcome<'_> {
+        let mut outcome = self.decide(&Verdict::default(), facts);
+        let bindings = Bindings {
+            facts: *facts,
+            call: *call,
+            ..Bindings::default()
+        };
+        self.apply_tools(&mut outcome, &bindings);
+        self.apply_taint(&mut outcome, call);
+        let strict = |decision| match decision {
+            Decision::Constrain => Decision::Block,
+            other => other,
+        };
+        outcome.decision = strict(outcome.decision);
+        outcome.would_decision = strict(outcome.would_decision);
+        outcome
+    }
+
+    /// Whether anything is said about tools that a model asks for.
+    #[must_use]
+    pub fn governs_tools(&self, is_tainted: bool) -> bool {
+        let document = self.document();
+        let tools = &document.tools;
+        let is_listed = !tools.allow.is_empty() || !tools.deny.is_empty();
+        is_listed
+            || !tools.rules.is_empty()
+            || is_tainted && !document.sessions.taint.outward_tools.is_empty()
+    }
+
+    /// Whether what is said about a tool depends on what it is called with, or on a person.
+    #[must_use]
+    pub fn waits_for_arguments(&self, tool: &str) -> bool {
+        let mut rules = self.document().tools.rules.iter();
+        rules.any(|rule| {
+            (rule.when.is_some() || rule.approval.is_some()) && glob::matches(&rule.tool, tool)
+        })
+    }
+
     /// Whether a finding is known to be harmless now, for this caller.
     #[must_use]
     pub fn allows(&self, fingerprint: &str, caller: &str, now: Timestamp) -> bool {
@@ -193,6 +234,11 @@ impl Policy {
                 },
             );
         }
+        self.apply_taint(outcome, call);
+    }
+
+    fn apply_taint<'p>(&'p self, outcome: &mut Outcome<'p>, call: &CallContext<'_>) {
+        let policy = &self.document().sessions;
         if !call.is_tainted {
             return;
         }

@@ -118,8 +118,8 @@ pub enum ApprovalStyle {
     Hold,
 }
 
-/// What holds for some tools. Holds when a tool is executed (MCP `tools/call`, `/v1/evaluate`);
-/// without `when` also when it is offered to a model.
+/// What holds for some tools. Holds when a tool is executed (MCP `tools/call`, `/v1/evaluate`) or
+/// asked for in a model's answer; without `when` also when it is offered to a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ToolRule {

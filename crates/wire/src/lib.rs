@@ -22,6 +22,7 @@ pub mod protocols;
 mod reader;
 mod rules;
 mod spec;
+mod tool_calls;
 mod weaken;
 
 pub use answer::{Answer, ErrorContext, ErrorKind, RefusalContext, StopContext, generic_error};
@@ -30,3 +31,4 @@ pub use coverage::{Coverage, matrix};
 pub use framing::{Frame, FrameError, Framing, Splitter, aws_event, rewrite};
 pub use protocol::{AppliedConstraint, Protocol, RequestHead};
 pub use reader::{ResponseReader, Settled};
+pub use tool_calls::{ToolCallPiece, tool_calls};

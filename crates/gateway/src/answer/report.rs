@@ -6,6 +6,7 @@ use atalaya_model::{Decision, Finding, Unjudged, Verdict};
 use atalaya_policy::ResponseOutcome;
 
 use super::leak::CANARY_RULE;
+use super::tools::ToolsOutcome;
 
 /// Most findings in one report; the worst stay.
 const FINDINGS_MAX: usize = 32;
@@ -24,6 +25,8 @@ pub(crate) struct Report {
     /// Findings that were replaced.
     pub(crate) masked: u32,
     pub(crate) canary: bool,
+    /// Id of the rule about tools that decided, or empty.
+    pub(crate) rule: String,
     /// Time spent on looking.
     pub(crate) eval: Duration,
     /// How long the first text was held back.
@@ -56,6 +59,22 @@ impl Report {
                 self.unjudged.push(part.clone());
             }
         }
+    }
+
+    /// Takes in what the tools of the answer decided.
+    pub(crate) fn add_tools(&mut self, outcome: &ToolsOutcome) {
+        if outcome.would_decision > self.would_decision || self.rule.is_empty() {
+            self.rule.clone_from(&outcome.rule);
+        }
+        self.decision = self.decision.max(outcome.decision);
+        self.would_decision = self.would_decision.max(outcome.would_decision);
+    }
+
+    /// A person said no, or nobody said anything.
+    pub(crate) fn deny(&mut self, rule: &str) {
+        rule.clone_into(&mut self.rule);
+        self.decision = Decision::Block;
+        self.would_decision = Decision::Block;
     }
 
     /// The answer's own `ThreatScore`.

@@ -10,7 +10,9 @@ use atalaya_policy::{BlockStyle, Streaming};
 use atalaya_wire::{ErrorContext, ErrorKind, Frame, Framing, Splitter, rewrite};
 
 use super::channel::{Channel, Edit};
+use super::tools::{ToolWatch, ToolsOutcome};
 use super::{Report, Watch, redactions, replacement, unjudged, whole};
+use crate::approve::ApprovalNeeded;
 
 /// New text, bytes, from which on it is worth looking again.
 const STEP_BYTES: usize = 64;
@@ -56,6 +58,11 @@ pub(crate) struct StreamGuard {
     waiting_since: Option<Instant>,
     pub(crate) report: Report,
     is_stopped: bool,
+    tools: ToolWatch,
+    /// Frames from this one on wait until the tools of the answer are decided.
+    hold_from: Option<u64>,
+    /// A person is asked about the tools of the answer.
+    waits: Option<ToolsOutcome>,
 }
 
 impl StreamGuard {
@@ -76,7 +83,27 @@ impl StreamGuard {
             waiting_since: None,
             report: Report::default(),
             is_stopped: false,
+            tools: ToolWatch::default(),
+            hold_from: None,
+            waits: None,
         }
+    }
+
+    /// What a person has to be asked before the rest is sent, once the answer has ended.
+    pub(crate) fn waits(&self) -> Option<&ApprovalNeeded> {
+        self.waits.as_ref()?.approval.as_ref()
+    }
+
+    /// The rest, or the end, when the person has decided.
+    pub(crate) fn decided(&mut self, is_approved: bool) -> Vec<u8> {
+        let outcome = self.waits.take().unwrap_or_default();
+        if !is_approved {
+            self.report.add_tools(&outcome);
+            return self.stop();
+        }
+        self.report.rule = outcome.rule;
+        self.hold_from = None;
+        self.send(When::End)
     }
 
     /// Whether the policy ended the stream: nothing more is to be read or sent.
@@ -141,7 +168,12 @@ impl StreamGuard {
         if self.is_stopped {
             return Vec::new();
         }
-        self.go_on(When::End, scratch)
+        let out = self.go_on(When::End, scratch);
+        // Nobody is asked about half a call.
+        if self.waits.is_some() {
+            return [out, self.decided(false)].concat();
+        }
+        out
     }
 
     fn broken(&mut self, bytes: usize) -> Vec<u8> {
@@ -209,6 +241,13 @@ impl StreamGuard {
             self.is_stopped |= outcome.decision >= Decision::Constrain;
             return;
         };
+        if let Some(outcome) = self.tools.take(&self.watch, data) {
+            self.report.add_tools(&outcome);
+            self.is_stopped |= outcome.decision == Decision::Block;
+        }
+        if self.tools.is_waiting() {
+            self.hold_from.get_or_insert(held.number);
+        }
         let mut is_delta = vec![false; answer.call.segments.len()];
         for delta in &answer.deltas {
             if let Some(flag) = is_delta.get_mut(delta.segment) {
@@ -282,7 +321,24 @@ impl StreamGuard {
         if !is_window && when != When::End {
             return Vec::new();
         }
+        if when == When::End && self.tools_stop() {
+            return self.stop();
+        }
         self.send(when)
+    }
+
+    /// Whether what tools are called with ends the answer.
+    fn tools_stop(&mut self) -> bool {
+        let Some(outcome) = self.tools.finish(&self.watch) else {
+            return false;
+        };
+        if outcome.decision == Decision::Block && outcome.approval.is_some() {
+            self.waits = Some(outcome);
+            return false;
+        }
+        self.hold_from = None;
+        self.report.add_tools(&outcome);
+        outcome.decision == Decision::Block
     }
 
     /// Looks at the window of a text.
@@ -352,7 +408,7 @@ impl StreamGuard {
         let mut out = Vec::new();
         while let Some(held) = self.held.front() {
             let waits = held.needs.iter().any(|(index, end)| *end > limits[*index]);
-            if waits {
+            if waits || self.hold_from.is_some_and(|from| held.number >= from) {
                 break;
             }
             let Some(held) = self.held.pop_front() else {

@@ -7,7 +7,9 @@ use atalaya_model::{Decision, Segment, SegmentKind, Span, UnjudgedReason, Verdic
 use atalaya_policy::BlockStyle;
 use atalaya_wire::{ErrorContext, ErrorKind, Framing, ParsedAnswer};
 
+use super::tools::{ToolWatch, ToolsOutcome};
 use super::{Report, Watch, leak, redactions, unjudged};
+use crate::approve::ApprovalNeeded;
 
 /// What the caller gets.
 pub(crate) enum Whole {
@@ -17,6 +19,8 @@ pub(crate) enum Whole {
     Masked(Vec<u8>),
     /// Another answer.
     Refused(atalaya_wire::Answer),
+    /// What comes of it, if a person says yes to its tools.
+    Waits(ApprovalNeeded, Box<Whole>),
 }
 
 /// Looks at an answer that is one document.
@@ -73,7 +77,13 @@ fn judge_parsed(
     let outcome = watch.decide(&verdict);
     report.add(&verdict, &outcome);
     let redactions = redactions(&verdict, &outcome);
-    let whole = if outcome.decision == Decision::Block {
+    let tools = tools_of(watch, body);
+    let is_blocked = outcome.decision == Decision::Block;
+    let needed = tools.approval.clone().filter(|_| !is_blocked);
+    if needed.is_none() {
+        report.add_tools(&tools);
+    }
+    let whole = if is_blocked || needed.is_none() && tools.decision == Decision::Block {
         refused(watch)
     } else if redactions.is_empty() {
         Whole::Same
@@ -91,7 +101,18 @@ fn judge_parsed(
         }
     };
     report.eval += started.elapsed();
-    whole
+    match needed {
+        Some(needed) => Whole::Waits(needed, Box::new(whole)),
+        None => whole,
+    }
+}
+
+/// What the tools of a whole answer decide.
+fn tools_of(watch: &Watch, body: &[u8]) -> ToolsOutcome {
+    let mut tools = ToolWatch::default();
+    let by_name = tools.take(watch, body).unwrap_or_default();
+    let by_arguments = tools.finish(watch).unwrap_or_default();
+    by_name.stricter(by_arguments)
 }
 
 /// Looks at an answer that is readable text, or was to be a document and is none.
@@ -144,7 +165,7 @@ pub(crate) fn judge_text(
     whole
 }
 
-fn refused(watch: &Watch) -> Whole {
+pub(crate) fn refused(watch: &Watch) -> Whole {
     let on_block = watch.decide(&Verdict::default()).on_block;
     if on_block.style == BlockStyle::Error {
         let context = ErrorContext {

@@ -351,6 +351,11 @@ pub(crate) const TABLE: Table = Table {
             "Settled: ids of all rules that fired on the answer.",
         ),
         Column::plain(
+            "ResponsePolicyRuleId",
+            String,
+            "Settled: id of the policy's rule about tools that decided about the answer.",
+        ),
+        Column::plain(
             "ResponseUnjudged",
             Dynamic,
             "Settled: [{path, reason, what, bytes}]: what of the answer no detector saw, and why.",
