@@ -177,8 +177,11 @@ impl ToolWatch {
             None => known.find(same_channel),
         };
         if let Some(call) = known.filter(|call| !call.is_whole) {
-            call.arguments.push_str(&piece.arguments);
-            call.arguments.truncate(ARGUMENTS_BYTES_MAX + 4);
+            // What goes beyond the limit counts as unreadable, so no more than that is kept.
+            let room = (ARGUMENTS_BYTES_MAX + 4).saturating_sub(call.arguments.len());
+            let end = piece.arguments.ceil_char_boundary(room);
+            call.arguments
+                .push_str(piece.arguments.get(..end).unwrap_or(""));
             return None;
         }
         let name = piece.name?;
@@ -246,5 +249,30 @@ fn decided(watch: &Watch, call: &CallContext<'_>) -> ToolsOutcome {
         would_decision: outcome.would_decision,
         rule: outcome.rule.unwrap_or("").to_owned(),
         approval,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endless_arguments_are_unreadable_wherever_they_are_cut() {
+        for letter in ["a", "é", "漢", "🦀"] {
+            let mut watch = ToolWatch::default();
+            let piece = |name: Option<&str>, arguments: String| ToolCallPiece {
+                channel: "0".into(),
+                name: name.map(Into::into),
+                arguments,
+                is_whole: false,
+            };
+            watch.piece(piece(Some("run"), "\"".into()));
+            for _ in 0..40 {
+                watch.piece(piece(None, letter.repeat(40_000)));
+            }
+            let call = &watch.calls[0];
+            assert!(call.arguments.len() <= ARGUMENTS_BYTES_MAX + 8);
+            assert_eq!(call.actions()[0].arguments, Value::Null);
+        }
     }
 }
