@@ -12,11 +12,15 @@
 
 pub(crate) mod concepts;
 pub(crate) mod features;
+mod memo;
 mod model;
 
 pub use self::concepts::Concepts;
 pub use self::features::{Kind, Sink, extract};
-pub use self::model::{LENGTHS, Model, ModelError, Reason, Score, Table, length_class, norm};
+pub use self::memo::Memo;
+pub use self::model::{
+    LENGTHS, Model, ModelError, Reason, Score, Table, Windows, length_class, norm,
+};
 
 /// Tokens of one block.
 pub const BLOCK_TOKENS: u32 = 24;

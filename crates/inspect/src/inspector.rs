@@ -3,6 +3,7 @@
 mod builder;
 mod classify;
 mod clean;
+mod ranges;
 mod scratch;
 mod segment;
 

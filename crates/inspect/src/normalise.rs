@@ -27,18 +27,23 @@ mod morse;
 mod offsets;
 mod patchwork;
 mod percent;
+mod regions;
 mod reversed;
 mod rot13;
 mod shape;
 mod spaced;
 mod trick;
+mod vocabulary;
+
+use std::ops::Range;
 
 use atalaya_model::Span;
 
 pub(crate) use self::fold::fold_pattern;
 pub(crate) use self::offsets::OffsetMap;
-pub(crate) use self::reversed::CUES as REVERSED_CUES;
-pub(crate) use self::rot13::CUES as ROT13_CUES;
+use self::regions::Regions;
+pub(crate) use self::reversed::{CUES as REVERSED_CUES, FREQUENT as REVERSED_FREQUENT};
+pub(crate) use self::rot13::{CUES as ROT13_CUES, FREQUENT as ROT13_FREQUENT};
 use self::shape::Shape;
 pub(crate) use self::trick::{Trick, Tricks};
 
@@ -83,6 +88,11 @@ impl View {
         &self.folded
     }
 
+    fn clear(&mut self) {
+        self.plain.clear();
+        self.plain_map.clear();
+    }
+
     /// What was undone to get here; `None` for the original text.
     #[must_use]
     pub(crate) const fn trick(&self) -> Option<Trick> {
@@ -99,6 +109,8 @@ pub(crate) struct Views {
     /// Whether a limit cut something off.
     limited: bool,
     tricks: Tricks,
+    /// Where the view at hand has long words.
+    long: Vec<Range<u32>>,
 }
 
 impl Views {
@@ -141,6 +153,22 @@ impl Views {
             0 => original,
             _ => self.get(index).map_or("", |view| &view.plain),
         }
+    }
+
+    /// Whether most of a view was hidden, rather than a few places of a text.
+    #[must_use]
+    pub(crate) fn is_disguised(&self, index: usize) -> bool {
+        let mut at = index;
+        while let Some(view) = self.get(at).filter(|_| at > 0) {
+            match view.trick {
+                Some(Trick::Rot13 | Trick::Reversed) => return true,
+                _ if view.plain_map.replaced_bytes(view.plain.len()) * 2 >= view.plain.len() => {
+                    return true;
+                }
+                _ => at = view.parent,
+            }
+        }
+        false
     }
 
     /// Every trick that was undone.
@@ -220,14 +248,18 @@ impl Views {
             return;
         }
         let tricks = view.folded_tricks;
-        let plain = self.plain(index, original);
-        let shape = Shape::of(plain);
-        if shape == Shape::default() && tricks.is_empty() {
-            return;
+        let mut long = std::mem::take(&mut self.long);
+        let shape = Shape::of(self.plain(index, original), &mut long);
+        if shape != Shape::default() || !tricks.is_empty() {
+            self.derive_invisible(index, tricks, original);
+            self.derive_encoded(index, shape, &long, original);
+            self.derive_disguised(index, shape, original);
         }
-        self.derive_invisible(index, tricks, original);
-        self.derive_encoded(index, shape, original);
-        self.derive_disguised(index, shape, original);
+        self.long = long;
+        // Whoever turns the direction of text around has written it backwards.
+        if tricks.contains(Trick::Bidi) {
+            self.derive_on_cue(index, Trick::Reversed, 0);
+        }
     }
 
     /// Makes the views that the prefilter asks for: text that shows only when read otherwise.
@@ -290,8 +322,8 @@ impl Views {
         }
     }
 
-    fn derive_encoded(&mut self, index: usize, shape: Shape, original: &str) {
-        let decoders: [(bool, Trick, Decoder); 9] = [
+    fn derive_encoded(&mut self, index: usize, shape: Shape, long: &[Range<u32>], original: &str) {
+        let escapes: [(bool, Trick, Decoder); 5] = [
             (shape.percent, Trick::Percent, percent::percent),
             (
                 shape.equals,
@@ -300,32 +332,61 @@ impl Views {
             ),
             (shape.ampersand, Trick::HtmlEntities, entities::entities),
             (shape.backslash, Trick::Escapes, escapes::escapes),
-            (shape.long_word, Trick::Base64, base64::base64),
-            (shape.long_word, Trick::Base32, base32::base32),
-            (shape.long_word || shape.numbers, Trick::Hex, hex::hex),
-            (shape.long_word, Trick::Ascii85, ascii85::ascii85),
             (shape.morse, Trick::Morse, morse::morse),
         ];
-        for (wanted, trick, decoder) in decoders {
+        for (wanted, trick, decoder) in escapes {
             if wanted {
                 self.add(index, trick, Text::Plain, original, decoder);
+            }
+        }
+        let words = Regions::Some(long);
+        let numbers = if shape.numbers { Regions::All } else { words };
+        let blobs: [(bool, Trick, BlobDecoder, Regions<'_>); 4] = [
+            (shape.long_word, Trick::Base64, base64::base64, words),
+            (shape.long_word, Trick::Base32, base32::base32, words),
+            (
+                shape.long_word || shape.numbers,
+                Trick::Hex,
+                hex::hex,
+                numbers,
+            ),
+            (shape.long_word, Trick::Ascii85, ascii85::ascii85, words),
+        ];
+        for (wanted, trick, decoder, regions) in blobs {
+            if wanted {
+                self.add(index, trick, Text::Plain, original, |source, text, map| {
+                    decoder(source, regions, text, map)
+                });
             }
         }
     }
 
     fn derive_disguised(&mut self, index: usize, shape: Shape, original: &str) {
-        let decoders: [(bool, Trick, Decoder); 4] = [
+        let decoders: [(bool, Trick, Decoder); 3] = [
             (shape.leet, Trick::Leetspeak, leetspeak::leetspeak),
             (shape.spaced, Trick::Spaced, spaced::spaced),
             (shape.markup, Trick::Markdown, markdown::markdown),
-            (shape.long_letters, Trick::Joined, joined::joined),
         ];
         for (wanted, trick, decoder) in decoders {
-            let repeated = self.get(index).is_none_or(|view| view.trick == Some(trick));
-            if wanted && !repeated {
+            if wanted && self.is_new(index, trick) {
                 self.add(index, trick, Text::Folded, original, decoder);
             }
         }
+        if shape.long_letters && self.count < VIEWS_MAX && self.is_new(index, Trick::Joined) {
+            let same = self.get(index).is_some_and(|view| view.fold_map.is_same());
+            let mut view = std::mem::take(self.fresh());
+            view.clear();
+            let plain = same.then(|| self.plain(index, original));
+            let source = self.get(index).map_or("", View::folded);
+            let found = joined::joined(source, plain, &mut view.plain, &mut view.plain_map);
+            self.put(view, found, (index, Trick::Joined, Text::Folded), original);
+        }
+    }
+
+    /// Whether a trick was not just undone.
+    fn is_new(&self, index: usize, trick: Trick) -> bool {
+        self.get(index)
+            .is_some_and(|view| view.trick != Some(trick))
     }
 
     fn add(
@@ -341,17 +402,28 @@ impl Views {
             return;
         }
         let mut view = std::mem::take(self.fresh());
-        view.plain.clear();
-        view.plain_map.clear();
+        view.clear();
         let source = match parent_text {
             Text::Plain => self.plain(parent, original),
             Text::Folded => self.get(parent).map_or("", View::folded),
         };
         let found = decoder(source, &mut view.plain, &mut view.plain_map);
+        self.put(view, found, (parent, trick, parent_text), original);
+    }
+
+    /// Puts a view that was filled in its place, and keeps it if something was found.
+    fn put(
+        &mut self,
+        mut view: View,
+        found: bool,
+        (parent, trick, parent_text): (usize, Trick, Text),
+        original: &str,
+    ) {
         let room = 2 * original.len() + DERIVED_BYTES_MAX;
         let fits = self.derived_bytes + view.plain.len() <= room;
         self.limited |= found && !fits;
-        if found && fits && !view.plain.is_empty() {
+        let keeps = found && fits && !view.plain.is_empty();
+        if keeps {
             view.trick = Some(trick);
             view.parent = parent;
             view.parent_text = parent_text;
@@ -360,11 +432,9 @@ impl Views {
             self.tricks.insert(trick);
             self.tricks.merge(view.folded_tricks);
             self.derived_bytes += view.plain.len();
-            *self.fresh() = view;
-            self.count += 1;
-        } else {
-            *self.fresh() = view;
         }
+        *self.fresh() = view;
+        self.count += usize::from(keeps);
     }
 
     /// The first unused view.
@@ -379,6 +449,7 @@ impl Views {
 }
 
 type Decoder = fn(&str, &mut String, &mut OffsetMap) -> bool;
+type BlobDecoder = fn(&str, Regions<'_>, &mut String, &mut OffsetMap) -> bool;
 
 const fn hex_value(digit: u8) -> Option<u8> {
     match digit {

@@ -12,6 +12,7 @@ mod compile;
 mod diagnose;
 mod file;
 mod lexicon;
+mod needs;
 
 use std::borrow::Cow;
 
@@ -22,6 +23,7 @@ pub(crate) use self::compile::Automaton;
 use self::compile::compile;
 pub use self::file::Case;
 use self::file::PatternFile;
+pub(crate) use self::needs::{LiteralSet, Need};
 use crate::detectors::Check;
 
 /// Most patterns of all files together.
@@ -48,6 +50,8 @@ pub(crate) struct Pattern {
     pub(crate) automaton: Automaton,
     /// Literals that a match starts with, folded.
     pub(crate) anchors: Vec<Vec<u8>>,
+    /// For each of its alternatives what has to stand further on; one of them suffices.
+    pub(crate) needs: Vec<Vec<Need>>,
 }
 
 /// When automata are built.

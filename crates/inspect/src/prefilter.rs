@@ -1,125 +1,445 @@
-//! One pass over the folded text for the literal beginnings of every pattern at once
-//! (Aho-Corasick), and for the words that call for another reading (reversed, rot13) or that
-//! show writing *about* attacks.
+//! One pass over the places of a folded text where a word or a sign starts, for the literals of
+//! every pattern at once: those that a pattern begins with, those that it needs further on, words
+//! that call for another reading (reversed, rot13), and words of writing *about* attacks.
+//!
+//! Literals start at words, so that a look at the first four letters of a word against a set of
+//! 8 KiB rules out nearly all of them; an automaton over every byte costs ten times as much.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+mod places;
+
+use std::collections::BTreeMap;
 
 use crate::context::ABOUT_ATTACKS;
-use crate::normalise::{REVERSED_CUES, ROT13_CUES, Trick};
-use crate::patterns::Pattern;
+use crate::normalise::{REVERSED_CUES, REVERSED_FREQUENT, ROT13_CUES, ROT13_FREQUENT, Trick};
+use crate::patterns::{LiteralSet, Need, Pattern};
+
+use self::places::for_each_place;
 
 /// What a literal stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Target {
     /// A pattern may match from here on.
     Pattern(u16),
     /// The text may read otherwise.
     Reading(Trick),
+    /// The text may read otherwise, if more says so.
+    Hint(Trick),
     /// The text speaks about attacks: number of the term.
     About(u8),
+    /// A pattern of words may match from here on.
+    Words(u16),
+    /// A word of a set that patterns of words need after their beginning.
+    Needed(u16),
 }
 
 /// Every literal of every pattern.
 #[derive(Debug)]
 pub(crate) struct Prefilter {
-    automaton: AhoCorasick,
-    /// For each literal: where its targets start in `targets`.
-    starts: Vec<u32>,
-    targets: Vec<Target>,
+    /// Those that are looked for everywhere.
+    everywhere: Literals,
+    /// Those that are looked for near words that look like an attack.
+    words: Literals,
+    /// Bytes that any literal starts with.
+    first: [bool; 256],
+    /// For each pattern, for each of its alternatives: the sets that it needs, and how near.
+    needs: Vec<Vec<Vec<(u16, u16)>>>,
+    sets: usize,
 }
 
+/// Bytes of a literal that are looked up.
+const HEAD_BYTES: usize = 4;
+
 impl Prefilter {
-    /// Builds the automaton; `None` if the literals do not fit one.
-    pub(crate) fn new(patterns: &[Pattern]) -> Option<Self> {
-        let mut literals: Vec<(Vec<u8>, Target)> = Vec::new();
+    /// Builds the index; `None` if there are more patterns than numbers for them.
+    pub(crate) fn new<'a>(patterns: &'a [Pattern], always_tried: &[bool]) -> Option<Self> {
+        let is_always = |index: usize| always_tried.get(index).copied().unwrap_or(true);
+        let mut sets: BTreeMap<&'a LiteralSet, (u16, bool)> = BTreeMap::new();
+        let mut needs = Vec::with_capacity(patterns.len());
+        let mut everywhere = everywhere();
+        let mut words: Vec<(Vec<u8>, Target)> = Vec::new();
         for (index, pattern) in patterns.iter().enumerate() {
-            let target = Target::Pattern(u16::try_from(index).ok()?);
-            literals.extend(
+            let mut number = |(set, reach): &'a Need| {
+                let next = u16::try_from(sets.len()).ok()?;
+                let reach = u16::try_from(*reach).unwrap_or(u16::MAX);
+                let known = sets.entry(set).or_insert((next, false));
+                known.1 |= is_always(index);
+                Some((known.0, reach))
+            };
+            let alternatives = pattern.needs.iter();
+            needs.push(
+                alternatives
+                    .map(|all| all.iter().map(&mut number).collect::<Option<Vec<_>>>())
+                    .collect::<Option<Vec<_>>>()?,
+            );
+            let number = u16::try_from(index).ok()?;
+            let needs_more =
+                !pattern.needs.is_empty() && pattern.needs.iter().all(|n| !n.is_empty());
+            let (list, target) = match (is_always(index), needs_more) {
+                (true, false) => (&mut everywhere, Target::Pattern(number)),
+                (true, true) => (&mut everywhere, Target::Words(number)),
+                (false, _) => (&mut words, Target::Words(number)),
+            };
+            list.extend(
                 pattern
                     .anchors
                     .iter()
                     .map(|anchor| (anchor.clone(), target)),
             );
         }
-        let cue = |trick| move |cue: &&str| (cue.as_bytes().to_vec(), Target::Reading(trick));
-        literals.extend(REVERSED_CUES.iter().map(cue(Trick::Reversed)));
-        literals.extend(ROT13_CUES.iter().map(cue(Trick::Rot13)));
-        literals.extend(
-            (0..)
-                .zip(ABOUT_ATTACKS)
-                .map(|(i, term)| (term.as_bytes().to_vec(), Target::About(i))),
-        );
-        literals.sort_by(|a, b| a.0.cmp(&b.0));
+        for (set, (number, always)) in &sets {
+            let list = if *always { &mut everywhere } else { &mut words };
+            let target = Target::Needed(*number);
+            list.extend(set.iter().map(|literal| (literal.clone(), target)));
+        }
+        let sets = sets.len();
+        Self::of(everywhere, words, needs, sets)
+    }
 
-        let mut distinct: Vec<Vec<u8>> = Vec::new();
+    fn of(
+        everywhere: Vec<(Vec<u8>, Target)>,
+        words: Vec<(Vec<u8>, Target)>,
+        needs: Vec<Vec<Vec<(u16, u16)>>>,
+        sets: usize,
+    ) -> Option<Self> {
+        let mut first = [false; 256];
+        for (literal, _) in everywhere.iter().chain(&words) {
+            *first.get_mut(usize::from(*literal.first()?))? = true;
+        }
+        Some(Self {
+            everywhere: Literals::new(everywhere)?,
+            words: Literals::new(words)?,
+            first,
+            needs,
+            sets,
+        })
+    }
+
+    /// Number of sets that patterns need.
+    pub(crate) const fn sets(&self) -> usize {
+        self.sets
+    }
+
+    /// Whether a pattern can match at a place: for each set, `next` says where a literal of it
+    /// stands next.
+    pub(crate) fn may_match(&self, pattern: u16, at: u32, next: &[u32]) -> bool {
+        let is_near = |(set, reach): &(u16, u16)| {
+            let next = next.get(usize::from(*set)).copied().unwrap_or(u32::MAX);
+            next.wrapping_sub(at) <= u32::from(*reach)
+        };
+        self.needs
+            .get(usize::from(pattern))
+            .filter(|alternatives| !alternatives.is_empty())
+            .is_none_or(|alternatives| alternatives.iter().any(|sets| sets.iter().all(is_near)))
+    }
+
+    /// Calls `hit` for what every literal that starts a word stands for, from left to right, with
+    /// the offset of its first byte; `is_near` says where to look for words, and is asked from left
+    /// to right.
+    pub(crate) fn scan(
+        &self,
+        folded: &str,
+        mut is_near: impl FnMut(usize) -> bool,
+        mut hit: impl FnMut(usize, &[Target]),
+    ) {
+        let bytes = folded.as_bytes();
+        for_each_place(bytes, &self.first, |at| {
+            let four = head(bytes, at, HEAD_BYTES);
+            self.everywhere.find(bytes, at, four, &mut hit);
+            if is_near(at) {
+                self.words.find(bytes, at, four, &mut hit);
+            }
+        });
+    }
+
+    /// Bytes of memory of the index.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.everywhere.memory_bytes() + self.words.memory_bytes()
+    }
+}
+
+/// What is looked for whatever the patterns are.
+fn everywhere() -> Vec<(Vec<u8>, Target)> {
+    let all = |words: &[&str], target: Target| -> Vec<(Vec<u8>, Target)> {
+        words
+            .iter()
+            .map(|word| (word.as_bytes().to_vec(), target))
+            .collect()
+    };
+    let mut list = all(REVERSED_CUES, Target::Reading(Trick::Reversed));
+    list.extend(all(ROT13_CUES, Target::Reading(Trick::Rot13)));
+    list.extend(all(REVERSED_FREQUENT, Target::Hint(Trick::Reversed)));
+    list.extend(all(ROT13_FREQUENT, Target::Hint(Trick::Rot13)));
+    let about = (0..).zip(ABOUT_ATTACKS);
+    list.extend(about.map(|(i, term)| (term.as_bytes().to_vec(), Target::About(i))));
+    list
+}
+
+/// Literals and what they stand for.
+#[derive(Debug)]
+struct Literals {
+    /// By their first [`HEAD_BYTES`] bytes, or first two if they are shorter.
+    long: Index,
+    short: Index,
+    literals: Vec<Box<[u8]>>,
+    /// The first 16 bytes of each literal, and which of them it has.
+    fronts: Vec<(u128, u128)>,
+    /// For each literal: where its targets start in `targets`.
+    starts: Vec<u32>,
+    targets: Vec<Target>,
+}
+
+impl Literals {
+    fn new(mut all: Vec<(Vec<u8>, Target)>) -> Option<Self> {
+        all.sort();
+        all.dedup();
+        let mut literals: Vec<Box<[u8]>> = Vec::new();
         let (mut starts, mut targets) = (Vec::new(), Vec::new());
-        for (literal, target) in literals {
-            if distinct.last() != Some(&literal) {
-                distinct.push(literal);
+        for (literal, target) in all {
+            if literals.last().map(AsRef::as_ref) != Some(literal.as_slice()) {
+                literals.push(literal.into());
                 starts.push(u32::try_from(targets.len()).ok()?);
             }
             targets.push(target);
         }
         starts.push(u32::try_from(targets.len()).ok()?);
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .prefilter(false)
-            .build(&distinct)
-            .ok()?;
+        let heads = |is_long: bool, bytes: usize| {
+            (0_u32..)
+                .zip(&literals)
+                .filter(move |(_, literal)| (literal.len() >= HEAD_BYTES) == is_long)
+                .map(move |(number, literal)| (head(literal, 0, bytes), number))
+        };
         Some(Self {
-            automaton,
+            long: Index::new(heads(true, HEAD_BYTES)),
+            short: Index::new(heads(false, 2)),
+            fronts: literals.iter().map(|literal| front(literal)).collect(),
+            literals,
             starts,
             targets,
         })
     }
 
-    /// Calls `hit` for every literal that starts a word, with the offset of its first byte.
-    pub(crate) fn scan(&self, folded: &str, mut hit: impl FnMut(usize, &[Target])) {
-        let bytes = folded.as_bytes();
-        for found in self.automaton.find_overlapping_iter(folded) {
-            let start = found.start();
-            if !starts_word(bytes, start) {
-                continue;
+    #[inline]
+    fn find(&self, bytes: &[u8], at: usize, four: u32, hit: &mut impl FnMut(usize, &[Target])) {
+        let (long, short) = (self.long.may_know(four), self.short.may_know(four & 0xFFFF));
+        if !long && !short {
+            return;
+        }
+        let text = front_at(bytes, at);
+        let mut check = |number: u32| {
+            if self.is_at(bytes, at, text, number) {
+                hit(at, self.targets(number as usize));
             }
-            let literal = found.pattern().as_usize();
-            let from = self.starts.get(literal).copied().unwrap_or(0) as usize;
-            let to = self.starts.get(literal + 1).copied().unwrap_or(0) as usize;
-            hit(start, self.targets.get(from..to).unwrap_or_default());
+        };
+        if long {
+            self.long.look_up(four, &mut check);
+        }
+        if short {
+            self.short.look_up(four & 0xFFFF, &mut check);
         }
     }
 
-    /// Bytes of memory of the automaton.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.automaton.memory_usage() + self.targets.len() * size_of::<Target>()
+    #[inline]
+    fn is_at(&self, bytes: &[u8], at: usize, text: u128, number: u32) -> bool {
+        let number = number as usize;
+        let Some((front, mask)) = self.fronts.get(number) else {
+            return false;
+        };
+        text & mask == *front
+            && (*mask != u128::MAX || {
+                let rest = bytes.get(at..).unwrap_or_default();
+                self.literals
+                    .get(number)
+                    .is_some_and(|literal| rest.starts_with(literal))
+            })
+    }
+
+    /// What a literal stands for.
+    #[inline]
+    fn targets(&self, literal: usize) -> &[Target] {
+        let at = |i: usize| self.starts.get(i).copied().unwrap_or(0) as usize;
+        let targets = self.targets.get(at(literal)..at(literal + 1));
+        targets.unwrap_or_default()
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.literals
+            .iter()
+            .map(|literal| literal.len() + 48)
+            .sum::<usize>()
+            + self.targets.len() * size_of::<Target>()
+            + self.long.memory_bytes()
+            + self.short.memory_bytes()
     }
 }
 
-/// Whether a word starts here. Scripts without blanks have no such place, so only ASCII letters
-/// are held to it. `\nignore` in a JSON string within a string starts a word too.
-fn starts_word(bytes: &[u8], at: usize) -> bool {
-    let Some(first) = bytes.get(at) else {
-        return false;
-    };
-    if !first.is_ascii_alphanumeric() {
-        return true;
+/// The first bytes of a literal as a number; bytes beyond the end are zero.
+#[inline]
+fn head(bytes: &[u8], at: usize, count: usize) -> u32 {
+    if count == HEAD_BYTES
+        && let Some(Ok(four)) = bytes.get(at..at + HEAD_BYTES).map(TryInto::try_into)
+    {
+        return u32::from_le_bytes(four);
     }
-    let Some(previous) = at.checked_sub(1).and_then(|i| bytes.get(i)) else {
-        return true;
-    };
-    if !previous.is_ascii_alphanumeric() {
-        return previous.is_ascii() || is_caseless(bytes, at);
-    }
-    matches!(previous, b'n' | b't' | b'r')
-        && at.checked_sub(2).and_then(|i| bytes.get(i)) == Some(&b'\\')
+    (0..count).fold(0, |value, i| {
+        value | u32::from(bytes.get(at + i).copied().unwrap_or(0)) << (8 * i)
+    })
 }
 
-/// Whether the character before `at` belongs to a script without case (CJK and the like start
-/// with 0xE0 and up in UTF-8) or is punctuation: Latin words may follow it directly.
-fn is_caseless(bytes: &[u8], at: usize) -> bool {
-    let head = bytes.get(at.saturating_sub(4)..at).unwrap_or_default();
-    head.iter()
-        .rev()
-        .find(|b| **b >= 0xC0)
-        .is_some_and(|lead| *lead >= 0xE0)
+/// The first 16 bytes of a literal as a number, and a mask of them.
+fn front(literal: &[u8]) -> (u128, u128) {
+    let mask = match literal.len() {
+        16.. => u128::MAX,
+        shorter => (1 << (8 * shorter)) - 1,
+    };
+    (front_at(literal, 0) & mask, mask)
+}
+
+/// Sixteen bytes of a text; those beyond its end are zero.
+#[inline]
+fn front_at(bytes: &[u8], at: usize) -> u128 {
+    if let Some(Ok(sixteen)) = bytes.get(at..at + 16).map(TryInto::try_into) {
+        return u128::from_le_bytes(sixteen);
+    }
+    let mut sixteen = [0; 16];
+    for (slot, byte) in sixteen.iter_mut().zip(bytes.get(at..).unwrap_or_default()) {
+        *slot = *byte;
+    }
+    u128::from_le_bytes(sixteen)
+}
+
+/// Literals by the number that they start with.
+#[derive(Debug)]
+struct Index {
+    /// Whether any number with this hash is there.
+    known: Vec<u64>,
+    /// Open addressing: number, and where its literals are.
+    places: Vec<(u32, u32, u32)>,
+    literals: Vec<u32>,
+}
+
+const KNOWN_BITS: u32 = 16;
+const NOTHING: u32 = 0;
+
+impl Index {
+    fn new(entries: impl Iterator<Item = (u32, u32)>) -> Self {
+        let mut entries: Vec<(u32, u32)> = entries.collect();
+        entries.sort_unstable();
+        let size = (entries.len() * 4).next_power_of_two().max(16);
+        let mut index = Self {
+            known: vec![0; 1 << (KNOWN_BITS - 6)],
+            places: vec![(NOTHING, 0, 0); size],
+            literals: Vec::with_capacity(entries.len()),
+        };
+        for same in entries.chunk_by(|a, b| a.0 == b.0) {
+            let Some((number, _)) = same.first().copied() else {
+                continue;
+            };
+            let from = index.len();
+            index
+                .literals
+                .extend(same.iter().map(|(_, literal)| literal));
+            let place = (number, from, index.len());
+            index.insert(place);
+        }
+        index
+    }
+
+    fn len(&self) -> u32 {
+        u32::try_from(self.literals.len()).unwrap_or(u32::MAX)
+    }
+
+    fn insert(&mut self, place: (u32, u32, u32)) {
+        let bit = (mixed(place.0) >> (32 - KNOWN_BITS)) as usize;
+        if let Some(word) = self.known.get_mut(bit >> 6) {
+            *word |= 1 << (bit & 63);
+        }
+        let mask = self.places.len() - 1;
+        let mut at = place_of(place.0) & mask;
+        while let Some(slot) = self.places.get_mut(at) {
+            if slot.0 == NOTHING {
+                *slot = place;
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    #[inline]
+    fn may_know(&self, number: u32) -> bool {
+        let bit = (mixed(number) >> (32 - KNOWN_BITS)) as usize;
+        let known = self.known.get(bit >> 6).copied().unwrap_or(0);
+        known >> (bit & 63) & 1 == 1
+    }
+
+    fn look_up(&self, number: u32, mut found: impl FnMut(u32)) {
+        let mask = self.places.len() - 1;
+        let mut at = place_of(number) & mask;
+        while let Some((known, from, to)) = self.places.get(at).copied() {
+            if known == number {
+                let literals = self.literals.get(from as usize..to as usize);
+                literals
+                    .unwrap_or_default()
+                    .iter()
+                    .for_each(|literal| found(*literal));
+                return;
+            }
+            if known == NOTHING {
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.known.len() * 8 + self.places.len() * 12 + self.literals.len() * 4
+    }
+}
+
+/// Spreads a number over all bits.
+#[inline]
+const fn mixed(number: u32) -> u32 {
+    let mixed = (number ^ number >> 15).wrapping_mul(0x9E37_79B1);
+    mixed ^ mixed >> 13
+}
+
+#[inline]
+const fn place_of(number: u32) -> usize {
+    (mixed(number) >> 8) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Prefilter, Target};
+
+    #[test]
+    fn literals_are_found_where_words_start() {
+        let literals = ["ignore", "do", "do not", "<|im", "忽略", "set", "i "];
+        let all = (0..)
+            .zip(literals)
+            .map(|(i, l)| (l.as_bytes().to_vec(), Target::Pattern(i)));
+        let prefilter = Prefilter::of(all.collect(), Vec::new(), Vec::new(), 0).unwrap();
+        for (text, expected) in [
+            ("please ignore it", vec![(7, "ignore")]),
+            ("xignore signore", vec![]),
+            ("\\nignore", vec![(2, "ignore")]),
+            ("do not", vec![(0, "do"), (0, "do not")]),
+            ("a<|im_start|>do", vec![(1, "<|im"), (13, "do")]),
+            ("请忽略ignore", vec![(3, "忽略"), (9, "ignore")]),
+            ("éignore reset set", vec![(15, "set")]),
+            ("the quick brown fox was set", vec![(24, "set")]),
+            ("what i do", vec![(5, "i "), (7, "do")]),
+        ] {
+            let mut found = Vec::new();
+            let hit = |at, targets: &[Target]| {
+                for target in targets {
+                    if let Target::Pattern(number) = target {
+                        found.push((at, literals[usize::from(*number)]));
+                    }
+                }
+            };
+            prefilter.scan(text, |_| true, hit);
+            found.sort_unstable();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
 }

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use atalaya_inspect::classifier::{Concepts, Kind, Sink, extract};
+use atalaya_inspect::classifier::{Concepts, Kind, Memo, Sink, extract};
 use atalaya_inspect::{Detector, Inspector, Reading, Scratch};
 use atalaya_model::{Finding, SegmentKind};
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,7 @@ pub(crate) struct Reader {
     scratch: Scratch,
     taken: Arc<Mutex<Taken>>,
     concepts: Concepts,
+    memo: Memo,
 }
 
 #[derive(Debug, Default)]
@@ -153,6 +154,7 @@ impl Reader {
             scratch: Scratch::default(),
             taken,
             concepts: Concepts::builtin(),
+            memo: Memo::default(),
         }
     }
 
@@ -165,7 +167,7 @@ impl Reader {
         if let Ok(taken) = self.taken.lock() {
             patterns = taken.patterns;
             for view in &taken.views {
-                extract(view, &self.concepts, &mut collector);
+                extract(view, &self.concepts, &mut self.memo, &mut collector);
                 collector.end_of_view();
             }
         }
@@ -213,7 +215,7 @@ impl Sink for Collector {
         self.features.push(hash >> (32 - FEATURE_BITS));
     }
 
-    fn block(&mut self, tokens: u32) {
+    fn block(&mut self, tokens: u32, _end: usize) {
         let end = self.here();
         if let Some((start, before)) = self.before {
             self.windows.push(Window {

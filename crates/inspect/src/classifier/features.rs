@@ -6,6 +6,7 @@
 
 use super::BLOCK_TOKENS;
 use super::concepts::{Classes, Concepts, is_unspaced, step};
+use super::memo::{Known as Remembered, Memo};
 
 /// Who a text comes from: an instruction in a document means something else than in a user's
 /// mouth, so each kind has its own weights.
@@ -23,8 +24,8 @@ pub trait Sink {
     fn token(&mut self, _start: usize, _end: usize) {}
     /// A feature.
     fn feature(&mut self, hash: u32);
-    /// A block of tokens is complete; the last one may be shorter.
-    fn block(&mut self, tokens: u32);
+    /// A block of tokens that ends before byte `end` is complete; the last one may be shorter.
+    fn block(&mut self, tokens: u32, end: usize);
 }
 
 /// Longest word of characters without blanks that the lexicon holds.
@@ -36,12 +37,13 @@ const WORD_BYTES_MAX: usize = 28;
 /// Bytes of a word that make its stem.
 const STEM_BYTES: usize = 5;
 
-/// Finds every feature of a folded text.
-pub fn extract(text: &str, concepts: &Concepts, sink: &mut impl Sink) {
+/// Finds every feature of a folded text. `memo` is kept from text to text.
+pub fn extract(text: &str, concepts: &Concepts, memo: &mut Memo, sink: &mut impl Sink) {
     let mut reader = Reader {
         text,
         bytes: text.as_bytes(),
         concepts,
+        memo,
         sink,
         at: 0,
         tokens: 0,
@@ -84,6 +86,7 @@ struct Reader<'a, S> {
     text: &'a str,
     bytes: &'a [u8],
     concepts: &'a Concepts,
+    memo: &'a mut Memo,
     sink: &'a mut S,
     at: usize,
     tokens: u32,
@@ -104,14 +107,74 @@ impl<S: Sink> Reader<'_, S> {
                     self.place = Place::Line;
                     self.at += 1;
                 }
-                Byte::Letter | Byte::Digit => self.word(),
+                Byte::Letter => {
+                    if !self.plain_word() {
+                        self.word();
+                    }
+                }
+                Byte::Digit => self.word(),
                 Byte::Sign => self.signs(),
                 Byte::High => self.high(),
             }
         }
         if self.in_block > 0 {
-            self.sink.block(self.in_block);
+            self.sink.block(self.in_block, self.bytes.len());
         }
+    }
+
+    /// Nearly every word is one of small letters only, and was met before.
+    #[inline]
+    fn plain_word(&mut self) -> bool {
+        let start = self.at;
+        let Some((word, length)) = Memo::plain_word(self.bytes, start) else {
+            return false;
+        };
+        if word == WWW_WORD {
+            return false;
+        }
+        let known = match self.memo.get(word) {
+            Some(known) => known,
+            None => self.meet(word, start, length),
+        };
+        self.at = start + length;
+        self.token((start, self.at), (known.word, known.stem), known.classes);
+        true
+    }
+
+    /// What [`Self::word`] makes of such a word.
+    #[cold]
+    fn meet(&mut self, word: u128, start: usize, length: usize) -> Remembered {
+        let (mut hash, mut stem) = (0_u64, 0_u64);
+        let mut classes = Classes::default();
+        let letters = self.bytes.get(start..start + length).unwrap_or_default();
+        for (count, letter) in (1..).zip(letters) {
+            hash = step(hash, *letter);
+            if count == STEM_BYTES {
+                stem = hash;
+            }
+            if count >= 3
+                && self.concepts.may_know(hash)
+                && let Some(found) = self.concepts.get(hash, true)
+            {
+                classes = found;
+            }
+        }
+        if classes[0] == 0
+            && self.concepts.may_know(hash)
+            && let Some(found) = self.concepts.get(hash, false)
+        {
+            classes = found;
+        }
+        if length < STEM_BYTES {
+            stem = hash;
+        }
+        let known = Remembered {
+            word: hash,
+            stem,
+            classes,
+        };
+        self.memo.put(word, known);
+        known
     }
 
     /// A word that starts with an ASCII letter or digit, or with a letter of a spaced script.
@@ -320,7 +383,7 @@ impl<S: Sink> Reader<'_, S> {
         self.tokens += 1;
         self.in_block += 1;
         if self.in_block == BLOCK_TOKENS {
-            self.sink.block(BLOCK_TOKENS);
+            self.sink.block(BLOCK_TOKENS, self.at);
             self.in_block = 0;
         }
     }
@@ -372,6 +435,7 @@ const ADDRESS: u64 = 3;
 const MAIL: u64 = 4;
 const SPECIAL_MAX: u64 = 8;
 const SIGNS: u64 = 0x51_6E5;
+const WWW_WORD: u128 = u32::from_le_bytes(*b"www\0") as u128;
 const WWW: u64 = step(step(step(0, b'w'), b'w'), b'w');
 
 const M_WORD: u64 = 0x1000_0000_0000_0001;

@@ -6,6 +6,7 @@
 
 use super::concepts::Concepts;
 use super::features::{Kind, Sink, extract};
+use super::memo::Memo;
 
 const MAGIC: &[u8; 8] = b"ATLYCLS3";
 /// Largest file that is read.
@@ -75,6 +76,34 @@ pub struct Score {
     pub block: u32,
 }
 
+/// What a model says about every window of a text. The memory is kept from text to text.
+#[derive(Debug, Default)]
+pub struct Windows {
+    /// Where each block of tokens ends.
+    ends: Vec<u32>,
+    /// Log-odds of the window that starts with a block.
+    scores: Vec<f32>,
+}
+
+impl Windows {
+    fn clear(&mut self) {
+        self.ends.clear();
+        self.scores.clear();
+    }
+
+    /// Bytes of the windows that reach a score, with the block before each: from left to right,
+    /// overlapping.
+    pub fn reaching(&self, least: f32) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let end = |block: usize| self.ends.get(block).map_or(0, |end| *end as usize);
+        let window = move |(block, score): (usize, &f32)| {
+            let start = block.checked_sub(2).map_or(0, end);
+            let last = (block + 1).min(self.ends.len().saturating_sub(1));
+            (*score >= least).then(|| start..end(last))
+        };
+        self.scores.iter().enumerate().filter_map(window)
+    }
+}
+
 /// A token that weighed.
 #[derive(Clone, Copy, Debug)]
 pub struct Reason {
@@ -97,6 +126,12 @@ impl Table {
         } else {
             2.0 + (log_odds - hundred) / step(hundred, thousand)
         }
+    }
+
+    /// The log-odds of a rarity between 1 and 2.
+    pub(crate) fn log_odds(&self, rarity: f32, windows: u32) -> f32 {
+        let [ten, hundred, _] = self.levels[length_class(windows)];
+        ten + (rarity - 1.0) * (hundred - ten)
     }
 
     fn numbers(&self) -> [f32; NUMBERS] {
@@ -230,9 +265,16 @@ impl Model {
         }
     }
 
-    /// Scores a folded text; `None` if it has no token.
+    /// Scores a folded text and every window of it; `None` if it has no token.
     #[must_use]
-    pub fn score(&self, text: &str, kind: Kind) -> Option<Score> {
+    pub fn score(
+        &self,
+        text: &str,
+        kind: Kind,
+        memo: &mut Memo,
+        windows: &mut Windows,
+    ) -> Option<Score> {
+        windows.clear();
         let table = self.table(kind);
         let mut sums = Sums {
             weights: &table.weights,
@@ -242,17 +284,17 @@ impl Model {
             current: 0,
             previous: (0, 0),
             blocks: 0,
-            windows: 0,
             worst: f32::NEG_INFINITY,
             worst_block: 0,
+            windows,
         };
-        extract(text, &self.concepts, &mut sums);
+        extract(text, &self.concepts, memo, &mut sums);
         sums.finish()
     }
 
     /// The tokens of the worst window with their shares, in the order of the text.
     #[must_use]
-    pub fn reasons(&self, text: &str, kind: Kind, score: Score) -> Vec<Reason> {
+    pub fn reasons(&self, text: &str, kind: Kind, score: Score, memo: &mut Memo) -> Vec<Reason> {
         let table = self.table(kind);
         let mut weighing = Weighing {
             table,
@@ -261,7 +303,7 @@ impl Model {
             wanted: score.block..=score.block + 1,
             reasons: Vec::new(),
         };
-        extract(text, &self.concepts, &mut weighing);
+        extract(text, &self.concepts, memo, &mut weighing);
         weighing.reasons
     }
 }
@@ -278,15 +320,15 @@ struct Sums<'a> {
     current: i32,
     previous: (i32, u32),
     blocks: u32,
-    windows: u32,
     worst: f32,
     worst_block: u32,
+    windows: &'a mut Windows,
 }
 
 impl Sums<'_> {
     fn window(&mut self, sum: i32, tokens: u32, block: u32) {
         let score = self.bias + sum as f32 * self.scale * norm(tokens);
-        self.windows += 1;
+        self.windows.scores.push(score);
         if score > self.worst {
             self.worst = score;
             self.worst_block = block;
@@ -303,7 +345,7 @@ impl Sums<'_> {
         }
         Some(Score {
             worst: self.worst,
-            windows: self.windows,
+            windows: u32::try_from(self.windows.scores.len()).unwrap_or(u32::MAX),
             block: self.worst_block,
         })
     }
@@ -316,7 +358,10 @@ impl Sink for Sums<'_> {
         self.current += i32::from(weight.copied().unwrap_or(0));
     }
 
-    fn block(&mut self, tokens: u32) {
+    fn block(&mut self, tokens: u32, end: usize) {
+        self.windows
+            .ends
+            .push(u32::try_from(end).unwrap_or(u32::MAX));
         if self.blocks > 0 {
             let (sum, before) = self.previous;
             self.window(sum + self.current, before + tokens, self.blocks - 1);
@@ -356,7 +401,7 @@ impl Sink for Weighing<'_> {
         }
     }
 
-    fn block(&mut self, _tokens: u32) {
+    fn block(&mut self, _tokens: u32, _end: usize) {
         self.block += 1;
     }
 }

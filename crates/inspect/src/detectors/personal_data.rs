@@ -78,6 +78,13 @@ pub(crate) fn scan(text: &str, found: &mut dyn FnMut(Datum)) {
     contacts::emails(bytes, found);
     let mut at = 0;
     while let Some(start) = next_digit(bytes, at) {
+        if !has_enough_digits(bytes, start) {
+            at = start + 1;
+            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+            continue;
+        }
         let number = Number::read(bytes, start);
         at = number.end.max(start + 1);
         if let Some(datum) = recognise(text, &number) {
@@ -98,9 +105,44 @@ fn recognise(text: &str, number: &Number) -> Option<Datum> {
         .or_else(|| contacts::phone(bytes, number))
 }
 
+const ONES: u128 = u128::MAX / 255;
+const HIGH: u128 = ONES * 0x80;
+
+/// The high bit of every lane that holds a digit.
+#[inline]
+const fn digits(lanes: u128) -> u128 {
+    let low = lanes & !HIGH;
+    let from_0 = low + ONES * (0x80 - b'0' as u128);
+    let beyond_9 = low + ONES * (0x80 - b'9' as u128 - 1);
+    from_0 & !beyond_9 & !lanes & HIGH
+}
+
 fn next_digit(bytes: &[u8], from: usize) -> Option<usize> {
-    let rest = bytes.get(from..)?;
-    rest.iter().position(u8::is_ascii_digit).map(|i| from + i)
+    let mut at = from;
+    while let Some(Ok(lanes)) = bytes.get(at..at + 16).map(TryInto::try_into) {
+        let digits = digits(u128::from_le_bytes(lanes));
+        if digits != 0 {
+            return Some(at + digits.trailing_zeros() as usize / 8);
+        }
+        at += 16;
+    }
+    let rest = bytes.get(at..)?;
+    rest.iter().position(u8::is_ascii_digit).map(|i| at + i)
+}
+
+/// Whether so many digits stand near each other that they can be any datum: most numbers are
+/// years, versions, and counts.
+fn has_enough_digits(bytes: &[u8], start: usize) -> bool {
+    let Some(Ok(lanes)) = bytes.get(start..start + 16).map(TryInto::try_into) else {
+        return true;
+    };
+    let count = digits(u128::from_le_bytes(lanes)).count_ones();
+    // The shortest one is `8.8.8.8`.
+    count > 4
+        || (count == 4
+            && bytes
+                .get(start + 1..start + 4)
+                .is_some_and(|b| b.contains(&b'.')))
 }
 
 /// Digits with single separators between groups of them.

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use atalaya_model::Diagnostic;
 
+use super::classify::is_by_words;
 use super::{Inspector, Limits};
 use crate::classifier::{Concepts, Model};
 use crate::detectors::{Detector, PATTERN_FILES, chaff, personal_data};
-use crate::patterns::{Build, PatternSet};
+use crate::patterns::{Build, Pattern, PatternSet};
 use crate::prefilter::Prefilter;
 
 /// The built-in classifier; docs/model-card.md says what it is.
@@ -99,8 +100,18 @@ impl Builder {
             self.rules.mix(model.header());
         }
         let hash = self.rules.hash();
+        let always_tried = |(number, pattern): (usize, &Pattern)| {
+            number >= self.builtin_patterns || !is_by_words(pattern.category)
+        };
+        let always_tried: Vec<bool> = self
+            .rules
+            .patterns
+            .iter()
+            .enumerate()
+            .map(always_tried)
+            .collect();
         Inspector {
-            prefilter: Prefilter::new(&self.rules.patterns),
+            prefilter: Prefilter::new(&self.rules.patterns, &always_tried),
             rules: self.rules,
             detectors: self.detectors,
             model: self.model,

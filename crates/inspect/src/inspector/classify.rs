@@ -10,8 +10,8 @@
 
 use atalaya_model::{Finding, Role, SegmentKind, Span, ThreatCategory};
 
-use super::Inspector;
 use super::scratch::Scratch;
+use super::{Inspector, ranges};
 use crate::classifier::{Kind, Model, Score};
 use crate::detectors::on_boundaries;
 use crate::normalise::Text;
@@ -33,6 +33,9 @@ const CERTAIN_PATTERN: u8 = 85;
 const CERTAIN_SCORE: u8 = 82;
 /// Unless one innocent text in ten looks worse.
 const DOUBT_RARITY: f32 = 1.0;
+/// Where even a sure pattern would not lift a window to this, patterns are not looked for: such a
+/// text would not be worth a note.
+const GATE_RARITY: f32 = 1.5;
 /// From this score on the classifier reports a finding of its own.
 const FINDING_SCORE_MIN: u8 = 20;
 
@@ -68,25 +71,48 @@ pub(super) struct Judged {
 }
 
 impl Inspector {
-    /// Scores every view of a segment; `patterns` is the worst score of patterns, 0 to 100.
+    /// Scores one view, and notes where patterns could make a difference to the judgement.
+    pub(super) fn read(&self, role: Role, folded: &str, scratch: &mut Scratch) -> Option<Score> {
+        scratch.ranges.clear();
+        let (Some(model), Some(kind)) = (&self.model, kind_of(role)) else {
+            scratch.ranges.push(0..folded.len());
+            return None;
+        };
+        let score = model.score(folded, kind, &mut scratch.memo, &mut scratch.windows);
+        match score {
+            Some(score) => {
+                let table = model.table(kind);
+                let least = table.log_odds(GATE_RARITY, score.windows) - table.pattern;
+                for range in scratch.windows.reaching(least) {
+                    ranges::add(&mut scratch.ranges, range);
+                }
+            }
+            None => scratch.ranges.push(0..folded.len()),
+        }
+        score
+    }
+
+    /// Judges a segment by its worst view; `patterns` is the worst score of patterns, 0 to 100.
     pub(super) fn judge(&self, kind: Kind, patterns: u8, text: &Scratch) -> Option<Judged> {
-        let model = self.model.as_ref()?;
-        let mut worst: Option<(usize, Score)> = None;
-        let mut windows = 0;
-        for view in 0..text.views.len() {
-            let folded = text.views.get(view).map_or("", |view| view.folded());
-            let Some(score) = model.score(folded, kind) else {
-                continue;
+        let table = self.model.as_ref()?.table(kind);
+        let mut worst: Option<(usize, Score, f32)> = None;
+        let whole = text.scores.first().copied().flatten();
+        for (view, score) in text.scores.iter().enumerate() {
+            let Some(score) = *score else { continue };
+            let log_odds = score.worst + table.pattern * f32::from(patterns) / 100.0;
+            // What is a disguise as a whole is judged as what it hides, anything else as a part
+            // of the text.
+            let windows = if text.views.is_disguised(view) {
+                score.windows
+            } else {
+                score.windows.max(whole.map_or(0, |whole| whole.windows))
             };
-            windows += score.windows;
-            if worst.is_none_or(|(_, before)| score.worst > before.worst) {
-                worst = Some((view, score));
+            let rarity = table.rarity(log_odds, windows);
+            if worst.is_none_or(|(_, _, before)| rarity > before) {
+                worst = Some((view, score, rarity));
             }
         }
-        let (view, score) = worst?;
-        let table = model.table(kind);
-        let log_odds = score.worst + table.pattern * f32::from(patterns) / 100.0;
-        let rarity = table.rarity(log_odds, windows);
+        let (view, score, rarity) = worst?;
         let certain = kind == Kind::User && patterns >= CERTAIN_PATTERN && rarity >= DOUBT_RARITY;
         let floor = if certain { CERTAIN_SCORE } else { 0 };
         Some(Judged {
@@ -127,7 +153,7 @@ impl Inspector {
         &self,
         judged: Judged,
         (index, kind): (u32, SegmentKind),
-        scratch: &Scratch,
+        scratch: &mut Scratch,
     ) -> Option<Finding> {
         let model = self.model.as_ref()?;
         let span = span(model, kind_of(kind.role())?, judged, scratch);
@@ -158,12 +184,12 @@ impl Inspector {
 }
 
 /// From the first to the last token of the worst window that speaks for an attack.
-fn span(model: &Model, kind: Kind, judged: Judged, scratch: &Scratch) -> Span {
+fn span(model: &Model, kind: Kind, judged: Judged, scratch: &mut Scratch) -> Span {
     let folded = scratch
         .views
         .get(judged.view)
         .map_or("", |view| view.folded());
-    let reasons = model.reasons(folded, kind, judged.score);
+    let reasons = model.reasons(folded, kind, judged.score, &mut scratch.memo);
     let heavy = reasons
         .iter()
         .map(|reason| reason.weight)

@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 use std::hash::RandomState;
+use std::ops::Range;
 
 use atalaya_model::{Finding, Span, Verdict};
 use regex_automata::hybrid::dfa::Cache;
 
 use super::Inspector;
 use super::clean::CleanTexts;
+use crate::classifier::{Memo, Score, Windows};
 use crate::normalise::{Trick, Tricks, Views};
+use crate::prefilter::Target;
 
 /// Buffers and automaton caches. Make one per thread with `Scratch::default()` and pass it to
 /// every call; it fits itself to the inspector it is used with.
@@ -24,6 +27,18 @@ pub struct Scratch {
     pub(super) tricks: Tricks,
     pub(super) kinds: Vec<Cow<'static, str>>,
     pub(super) clean: Option<CleanTexts>,
+    pub(super) memo: Memo,
+    pub(super) windows: Windows,
+    /// What the classifier says about each view.
+    pub(super) scores: Vec<Option<Score>>,
+    /// Where in a view patterns of words are looked for.
+    pub(super) ranges: Vec<Range<usize>>,
+    /// Where literals of patterns of words stand.
+    pub(super) places: Vec<(u32, Target)>,
+    /// Where a word of each set stands next.
+    pub(super) next: Vec<u32>,
+    /// Patterns with places.
+    pub(super) worth_trying: Vec<(u16, u32)>,
 }
 
 /// A pattern that matched.

@@ -3,13 +3,14 @@
 use atalaya_model::{Finding, Role, SegmentKind, Span, ThreatCategory, Verdict};
 use regex_automata::{Anchored, Input};
 
+use super::ranges::Ranges;
 use super::scratch::{Hit, Scratch};
 use super::{Inspector, classify};
 use crate::context::Surroundings;
 use crate::detectors::{Check, Reading, on_boundaries};
-use crate::normalise::{Text, Trick, Tricks};
+use crate::normalise::{Text, Trick, Tricks, Views};
 use crate::patterns::{Pattern, role_index};
-use crate::prefilter::Target;
+use crate::prefilter::{Prefilter, Target};
 use crate::scoring::{self, is_data};
 
 /// Bytes from its first literal within which a pattern has to match.
@@ -49,6 +50,7 @@ impl Inspector {
         scratch.hits.clear();
         scratch.findings.clear();
         scratch.tries.fill(0);
+        scratch.scores.clear();
         scratch.views.start(text);
         let mut walk = Walk {
             inspector: self,
@@ -105,6 +107,25 @@ fn by_words(findings: &[Finding]) -> u8 {
         .unwrap_or(0)
 }
 
+/// Frequent words in disguise that say as much as one rare one.
+const HINTS_MIN: u32 = 3;
+
+/// Signs that a text is to be read otherwise.
+#[derive(Clone, Copy, Default)]
+struct Cue {
+    first: usize,
+    hints: u32,
+}
+
+impl Cue {
+    const fn note(&mut self, at: usize, hints: u32) {
+        if self.hints == 0 {
+            self.first = at;
+        }
+        self.hints = self.hints.saturating_add(hints);
+    }
+}
+
 struct Walk<'a> {
     inspector: &'a Inspector,
     original: &'a str,
@@ -119,39 +140,87 @@ impl Walk<'_> {
     /// Finds every match of one view and makes the views that it hides.
     fn view(&mut self, index: usize) {
         self.scratch.views.derive(index, self.original);
-        let mut cues: [Option<(Trick, usize)>; 2] = [None; 2];
+        let mut cues: [Cue; 2] = [Cue::default(); 2];
         // The views must not move while their text is read: take them out for the time being.
         let views = std::mem::take(&mut self.scratch.views);
         if let Some(view) = views.get(index) {
             let folded = view.folded();
-            let plain = views.plain(index, self.original);
+            let texts = (folded, views.plain(index, self.original));
             let inspector = self.inspector;
             let Some(prefilter) = &inspector.prefilter else {
                 self.complete = false;
                 self.scratch.views = views;
                 return;
             };
-            prefilter.scan(folded, |at, targets| {
+            let score = inspector.read(self.role, folded, self.scratch);
+            self.scratch.scores.push(score);
+            let mut ranges = Ranges::new(std::mem::take(&mut self.scratch.ranges));
+            let mut places = std::mem::take(&mut self.scratch.places);
+            places.clear();
+            let is_near = |at| ranges.holds(at);
+            prefilter.scan(folded, is_near, |at, targets| {
                 for target in targets {
                     match *target {
                         Target::About(term) => self.surroundings.note(term),
                         Target::Reading(trick) => {
-                            let slot = usize::from(trick == Trick::Rot13);
-                            if let Some(cue) = cues.get_mut(slot).filter(|cue| cue.is_none()) {
-                                *cue = Some((trick, at));
-                            }
+                            cues[usize::from(trick == Trick::Rot13)].note(at, HINTS_MIN);
+                        }
+                        Target::Hint(trick) => {
+                            cues[usize::from(trick == Trick::Rot13)].note(at, 1);
                         }
                         Target::Pattern(pattern) => {
-                            self.try_pattern(pattern, index, at, (folded, plain), &views);
+                            self.try_pattern(pattern, index, at, texts, &views);
+                        }
+                        Target::Words(_) | Target::Needed(_) => {
+                            places.push((u32::try_from(at).unwrap_or(u32::MAX), *target));
                         }
                     }
                 }
             });
+            self.scratch.ranges = ranges.into_inner();
+            self.scratch.places = places;
+            self.by_words(prefilter, index, texts, &views);
         }
         self.scratch.views = views;
-        for (trick, at) in cues.into_iter().flatten() {
-            self.scratch.views.derive_on_cue(index, trick, at);
+        for (trick, cue) in [Trick::Reversed, Trick::Rot13].into_iter().zip(cues) {
+            if cue.hints >= HINTS_MIN {
+                self.scratch.views.derive_on_cue(index, trick, cue.first);
+            }
         }
+    }
+
+    /// Tries the patterns whose words stand near each other. Places are read from right to left,
+    /// so that it is known what follows.
+    fn by_words(
+        &mut self,
+        prefilter: &Prefilter,
+        index: usize,
+        texts: (&str, &str),
+        views: &Views,
+    ) {
+        let mut next = std::mem::take(&mut self.scratch.next);
+        let mut tries = std::mem::take(&mut self.scratch.worth_trying);
+        next.clear();
+        next.resize(prefilter.sets(), u32::MAX);
+        tries.clear();
+        for (at, target) in self.scratch.places.iter().rev() {
+            match *target {
+                Target::Words(pattern) if prefilter.may_match(pattern, *at, &next) => {
+                    tries.push((pattern, *at));
+                }
+                Target::Needed(set) => {
+                    if let Some(slot) = next.get_mut(usize::from(set)) {
+                        *slot = *at;
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.scratch.next = next;
+        for (pattern, at) in tries.iter().rev() {
+            self.try_pattern(*pattern, index, *at as usize, texts, views);
+        }
+        self.scratch.worth_trying = tries;
     }
 
     fn try_pattern(
@@ -160,7 +229,7 @@ impl Walk<'_> {
         view: usize,
         at: usize,
         (folded, plain): (&str, &str),
-        views: &crate::normalise::Views,
+        views: &Views,
     ) {
         let slot = usize::from(number);
         let Some(pattern) = self.inspector.rules.patterns.get(slot) else {

@@ -1,32 +1,39 @@
 //! Ascii85, in Adobe's frame (`<~ … ~>`) or bare.
 
-use super::OffsetMap;
 use super::blobs::{BLOB_BYTES_MAX, as_text, push};
+use super::{OffsetMap, Regions};
 
 /// Shorter runs are punctuation and code.
 const DIGITS_MIN: usize = 20;
 
 /// Decodes every blob that yields text.
-pub(crate) fn ascii85(source: &str, text: &mut String, map: &mut OffsetMap) -> bool {
+pub(crate) fn ascii85(
+    source: &str,
+    regions: Regions<'_>,
+    text: &mut String,
+    map: &mut OffsetMap,
+) -> bool {
     let bytes = source.as_bytes();
     let mut decoded = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let start = at;
-        while bytes.get(at).is_some_and(|b| is_digit(*b)) {
-            at += 1;
-        }
-        if at - start >= DIGITS_MIN {
-            let mut blob = bytes.get(start..at).unwrap_or_default();
-            blob = blob.strip_prefix(b"<~").unwrap_or(blob);
-            if is_promising(blob)
-                && decode(blob, &mut decoded)
-                && let Some(plain) = as_text(&decoded)
-            {
-                push(text, map, plain, start, at);
+    for region in regions.of(source) {
+        let mut at = region.start;
+        while at < region.end {
+            let start = at;
+            while bytes.get(at).is_some_and(|b| is_digit(*b)) {
+                at += 1;
             }
+            if at - start >= DIGITS_MIN {
+                let mut blob = bytes.get(start..at).unwrap_or_default();
+                blob = blob.strip_prefix(b"<~").unwrap_or(blob);
+                if is_promising(blob)
+                    && decode(blob, &mut decoded)
+                    && let Some(plain) = as_text(&decoded)
+                {
+                    push(text, map, plain, start, at);
+                }
+            }
+            at = at.max(start + 1);
         }
-        at = at.max(start + 1);
     }
     !text.is_empty()
 }

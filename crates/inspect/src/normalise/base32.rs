@@ -1,29 +1,36 @@
 //! Base32 (RFC 4648 section 6).
 
-use super::OffsetMap;
 use super::blobs::{BLOB_BYTES_MAX, as_text, push};
+use super::{OffsetMap, Regions};
 
 /// Shorter runs are acronyms.
 const DIGITS_MIN: usize = 16;
 
 /// Decodes every blob that yields text.
-pub(crate) fn base32(source: &str, text: &mut String, map: &mut OffsetMap) -> bool {
+pub(crate) fn base32(
+    source: &str,
+    regions: Regions<'_>,
+    text: &mut String,
+    map: &mut OffsetMap,
+) -> bool {
     let bytes = source.as_bytes();
     let mut decoded = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let start = at;
-        while bytes.get(at).is_some_and(|b| value(*b).is_some()) {
-            at += 1;
-        }
-        let whole = !bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
-        if at - start >= DIGITS_MIN && whole {
-            decode(bytes.get(start..at).unwrap_or_default(), &mut decoded);
-            if let Some(plain) = as_text(&decoded) {
-                push(text, map, plain, start, at);
+    for region in regions.of(source) {
+        let mut at = region.start;
+        while at < region.end {
+            let start = at;
+            while bytes.get(at).is_some_and(|b| value(*b).is_some()) {
+                at += 1;
             }
+            let whole = !bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
+            if at - start >= DIGITS_MIN && whole {
+                decode(bytes.get(start..at).unwrap_or_default(), &mut decoded);
+                if let Some(plain) = as_text(&decoded) {
+                    push(text, map, plain, start, at);
+                }
+            }
+            at = at.max(start + 1);
         }
-        at = at.max(start + 1);
     }
     !text.is_empty()
 }

@@ -1,29 +1,36 @@
 //! Base64 (RFC 4648 sections 4 and 5), with or without padding, wrapped or in one piece.
 
-use super::OffsetMap;
 use super::blobs::{BLOB_BYTES_MAX, as_text, push};
+use super::{OffsetMap, Regions};
 
 /// Shorter runs are words.
 const DIGITS_MIN: usize = 16;
 
 /// Decodes every blob that yields text.
-pub(crate) fn base64(source: &str, text: &mut String, map: &mut OffsetMap) -> bool {
+pub(crate) fn base64(
+    source: &str,
+    regions: Regions<'_>,
+    text: &mut String,
+    map: &mut OffsetMap,
+) -> bool {
     let bytes = source.as_bytes();
     let mut decoded = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        if value(bytes.get(at).copied().unwrap_or(0)).is_none() {
-            at += 1;
-            continue;
-        }
-        let start = at;
-        at = blob_end(bytes, start);
-        if at - start < DIGITS_MIN || !is_promising(bytes.get(start..at).unwrap_or_default()) {
-            continue;
-        }
-        decode(bytes.get(start..at).unwrap_or_default(), &mut decoded);
-        if let Some(plain) = as_text(&decoded) {
-            push(text, map, plain, start, at);
+    for region in regions.of(source) {
+        let mut at = region.start;
+        while at < region.end {
+            if value(bytes.get(at).copied().unwrap_or(0)).is_none() {
+                at += 1;
+                continue;
+            }
+            let start = at;
+            at = blob_end(bytes, start);
+            if at - start < DIGITS_MIN || !is_promising(bytes.get(start..at).unwrap_or_default()) {
+                continue;
+            }
+            decode(bytes.get(start..at).unwrap_or_default(), &mut decoded);
+            if let Some(plain) = as_text(&decoded) {
+                push(text, map, plain, start, at);
+            }
         }
     }
     !text.is_empty()

@@ -26,7 +26,7 @@ pub(crate) fn fold(source: &str, folded: &mut String, map: &mut OffsetMap) -> Tr
         folded,
         map,
         tricks: Tricks::default(),
-        latin: is_mostly_latin(source),
+        latin: None,
     };
     folder.run();
     folder.tricks
@@ -52,7 +52,8 @@ struct Folder<'a> {
     folded: &'a mut String,
     map: &'a mut OffsetMap,
     tricks: Tricks,
-    latin: bool,
+    /// Whether most letters of the text are Latin; found out when first asked.
+    latin: Option<bool>,
 }
 
 impl Folder<'_> {
@@ -66,6 +67,14 @@ impl Folder<'_> {
                 at = plain_end;
                 continue;
             }
+            let kept_end = self.kept_until(at);
+            if kept_end > at {
+                self.map.copied(self.folded.len(), at);
+                self.folded
+                    .push_str(self.source.get(at..kept_end).unwrap_or(""));
+                at = kept_end;
+                continue;
+            }
             let end = self.word_end(at);
             self.fold_word(at, end);
             at = end;
@@ -76,7 +85,7 @@ impl Folder<'_> {
     /// another script.
     fn plain_until(&self, at: usize) -> usize {
         let bytes = self.source.as_bytes().get(at..).unwrap_or_default();
-        let Some(foreign) = bytes.iter().position(|b| !b.is_ascii()) else {
+        let Some(foreign) = first_beyond_ascii(bytes) else {
             return self.source.len();
         };
         let word = bytes
@@ -86,6 +95,19 @@ impl Folder<'_> {
             .rposition(|b| !b.is_ascii_alphanumeric())
             .map_or(0, |i| i + 1);
         at + word
+    }
+
+    /// End of the stretch from `at` on of scripts that are left alone.
+    fn kept_until(&self, at: usize) -> usize {
+        let rest = self.source.get(at..).unwrap_or("");
+        let mut end = at;
+        for c in rest.chars() {
+            if !is_kept(c) || c == '\u{061C}' {
+                break;
+            }
+            end += c.len_utf8();
+        }
+        end
     }
 
     fn copy_ascii(&mut self, start: usize, end: usize) {
@@ -132,7 +154,7 @@ impl Folder<'_> {
         }
     }
 
-    fn is_latin_word(&self, word: &str) -> bool {
+    fn is_latin_word(&mut self, word: &str) -> bool {
         let (mut latin, mut alike, mut foreign) = (false, false, false);
         for c in word.chars() {
             if c.is_ascii_alphabetic() {
@@ -143,7 +165,11 @@ impl Folder<'_> {
                 foreign = true;
             }
         }
-        alike && if latin { true } else { self.latin && !foreign }
+        if !alike || latin || foreign {
+            return alike && latin;
+        }
+        let source = self.source;
+        *self.latin.get_or_insert_with(|| is_mostly_latin(source))
     }
 
     fn fold_char(&mut self, c: char, at: usize, latin_word: bool) {
@@ -203,7 +229,26 @@ impl Folder<'_> {
 }
 
 fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || invisible(c).is_some()
+    if c.is_ascii() {
+        c.is_ascii_alphanumeric()
+    } else {
+        c.is_alphanumeric() || invisible(c).is_some()
+    }
+}
+
+/// Offset of the first byte beyond ASCII.
+fn first_beyond_ascii(bytes: &[u8]) -> Option<usize> {
+    const HIGH: u128 = u128::MAX / 255 * 0x80;
+    let mut at = 0;
+    while let Some(Ok(lanes)) = bytes.get(at..at + 16).map(TryInto::try_into) {
+        let high = u128::from_le_bytes(lanes) & HIGH;
+        if high != 0 {
+            return Some(at + high.trailing_zeros() as usize / 8);
+        }
+        at += 16;
+    }
+    let rest = bytes.get(at..)?;
+    rest.iter().position(|b| !b.is_ascii()).map(|i| at + i)
 }
 
 fn is_mostly_latin(source: &str) -> bool {

@@ -2,7 +2,7 @@
 //! character codes.
 
 use super::blobs::{BLOB_BYTES_MAX, as_text, push};
-use super::{OffsetMap, hex_value};
+use super::{OffsetMap, Regions, hex_value};
 
 /// Fewest characters that numbers have to spell.
 const CHARACTERS_MIN: usize = 8;
@@ -10,34 +10,41 @@ const CHARACTERS_MIN: usize = 8;
 const GAP_BYTES_MAX: usize = 3;
 
 /// Decodes every blob that yields text.
-pub(crate) fn hex(source: &str, text: &mut String, map: &mut OffsetMap) -> bool {
+pub(crate) fn hex(
+    source: &str,
+    regions: Regions<'_>,
+    text: &mut String,
+    map: &mut OffsetMap,
+) -> bool {
     let bytes = source.as_bytes();
     let mut run: Vec<(usize, usize)> = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        if !bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
-            at += 1;
-            continue;
+    for region in regions.of(source) {
+        let mut at = region.start;
+        while at < region.end {
+            if !bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
+                at += 1;
+                continue;
+            }
+            let start = at;
+            while bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
+                at += 1;
+            }
+            let near = run
+                .last()
+                .is_none_or(|(_, end)| start - end <= GAP_BYTES_MAX);
+            let word = bytes.get(start..at).unwrap_or_default();
+            let is_number = is_number(word);
+            if !near || !is_number || run.len() >= BLOB_BYTES_MAX {
+                flush(source, &mut run, text, map);
+            }
+            if is_number {
+                run.push((start, at));
+            } else {
+                whole(word, start, text, map);
+            }
         }
-        let start = at;
-        while bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
-            at += 1;
-        }
-        let near = run
-            .last()
-            .is_none_or(|(_, end)| start - end <= GAP_BYTES_MAX);
-        let word = bytes.get(start..at).unwrap_or_default();
-        let is_number = is_number(word);
-        if !near || !is_number || run.len() >= BLOB_BYTES_MAX {
-            flush(source, &mut run, text, map);
-        }
-        if is_number {
-            run.push((start, at));
-        } else {
-            whole(word, start, text, map);
-        }
+        flush(source, &mut run, text, map);
     }
-    flush(source, &mut run, text, map);
     !text.is_empty()
 }
 

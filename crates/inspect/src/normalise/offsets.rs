@@ -56,6 +56,25 @@ impl OffsetMap {
         });
     }
 
+    /// Whether the derived text is the source, byte for byte.
+    #[must_use]
+    pub(crate) const fn is_same(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Bytes of a derived text of this length that were not copied.
+    #[must_use]
+    pub(crate) fn replaced_bytes(&self, derived_len: usize) -> usize {
+        let ends = self.runs.iter().skip(1).map(|run| run.derived as usize);
+        let ends = ends.chain([derived_len]);
+        self.runs
+            .iter()
+            .zip(ends)
+            .filter(|(run, _)| !run.copied)
+            .map(|(run, end)| end.saturating_sub(run.derived as usize))
+            .sum()
+    }
+
     /// The smallest span of the source that covers what `span` of the derived text came from.
     #[must_use]
     pub(crate) fn to_source(&self, span: Span) -> Span {

@@ -37,6 +37,40 @@ pub(crate) const CUES: &[&str] = &[
     "nimda",
 ];
 
+/// Frequent words backwards that are no words; some of them together give it away.
+pub(crate) const FREQUENT: &[&str] = &[
+    "eht ",
+    "uoy ",
+    "ruoy ",
+    "lla ",
+    "rof ",
+    "taht ",
+    "siht ",
+    "htiw ",
+    "tahw ",
+    "woh ",
+    "llet ",
+    "wohs ",
+    "evig ",
+    "etirw ",
+    "morf ",
+    "evah ",
+    "lliw ",
+    "ylno ",
+    "tuoba ",
+    "gniwollof ",
+    "yna ",
+    "txet ",
+    "resu ",
+    "esaelp ",
+    "erehw ",
+    "dluow ",
+    "dluoc ",
+    "tnirp ",
+    "gnihtyreve ",
+    "mret ",
+];
+
 /// Longest stretch that is read backwards.
 const STRETCH_BYTES_MAX: usize = 16 * 1024;
 

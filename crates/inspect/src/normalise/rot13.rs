@@ -28,6 +28,46 @@ pub(crate) const CUES: &[&str] = &[
     "nqzva",
 ];
 
+/// Frequent words moved by 13 that are no words; some of them together give it away.
+pub(crate) const FREQUENT: &[&str] = &[
+    "gur ",
+    "naq ",
+    "lbh ",
+    "lbhe ",
+    "sbe ",
+    "gung ",
+    "guvf ",
+    "jvgu ",
+    "abg ",
+    "nyy ",
+    "jung ",
+    "ubj ",
+    "gryy ",
+    "fubj ",
+    "tvir ",
+    "jevgr ",
+    "sebz ",
+    "zhfg ",
+    "unir ",
+    "jvyy ",
+    "bayl ",
+    "grkg ",
+    "hfre ",
+    "nobhg ",
+    "nal ",
+    "cyrnfr ",
+    "jurer ",
+    "jbhyq ",
+    "pbhyq ",
+    "cevag ",
+    "rirelguvat ",
+    "sbyybjvat ",
+    "nf ",
+    "bs ",
+    "zr ",
+    "vf ",
+];
+
 /// Longest stretch that is read.
 const STRETCH_BYTES_MAX: usize = 64 * 1024;
 

@@ -2,11 +2,15 @@
 
 use super::OffsetMap;
 use super::patchwork::Patchwork;
+use super::shape::letters_from;
+use super::vocabulary::known_words;
 
 /// Shorter runs are ordinary: `a b c`, `e.g.`, `U.S.A.`.
 const LETTERS_MIN: usize = 5;
 /// Longest stretch between two letters of one run.
 const GAP_BYTES_MAX: usize = 5;
+/// A run this long is no chance, whatever it spells.
+const LONG_RUN_BYTES: usize = 14;
 /// Longest run that is put together at once; the rest starts a new run.
 const LETTERS_MAX: usize = 4096;
 
@@ -18,7 +22,13 @@ pub(crate) fn spaced(source: &str, text: &mut String, map: &mut OffsetMap) -> bo
     let mut letters: Vec<(usize, usize)> = Vec::new();
     let mut plain = String::new();
     let mut at = 0;
+    let mut words = 0;
     while at < bytes.len() {
+        let word = letters_from(bytes, at);
+        if word > 1 {
+            at += word;
+            continue;
+        }
         if !starts_run(bytes, at) {
             at += 1;
             continue;
@@ -26,11 +36,13 @@ pub(crate) fn spaced(source: &str, text: &mut String, map: &mut OffsetMap) -> bo
         collect(bytes, at, &mut letters);
         let end = letters.last().map_or(at + 1, |(end, _)| *end);
         if letters.len() >= LETTERS_MIN && join(source, at, &letters, &mut plain) {
+            // Letters without blanks between words are split by the next view.
+            words += known_words(&plain) + plain.len() / LONG_RUN_BYTES;
             patches.replace(at, end, &plain);
         }
         at = end.max(at + 1);
     }
-    patches.finish() > 0
+    patches.finish() > 0 && words > 0
 }
 
 fn starts_run(bytes: &[u8], at: usize) -> bool {

@@ -14,6 +14,7 @@ use regex_syntax::hir::literal::{ExtractKind, Extractor, Literal};
 
 use super::diagnose::{Problem, code};
 use super::file::{PatternFile, PatternSource};
+use super::needs::needs;
 use super::{Build, Pattern, ROLES, lexicon, role_index};
 use crate::detectors;
 use crate::normalise::fold_pattern;
@@ -46,7 +47,13 @@ pub(super) fn compile(
     source: &PatternSource,
     when: Build,
 ) -> Result<Pattern, Problem> {
-    let hir = parse(file, source)?;
+    let parts = parse(file, source)?;
+    let needs = if source.case_sensitive {
+        Vec::new()
+    } else {
+        parts.iter().flat_map(needs).collect()
+    };
+    let hir = Hir::alternation(parts);
     let anchors = anchors(&hir, source)?;
     let check = source.check.as_deref().map(check).transpose()?;
     let category = source.category.unwrap_or(file.category);
@@ -61,10 +68,11 @@ pub(super) fn compile(
         check,
         automaton: automaton(hir, source, when)?,
         anchors,
+        needs,
     })
 }
 
-fn parse(file: &PatternFile, source: &PatternSource) -> Result<Hir, Problem> {
+fn parse(file: &PatternFile, source: &PatternSource) -> Result<Vec<Hir>, Problem> {
     let mut parts = Vec::new();
     for regex in source.regex.as_slice() {
         let expanded = lexicon::expand(regex, &file.lexicon)?;
@@ -82,7 +90,7 @@ fn parse(file: &PatternFile, source: &PatternSource) -> Result<Hir, Problem> {
             .map_err(|error| regex_problem(&error, regex))?;
         parts.push(hir);
     }
-    Ok(Hir::alternation(parts))
+    Ok(parts)
 }
 
 fn regex_problem(error: &regex_syntax::Error, regex: &str) -> Problem {

@@ -139,7 +139,11 @@ const IBAN_LENGTHS: &[(&[u8; 2], usize)] = &[
 /// An account number whose check digits begin at `digit`.
 pub(super) fn iban(bytes: &[u8], digit: usize) -> Option<Datum> {
     let start = digit.checked_sub(2)?;
-    let country = bytes.get(start..digit)?.to_ascii_uppercase();
+    let letters = bytes.get(start..digit)?;
+    if !letters.iter().all(u8::is_ascii_alphabetic) {
+        return None;
+    }
+    let country = letters.to_ascii_uppercase();
     let joined = start
         .checked_sub(1)
         .is_some_and(|i| bytes.get(i).is_some_and(u8::is_ascii_alphanumeric));

@@ -1,0 +1,151 @@
+//! What a pattern needs beside its beginning: sets of literals of which one has to stand further
+//! on. "Show …" begins many sentences; with "instructions" behind it, few.
+
+use regex_syntax::hir::literal::{ExtractKind, Extractor, Literal};
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+/// Literals, sorted, of which one has to occur at the start of a word.
+pub(crate) type LiteralSet = Vec<Vec<u8>>;
+
+/// A set of literals, and the bytes from the beginning of a match within which one has to start.
+pub(crate) type Need = (LiteralSet, usize);
+
+/// Sets of one alternative that are kept.
+const SETS_MAX: usize = 4;
+/// Bytes that a word of any letters has at most, and white space between words: longer ones are
+/// as rare as patterns that are missed for it.
+const ANY_WORD_BYTES: usize = 14;
+const BETWEEN_BYTES: usize = 4;
+/// Most literals of one set.
+const LITERALS_MAX: usize = 160;
+/// Shortest literal of a set.
+const LITERAL_BYTES_MIN: usize = 2;
+/// Longest part of a literal that is looked for.
+const LITERAL_BYTES_MAX: usize = 12;
+
+/// For every alternative of a pattern the sets that it needs, all of them.
+pub(super) fn needs(hir: &Hir) -> Vec<Vec<Need>> {
+    match hir.kind() {
+        HirKind::Alternation(parts) => parts.iter().flat_map(needs).collect(),
+        HirKind::Capture(capture) => needs(&capture.sub),
+        HirKind::Concat(parts) => vec![sets(parts)],
+        _ => vec![Vec::new()],
+    }
+}
+
+fn sets(parts: &[Hir]) -> Vec<Need> {
+    let mut sets: Vec<Need> = Vec::new();
+    let mut reach = 0;
+    for pair in parts.windows(2) {
+        let [before, part] = pair else { continue };
+        reach += bytes_max(before);
+        if ends_between_words(before)
+            && let Some(set) = literals(part)
+        {
+            sets.push((set, reach));
+        }
+    }
+    // The longest words are the rarest.
+    sets.sort_by_key(|(set, _)| {
+        let shortest = set.iter().map(Vec::len).min().unwrap_or(0);
+        (std::cmp::Reverse(shortest), set.len())
+    });
+    sets.truncate(SETS_MAX);
+    sets
+}
+
+/// Bytes of the longest match of a part, as far as words go.
+fn bytes_max(hir: &Hir) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Class(_) => 1,
+        HirKind::Capture(capture) => bytes_max(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().map(bytes_max).sum(),
+        HirKind::Alternation(parts) => parts.iter().map(bytes_max).max().unwrap_or(0),
+        HirKind::Repetition(repetition) => match repetition.max {
+            Some(max) => bytes_max(&repetition.sub).saturating_mul(max as usize),
+            None if ends_between_words(&repetition.sub) => BETWEEN_BYTES,
+            None => ANY_WORD_BYTES * bytes_max(&repetition.sub),
+        },
+    }
+}
+
+fn literals(hir: &Hir) -> Option<LiteralSet> {
+    let mut extractor = Extractor::new();
+    extractor
+        .kind(ExtractKind::Prefix)
+        .limit_class(16)
+        .limit_repeat(4)
+        .limit_literal_len(LITERAL_BYTES_MAX)
+        .limit_total(LITERALS_MAX);
+    let sequence = extractor.extract(hir);
+    let mut set: LiteralSet = sequence
+        .literals()?
+        .iter()
+        .map(Literal::as_bytes)
+        .map(<[u8]>::to_vec)
+        .collect();
+    set.sort();
+    // A word that starts with another one says nothing more.
+    set.dedup_by(|longer, shorter| longer.starts_with(shorter));
+    let usable = !set.is_empty() && set.iter().all(|literal| literal.len() >= LITERAL_BYTES_MIN);
+    usable.then_some(set)
+}
+
+/// Whether whatever this matches ends with a character that no word has, so that what follows
+/// starts a word.
+fn ends_between_words(hir: &Hir) -> bool {
+    let is_between = |byte: u8| byte.is_ascii() && !byte.is_ascii_alphanumeric();
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.last().copied().is_some_and(is_between),
+        HirKind::Class(Class::Bytes(class)) => class
+            .iter()
+            .all(|range| (range.start()..=range.end()).all(is_between)),
+        HirKind::Class(Class::Unicode(class)) => class.iter().all(|range| {
+            (u32::from(range.start())..=u32::from(range.end()))
+                .all(|c| u8::try_from(c).is_ok_and(is_between))
+        }),
+        HirKind::Repetition(repetition) => {
+            repetition.min > 0 && ends_between_words(&repetition.sub)
+        }
+        HirKind::Capture(capture) => ends_between_words(&capture.sub),
+        HirKind::Concat(parts) => parts.last().is_some_and(ends_between_words),
+        HirKind::Alternation(parts) => parts.iter().all(ends_between_words),
+        HirKind::Empty | HirKind::Look(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::needs;
+
+    fn words(regex: &str) -> Vec<Vec<Vec<String>>> {
+        let hir = regex_syntax::ParserBuilder::new()
+            .unicode(false)
+            .utf8(false)
+            .build()
+            .parse(regex)
+            .unwrap();
+        let text = |(set, _): (Vec<Vec<u8>>, usize)| {
+            set.into_iter()
+                .map(|literal| String::from_utf8(literal).unwrap())
+                .collect()
+        };
+        needs(&hir)
+            .into_iter()
+            .map(|sets| sets.into_iter().map(text).collect())
+            .collect()
+    }
+
+    #[test]
+    fn only_what_must_stand_there_is_needed() {
+        let found = words(r"(?:show|tell)(?:[ ]+\w+){0,3}?[ ]+(?:rules?|prompts?)");
+        assert_eq!(found, [[["prompt", "rule"]]]);
+        // Optional, or not at the start of a word: not needed.
+        assert_eq!(words(r"show(?:[ ]+rules)?"), [Vec::<Vec<String>>::new()]);
+        assert_eq!(words(r"show\w*rules"), [Vec::<Vec<String>>::new()]);
+        // Alternatives have needs of their own.
+        assert_eq!(words(r"show[ ]+rules|tell\w+").len(), 2);
+    }
+}
