@@ -14,6 +14,7 @@ use atalaya_sigma::pipeline::{Pipeline, Pipelines};
 use serde_json::Value;
 
 use crate::corpora::lines;
+use crate::differences::{Pair, reason};
 
 /// Equal, of how many, errors where there is a query.
 #[derive(Default)]
@@ -22,6 +23,9 @@ struct Figures {
     equal: usize,
     normalised: usize,
     refused: usize,
+    /// By reason, how often.
+    explained: BTreeMap<&'static str, usize>,
+    unexplained: usize,
     differing: Vec<String>,
     queries: Vec<String>,
 }
@@ -31,7 +35,7 @@ fn pipelines(names: &[&str]) -> Option<Pipelines> {
     list.map(Pipelines::new)
 }
 
-fn converted(
+pub(crate) fn converted(
     rule: &str,
     language: Language,
     pipelines: &Pipelines,
@@ -62,13 +66,13 @@ fn converted(
     Ok(out)
 }
 
-fn normalised(text: &str) -> String {
+pub(crate) fn normalised(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')' | '`'))
         .collect()
 }
 
-fn language(backend: &str) -> Option<Language> {
+pub(crate) fn language(backend: &str) -> Option<Language> {
     Some(match backend {
         "kusto" => Language::Kql,
         "splunk" => Language::Spl,
@@ -79,8 +83,26 @@ fn language(backend: &str) -> Option<Language> {
     })
 }
 
-fn compare(figures: &mut Figures, expected: &str, ours: Result<Vec<String>, String>, rule: &str) {
+fn compare(
+    figures: &mut Figures,
+    (backend, expected): (&str, &str),
+    ours: Result<Vec<String>, String>,
+    rule: &str,
+) {
     figures.total += 1;
+    let mut explain = |ours: Result<&str, &str>| {
+        let pair = Pair {
+            backend,
+            theirs: expected,
+            ours,
+        };
+        let reason = reason(&pair);
+        match reason {
+            Some(reason) => *figures.explained.entry(reason).or_default() += 1,
+            None => figures.unexplained += 1,
+        }
+        reason.unwrap_or("UNEXPLAINED")
+    };
     match ours {
         Ok(queries) => {
             let text = queries.join("\n");
@@ -91,16 +113,18 @@ fn compare(figures: &mut Figures, expected: &str, ours: Result<Vec<String>, Stri
             } else if normalised(&text) == normalised(expected) {
                 figures.normalised += 1;
             } else {
+                let reason = explain(Ok(&text));
                 let detection = rule.find("detection:").map_or(rule, |at| &rule[at..]);
                 figures.differing.push(format!(
-                    "{detection}\n   THEIRS {expected}\n   OURS   {text}\n"
+                    "{detection}\n   {reason}\n   THEIRS {expected}\n   OURS   {text}\n"
                 ));
             }
         }
         Err(error) => {
             figures.refused += 1;
+            let reason = explain(Err(&error));
             figures.differing.push(format!(
-                "{rule}\n   THEIRS {expected}\n   REFUSED {error}\n"
+                "{rule}\n   {reason}\n   THEIRS {expected}\n   REFUSED {error}\n"
             ));
         }
     }
@@ -111,8 +135,8 @@ fn report(name: &str, all: &BTreeMap<String, Figures>) {
     for (key, figures) in all {
         let _ = writeln!(
             text,
-            "{name} {key}: {} equal, {} normalised, {} refused, of {}",
-            figures.equal, figures.normalised, figures.refused, figures.total
+            "{name} {key}: {} equal, {} normalised, {} refused, of {}; differing by {:?}",
+            figures.equal, figures.normalised, figures.refused, figures.total, figures.explained
         );
     }
     eprint!("{text}");
@@ -132,7 +156,19 @@ fn report(name: &str, all: &BTreeMap<String, Figures>) {
     }
 }
 
+/// Nothing differs without a reason, and no more than the floors allow.
 fn floors(all: &BTreeMap<String, Figures>, floors: &[(&str, usize)]) {
+    for (key, figures) in all.iter().filter(|(_, figures)| figures.unexplained > 0) {
+        let differing = figures.differing.iter();
+        let first = differing
+            .filter(|text| text.contains("\n   UNEXPLAINED\n"))
+            .take(3);
+        let first: Vec<&String> = first.collect();
+        panic!(
+            "{key}: {} differ without a reason: {first:#?}",
+            figures.unexplained
+        );
+    }
     for (key, percent) in floors {
         let figures = &all[*key];
         assert!(
@@ -169,7 +205,7 @@ fn public_rules_convert_as_the_community_converts_them() {
         let rule = case["rule_yaml"].as_str().unwrap();
         let ours = converted(rule, language, &pipelines, format, Windows::Sliding);
         let key = format!("{backend} {}", pipeline.unwrap_or("plain"));
-        compare(all.entry(key).or_default(), expected, ours, rule);
+        compare(all.entry(key).or_default(), (backend, expected), ours, rule);
     }
     report("sigmahq", &all);
     floors(&all, FLOORS_SIGMAHQ);
@@ -196,8 +232,9 @@ fn modifiers_convert_as_the_community_converts_them() {
             Format::Query,
             Windows::Sliding,
         );
-        let key = case["backend"].as_str().unwrap().to_owned();
-        compare(all.entry(key).or_default(), expected, ours, rule);
+        let backend = case["backend"].as_str().unwrap();
+        let key = backend.to_owned();
+        compare(all.entry(key).or_default(), (backend, expected), ours, rule);
     }
     report("modifiers", &all);
     floors(&all, FLOORS_MODIFIERS);
@@ -234,7 +271,7 @@ fn correlations_convert_and_fixed_windows_as_the_community_writes_them() {
         let ours = converted(rule, language, &none, Format::Query, Windows::Tumbling);
         compare(
             all.entry(backend.to_owned()).or_default(),
-            expected,
+            (backend, expected),
             ours,
             rule,
         );

@@ -8,10 +8,12 @@
     reason = "helpers of tests are tests; clippy's exemption covers only the test functions"
 )]
 
+mod backends;
 mod builtin;
 mod cases;
 mod conversions;
 mod corpora;
+mod differences;
 mod fix;
 mod properties;
 mod seed;

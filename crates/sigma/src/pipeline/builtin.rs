@@ -7,6 +7,8 @@ use super::Pipeline;
 const FILES: &[(&str, &str)] = &[
     ("atalaya", include_str!("builtin/atalaya.yml")),
     ("azure_monitor", include_str!("builtin/azure_monitor.yml")),
+    ("ecs_kubernetes", include_str!("builtin/ecs_kubernetes.yml")),
+    ("ecs_macos", include_str!("builtin/ecs_macos.yml")),
     ("ecs_windows", include_str!("builtin/ecs_windows.yml")),
     ("microsoft_xdr", include_str!("builtin/microsoft_xdr.yml")),
     ("sentinel_asim", include_str!("builtin/sentinel_asim.yml")),
@@ -31,6 +33,8 @@ transformations:
 pub const NAMES: &[&str] = &[
     "atalaya",
     "azure_monitor",
+    "ecs_kubernetes",
+    "ecs_macos",
     "ecs_windows",
     "microsoft_xdr",
     "sentinel_asim",

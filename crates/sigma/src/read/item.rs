@@ -96,9 +96,9 @@ impl Reader<'_, '_> {
         let test = match modifiers.way {
             Way::Text => return self.text((field, modifiers), node),
             Way::Regex => self.regex(modifiers, node),
-            Way::Exists => match node.value {
-                Value::Bool(there) => Some(Test::Exists(there)),
-                _ => self.wrong(field, node, "true or false"),
+            Way::Exists => match truth(node) {
+                Some(there) => Some(Test::Exists(there)),
+                None => self.wrong(field, node, "true or false"),
             },
             Way::Compare(operator) => match number(node) {
                 Some(number) => Some(Test::Compare(operator, number)),
@@ -372,4 +372,16 @@ pub(crate) fn comparison(text: &str) -> Option<(Operator, Number)> {
     operators
         .into_iter()
         .find_map(|(symbol, operator)| Some((operator, number_of(text.strip_prefix(symbol)?)?)))
+}
+
+/// A truth value, also in the words of the first YAML, which rules use.
+fn truth(node: &Node) -> Option<bool> {
+    if let Value::Bool(value) = node.value {
+        return Some(value);
+    }
+    match node.text()?.to_ascii_lowercase().as_str() {
+        "yes" | "on" => Some(true),
+        "no" | "off" => Some(false),
+        _ => None,
+    }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LANGUAGE", default_value = "kql", value_parser = parse_language)]
     to: Language,
     /// Processing pipeline: a file, or the name of a ready-made one (atalaya, `microsoft_xdr`,
-    /// `sentinel_asim`, `azure_monitor`, `splunk_windows`, `splunk_cim`, `ecs_windows`); may be
+    /// `sentinel_asim`, `azure_monitor`, `splunk_windows`, `splunk_cim`, `ecs_windows`, `ecs_macos`, `ecs_kubernetes`); may be
     /// repeated.
     #[arg(long, short, value_name = "FILE|NAME")]
     pipeline: Vec<String>,
