@@ -1,4 +1,4 @@
-//! The streaming analytics as rules: rows in, hits of rules out.
+//! The streaming analytics and Sigma rules on the stream: rows in, hits of rules out.
 //!
 //! One runner holds the engine, the parameters of the rules in force, and the decisions whose end
 //! is still to come, because what a call cost is told by a second record. It neither reads the
@@ -10,17 +10,19 @@ use std::sync::Arc;
 
 use atalaya_analytics::{Engine, Event, Finding, Limits, Phase, Settings, Stats, row};
 use atalaya_model::{EntityKind, Timestamp};
+use atalaya_sigma::correlate::Limits as CorrelationLimits;
 
 use crate::catalogue::RuleCatalogue;
 use crate::evaluate::Hit;
 use crate::rule::Rule;
+use crate::stream::{DECISIONS, SigmaStream, StreamStats};
 
 /// Most decisions that wait for their settlement.
 const PENDING_MAX: usize = 16_384;
 /// Rows that are recognised when they come a second time.
 const KNOWN_MAX: usize = 1 << 18;
 /// Version of the frame around an engine's snapshot.
-const FRAME_MAGIC: &[u8; 8] = b"ATALANF1";
+const FRAME_MAGIC: &[u8; 8] = b"ATALANF2";
 
 /// See the module.
 pub struct AnalyticRunner {
@@ -29,6 +31,7 @@ pub struct AnalyticRunner {
     pending: HashMap<Box<str>, Box<str>>,
     order: VecDeque<Box<str>>,
     known: Known,
+    sigma: SigmaStream,
     findings: Vec<Finding>,
     unread: u64,
 }
@@ -44,9 +47,14 @@ pub struct AnalyticHit {
 impl AnalyticRunner {
     /// A runner that has seen nothing, for the analytic rules of a catalogue.
     #[must_use]
-    pub fn new(rules: &RuleCatalogue, limits: Limits) -> Self {
-        let (settings, rules) = in_force(rules);
+    pub fn new(
+        catalogue: &RuleCatalogue,
+        limits: Limits,
+        correlation_limits: CorrelationLimits,
+    ) -> Self {
+        let (settings, rules) = in_force(catalogue);
         Self {
+            sigma: SigmaStream::new(catalogue, correlation_limits),
             engine: Engine::new(settings, limits),
             rules,
             pending: HashMap::new(),
@@ -58,10 +66,17 @@ impl AnalyticRunner {
     }
 
     /// Puts other rules in force; what is remembered stays.
-    pub fn replace_rules(&mut self, rules: &RuleCatalogue) {
-        let (settings, rules) = in_force(rules);
+    pub fn replace_rules(&mut self, catalogue: &RuleCatalogue) {
+        let (settings, rules) = in_force(catalogue);
         self.engine.set_settings(settings);
         self.rules = rules;
+        self.sigma.replace_rules(catalogue);
+    }
+
+    /// The tables that Sigma rules on the stream ask about.
+    #[must_use]
+    pub fn tables(&self) -> Vec<&'static str> {
+        self.sigma.tables()
     }
 
     /// Puts manifests of data sets and artefacts in force.
@@ -80,41 +95,67 @@ impl AnalyticRunner {
             return;
         };
         let Some(mut event) = row::event(&table, text) else {
+            self.sigma.whole(&table, text, time);
             return;
         };
         if event.time == Timestamp::default() {
             event.time = time;
         }
         match event.phase {
-            Phase::Settled => self.settle(&event),
+            Phase::Settled => self.settle(&event, text),
             Phase::Decided => {
                 self.wait(&event.id, text);
+                self.sigma.decided(text, time);
                 self.engine.observe(&event, &mut self.findings);
             }
-            Phase::Whole => self.observe(&event),
+            Phase::Whole => {
+                if self.observe(&event) {
+                    self.sigma.whole(&table, text, time);
+                }
+            }
         }
     }
 
     /// Takes in a row of a table, whole.
     pub fn row(&mut self, table: &str, text: &str) {
         let Some(mut event) = row::event(table, text) else {
-            self.unread += 1;
+            self.other_row(table, text);
             return;
         };
         event.phase = Phase::Whole;
-        self.observe(&event);
+        if self.observe(&event) {
+            let time = event.time;
+            self.sigma.whole(table, text, time);
+        }
+    }
+
+    /// A row of a table that analytics do not know.
+    fn other_row(&mut self, table: &str, text: &str) {
+        let id_column = atalaya_tables::find(table).map(|table| table.id_column);
+        let row: Option<serde_json::Map<String, serde_json::Value>> =
+            serde_json::from_str(text).ok();
+        let (Some(id_column), Some(row)) = (id_column, row) else {
+            self.unread += 1;
+            return;
+        };
+        let id = row.get(id_column).and_then(serde_json::Value::as_str);
+        if id.is_none_or(|id| self.known.add(id)) {
+            self.sigma.whole(table, text, Timestamp::default());
+        }
     }
 
     /// A row that comes from a log: rows of the gateway's own calls are told by its decisions.
-    fn observe(&mut self, event: &Event<'_>) {
+    /// False if it was seen before.
+    fn observe(&mut self, event: &Event<'_>) -> bool {
         let is_decision = event.source == atalaya_analytics::Source::Decision;
         if !is_decision && !event.decision_id.is_empty() && self.known.has(&event.decision_id) {
-            return;
+            return false;
         }
         if !event.id.is_empty() && !self.known.add(&event.id) {
-            return;
+            return false;
         }
         self.engine.observe(event, &mut self.findings);
+        true
     }
 
     fn wait(&mut self, id: &str, text: &str) {
@@ -129,7 +170,7 @@ impl AnalyticRunner {
     }
 
     /// The decision again, with how it ended.
-    fn settle(&mut self, settlement: &Event<'_>) {
+    fn settle(&mut self, settlement: &Event<'_>, record: &str) {
         let Some(text) = self.pending.remove(settlement.decision_id.as_ref()) else {
             return;
         };
@@ -140,7 +181,8 @@ impl AnalyticRunner {
         {
             self.order.pop_front();
         }
-        let Some(decided) = row::event("AIGuardrailDecisions", &text) else {
+        self.sigma.settled(&text, record, settlement.time);
+        let Some(decided) = row::event(DECISIONS, &text) else {
             return;
         };
         let event = Event {
@@ -160,14 +202,20 @@ impl AnalyticRunner {
     /// What was found since the last time.
     pub fn take(&mut self) -> Vec<AnalyticHit> {
         let findings = std::mem::take(&mut self.findings);
-        findings
-            .into_iter()
-            .filter_map(|finding| {
-                let rule = Arc::clone(self.rules.get(finding.analytic)?);
-                let hit = hit(&rule, finding)?;
-                Some(AnalyticHit { rule, hit })
-            })
-            .collect()
+        let of_analytics = findings.into_iter().filter_map(|finding| {
+            let rule = Arc::clone(self.rules.get(finding.analytic)?);
+            let hit = hit(&rule, finding)?;
+            Some(AnalyticHit { rule, hit })
+        });
+        let mut hits: Vec<AnalyticHit> = of_analytics.collect();
+        hits.append(&mut self.sigma.take());
+        hits
+    }
+
+    /// Figures of the Sigma rules on the stream.
+    #[must_use]
+    pub fn stream_stats(&self) -> StreamStats {
+        self.sigma.stats()
     }
 
     /// Figures of the engine.
@@ -187,7 +235,14 @@ impl AnalyticRunner {
     pub fn snapshot(&self, next_seq: u64) -> Vec<u8> {
         let mut out = FRAME_MAGIC.to_vec();
         out.extend_from_slice(&next_seq.to_le_bytes());
-        out.extend_from_slice(&self.engine.snapshot());
+        for part in [
+            self.engine.snapshot(),
+            self.sigma.snapshot(),
+            self.known.snapshot(),
+        ] {
+            out.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            out.extend_from_slice(&part);
+        }
         out
     }
 
@@ -198,12 +253,27 @@ impl AnalyticRunner {
     pub fn restore(&mut self, snapshot: &[u8]) -> Result<u64, String> {
         let foreign = || "it is no snapshot of analytics".to_owned();
         let body = snapshot.strip_prefix(FRAME_MAGIC).ok_or_else(foreign)?;
-        let (seq, engine) = body.split_at_checked(8).ok_or_else(foreign)?;
+        let (seq, rest) = body.split_first_chunk::<8>().ok_or_else(foreign)?;
+        let (engine, rest) = part(rest).ok_or_else(foreign)?;
+        let (sigma, rest) = part(rest).ok_or_else(foreign)?;
+        let (known, rest) = part(rest).ok_or_else(foreign)?;
+        if !rest.is_empty() {
+            return Err(foreign());
+        }
+        let known = Known::restored(known).ok_or_else(foreign)?;
         self.engine
             .restore(engine)
             .map_err(|error| error.to_string())?;
-        Ok(u64::from_le_bytes(seq.try_into().map_err(|_| foreign())?))
+        self.sigma.restore(sigma)?;
+        self.known = known;
+        Ok(u64::from_le_bytes(*seq))
     }
+}
+
+/// A part of a snapshot with its length in front, and what follows it.
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
 }
 
 /// Parameters and rules of the enabled analytic rules of a catalogue.
@@ -281,9 +351,31 @@ impl Known {
         self.set.contains(&atalaya_analytics::event::hash(id))
     }
 
+    fn snapshot(&self) -> Vec<u8> {
+        self.order
+            .iter()
+            .flat_map(|hash| hash.to_le_bytes())
+            .collect()
+    }
+
+    fn restored(bytes: &[u8]) -> Option<Self> {
+        let (hashes, rest) = bytes.as_chunks::<8>();
+        if !rest.is_empty() || hashes.len() > KNOWN_MAX {
+            return None;
+        }
+        let mut known = Self::default();
+        for hash in hashes {
+            known.insert(u64::from_le_bytes(*hash));
+        }
+        Some(known)
+    }
+
     /// Adds an id; false if it was there.
     fn add(&mut self, id: &str) -> bool {
-        let hash = atalaya_analytics::event::hash(id);
+        self.insert(atalaya_analytics::event::hash(id))
+    }
+
+    fn insert(&mut self, hash: u64) -> bool {
         if !self.set.insert(hash) {
             return false;
         }

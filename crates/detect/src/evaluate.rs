@@ -345,18 +345,27 @@ impl Run<'_> {
             .collect()
     }
 
-    fn shorten(&self, mut text: String) -> String {
-        let mut end = self.limits.value_bytes_max.min(text.len());
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        text
+    fn shorten(&self, text: String) -> String {
+        cut(text, self.limits.value_bytes_max)
     }
 }
 
+/// A value as long as an alert keeps it by default.
+pub(crate) fn shortened(text: &str) -> String {
+    cut(text.to_owned(), Limits::default().value_bytes_max)
+}
+
+fn cut(mut text: String, bytes_max: usize) -> String {
+    let mut end = bytes_max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}
+
 /// Prompt text stays in its own column of its own table, never in an alert.
-fn is_sensitive(rule: &Rule, column: &str) -> bool {
+pub(crate) fn is_sensitive(rule: &Rule, column: &str) -> bool {
     rule.tables
         .iter()
         .filter_map(|table| table.column(column))
@@ -391,7 +400,7 @@ fn time_of(value: &Value) -> Option<Timestamp> {
 }
 
 /// A value as an analyst reads it; nothing for null and the empty text.
-fn text_of(value: &Value) -> Option<String> {
+pub(crate) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => (!text.is_empty()).then(|| text.clone()),

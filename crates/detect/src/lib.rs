@@ -23,10 +23,12 @@ mod port;
 mod raise;
 mod rule;
 mod scheduler;
+mod stream;
 pub mod testing;
 mod time;
 
 pub use analytics::{AnalyticHit, AnalyticRunner};
+pub use atalaya_sigma::correlate::Limits as CorrelationLimits;
 pub use catalogue::{RuleCatalogue, RuleProblem};
 pub use evaluate::{Evaluation, Hit, Limits, evaluate};
 pub use metrics::Metrics;
@@ -37,7 +39,9 @@ pub use port::{
 pub use raise::Raised;
 pub use rule::{
     AnalyticSpec, EntityMapping, Escalation, EscalationStep, EventGrouping,
-    FILE_BYTES_MAX as RULE_FILE_BYTES_MAX, Language, Origin, Rule, Trigger, TriggerOperator, code,
+    FILE_BYTES_MAX as RULE_FILE_BYTES_MAX, Language, Origin, Rule, StreamSpec, Trigger,
+    TriggerOperator, code,
 };
 pub use scheduler::{Ports, RunReport, Scheduler, SchedulerConfig};
+pub use stream::StreamStats;
 pub use time::parse_timestamp;

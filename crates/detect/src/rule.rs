@@ -162,6 +162,16 @@ pub struct EntityMapping {
     pub column: String,
 }
 
+/// A Sigma rule on the stream of rows: it is asked of each row as it arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamSpec {
+    /// Columns that keep the windows of a correlation apart, in the order of its `group-by`.
+    pub group_by: Vec<String>,
+    /// Whether its query joins a table with itself: too much to run on a schedule beside the
+    /// stream, which finds the same.
+    pub joins: bool,
+}
+
 /// One rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -181,6 +191,8 @@ pub struct Rule {
     pub language: Language,
     /// The analytic, for rules that are one.
     pub analytic: Option<AnalyticSpec>,
+    /// How it is judged on the stream of rows, for Sigma rules that can be.
+    pub stream: Option<StreamSpec>,
     /// Whether the scheduler runs it.
     pub enabled: bool,
     /// How urgent an alert is, where no ladder says otherwise.

@@ -40,6 +40,8 @@ pub struct SchedulerConfig {
     pub catch_up_max: Duration,
     /// Most alerts that are handed to sinks in one go.
     pub delivery_batch: u32,
+    /// Whether Sigma rules are asked of the stream of rows as well.
+    pub streams: bool,
     /// Limits of one evaluation.
     pub limits: Limits,
 }
@@ -52,6 +54,7 @@ impl Default for SchedulerConfig {
             concurrency: 2,
             catch_up_max: Duration::from_secs(24 * 3_600),
             delivery_batch: 256,
+            streams: false,
             limits: Limits::default(),
         }
     }
@@ -209,8 +212,14 @@ impl Scheduler {
 
     fn enabled(&self) -> Vec<Arc<Rule>> {
         let rules = self.rules();
-        // Analytics judge events as they come; there is nothing to run on a schedule.
-        let is_scheduled = |rule: &&Arc<Rule>| rule.enabled && rule.analytic.is_none();
+        // Analytics judge events as they come; there is nothing to run on a schedule. Sigma rules
+        // on the stream are found there first, and their schedule finds what came past it, unless
+        // its query is a join of a table with itself.
+        let streams = self.inner.config.streams;
+        let on_stream = |rule: &Rule| rule.stream.as_ref().is_some_and(|spec| spec.joins);
+        let is_scheduled = |rule: &&Arc<Rule>| {
+            rule.enabled && rule.analytic.is_none() && !(streams && on_stream(rule))
+        };
         rules.rules().filter(is_scheduled).cloned().collect()
     }
 

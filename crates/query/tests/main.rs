@@ -12,6 +12,7 @@ mod cases;
 mod engine;
 mod hunting;
 mod library;
+mod made_up;
 mod places;
 mod recorded;
 mod seed;

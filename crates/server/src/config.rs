@@ -264,9 +264,13 @@ pub struct AnalyticsSection {
     /// Callers that are remembered, at about a kilobyte each. Whoever was not seen for longest
     /// makes room.
     pub callers_max: usize,
+    /// Groups of Sigma correlations that are remembered on the stream. Whichever was quiet for
+    /// longest makes room, which the metrics count.
+    pub correlation_keys_max: usize,
     /// How often what is remembered is written to disk, seconds.
     pub snapshot_interval_s: u64,
-    /// How often rows that were ingested are looked for, seconds.
+    /// How often rows that were ingested are looked for at least, seconds. A table that was
+    /// written to is looked at within a second.
     pub poll_interval_s: u64,
     /// How much later than their time rows may be ingested, seconds.
     pub lateness_s: u64,
@@ -282,6 +286,7 @@ impl Default for AnalyticsSection {
         Self {
             enabled: true,
             callers_max: 200_000,
+            correlation_keys_max: 200_000,
             snapshot_interval_s: 600,
             poll_interval_s: 30,
             lateness_s: 3_600,

@@ -307,6 +307,7 @@ pub(crate) fn scheduler_config(config: &Config) -> SchedulerConfig {
     SchedulerConfig {
         every: config.rules.every_s.map(Duration::from_secs),
         concurrency: config.rules.concurrency,
+        streams: config.analytics.enabled,
         ..SchedulerConfig::default()
     }
 }

@@ -12,7 +12,6 @@
 mod correlation;
 mod eql;
 mod esql;
-pub mod kql;
 mod kusto;
 mod lucene;
 mod output;
@@ -32,7 +31,7 @@ pub use sql::SqlDialect;
 
 use crate::code;
 use crate::ir::{Collection, Expr, Metadata, Rule, Target, Test};
-use crate::pipeline::{Pipelines, State};
+use crate::pipeline::{Pipeline, Pipelines, State};
 use render::{Cond, Result};
 
 /// A query language.
@@ -123,6 +122,19 @@ pub struct Query {
     pub remarks: Vec<Diagnostic>,
     /// What pipelines noted: table, index, data model.
     pub state: State,
+    /// Of a correlation in KQL: the queries for the events that it counts.
+    pub bases: Vec<BaseQuery>,
+}
+
+/// The events of one rule of a correlation.
+#[derive(Clone, Debug)]
+pub struct BaseQuery {
+    /// Finds them, whatever the time.
+    pub text: String,
+    /// Its table, if one is known.
+    pub table: Option<String>,
+    /// Its columns for those of the group, in their order.
+    pub group: Vec<String>,
 }
 
 /// What became of a rule.
@@ -165,6 +177,40 @@ pub fn convert(
             })
         })
         .collect()
+}
+
+/// Writes the rules that raise alerts in KQL over this product's log tables, one query each: of
+/// several conditions any may hold.
+///
+/// # Errors
+/// What the log tables or KQL cannot say; spans lie in the rules' text.
+pub fn over_log_tables(
+    collection: &Collection,
+) -> std::result::Result<Vec<(Metadata, Query)>, Vec<Diagnostic>> {
+    let mut collection = collection.clone();
+    for rule in &mut collection.rules {
+        if rule.conditions.len() > 1
+            && let Some(mut first) = rule.conditions.first().cloned()
+        {
+            let any = rule.conditions.drain(..).map(|one| one.expr).collect();
+            first.expr = Expr::any_of(any);
+            rule.conditions.push(first);
+        }
+    }
+    let pipelines = Pipelines::new(Pipeline::named("atalaya").into_iter().collect());
+    let converted = convert(&collection, Language::Kql, &pipelines, &Options::default());
+    let (mut queries, mut problems) = (Vec::new(), Vec::new());
+    for one in converted {
+        match one.result {
+            Ok(all) => queries.extend(all.into_iter().map(|query| (one.metadata.clone(), query))),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() {
+        Ok(queries)
+    } else {
+        Err(problems)
+    }
 }
 
 /// What writing a rule needs and finds out.
@@ -237,6 +283,7 @@ impl Converter<'_> {
                 fields: prepared.rule.metadata.fields.clone(),
                 remarks: context.remarks,
                 state: prepared.state.clone(),
+                bases: Vec::new(),
             });
         }
         Ok(queries)

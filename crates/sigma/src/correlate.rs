@@ -175,6 +175,12 @@ impl Engine {
         &self.matcher
     }
 
+    /// The rules that the last event matched, also those that raise no alerts.
+    #[must_use]
+    pub fn matched(&self) -> &[u32] {
+        &self.matched
+    }
+
     /// What happened to state so far.
     #[must_use]
     pub const fn counts(&self) -> Counts {

@@ -24,8 +24,9 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     (total > 0 && total <= SECONDS_MAX).then(|| Duration::from_secs(total))
 }
 
-/// The shortest way to write it.
-pub(crate) fn write(duration: Duration) -> String {
+/// The shortest way to write a time span, as Sigma and KQL read it.
+#[must_use]
+pub fn write(duration: Duration) -> String {
     let seconds = duration.as_secs();
     for (unit, length) in [("d", 86_400), ("h", 3_600), ("m", 60)] {
         // `24h` stays what everybody writes.

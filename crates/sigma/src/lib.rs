@@ -27,6 +27,7 @@ pub mod testing;
 
 pub use atalaya_model::{Diagnostic, Level, Span};
 pub use check::check;
+pub use duration::write as write_duration;
 pub use read::{Problem, TEXT_BYTES_MAX, parse, parse_files};
 pub use standard::apply as apply_edits;
 

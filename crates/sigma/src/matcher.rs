@@ -131,6 +131,12 @@ impl Matcher {
         )
     }
 
+    /// The rules of these places in the collection.
+    #[must_use]
+    pub fn allowed_where(&self, is_allowed: impl Fn(usize) -> bool) -> Allowed {
+        Allowed((0..self.sources.len()).map(is_allowed).collect())
+    }
+
     /// The rules that events of any of several log sources may match.
     #[must_use]
     pub fn allowed_any(&self, sources: &[LogSource]) -> Allowed {

@@ -17,6 +17,7 @@ mod log_tables;
 mod logic;
 mod output;
 mod placeholders;
+mod rewrite;
 mod transformation;
 mod values;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use atalaya_sigma::convert::kql;
+use atalaya_sigma::convert;
 use serde::Deserialize;
 
 /// One rule: what it becomes, or what is wrong with it.
@@ -35,10 +35,10 @@ fn check(case: &Case) {
     let name = &case.name;
     let (queries, said) = match atalaya_sigma::parse(&case.rule) {
         Err(errors) => (Vec::new(), errors),
-        Ok(collection) => match kql::convert(&collection) {
+        Ok(collection) => match convert::over_log_tables(&collection) {
             Err(errors) => (Vec::new(), errors),
             Ok(queries) => {
-                let queries = queries.into_iter().map(|query| query.kql).collect();
+                let queries = queries.into_iter().map(|(_, query)| query.text).collect();
                 (queries, collection.remarks)
             }
         },

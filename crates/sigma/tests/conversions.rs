@@ -158,7 +158,7 @@ fn report(name: &str, all: &BTreeMap<String, Figures>) {
 
 /// Nothing differs without a reason, and no more than the floors allow.
 fn floors(all: &BTreeMap<String, Figures>, floors: &[(&str, usize)]) {
-    for (key, figures) in all.iter().filter(|(_, figures)| figures.unexplained > 0) {
+    if let Some((key, figures)) = all.iter().find(|(_, figures)| figures.unexplained > 0) {
         let differing = figures.differing.iter();
         let first = differing
             .filter(|text| text.contains("\n   UNEXPLAINED\n"))

@@ -15,6 +15,7 @@ mod conversions;
 mod corpora;
 mod differences;
 mod fix;
+mod outputs;
 mod properties;
 mod seed;
 mod streams;

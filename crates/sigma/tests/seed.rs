@@ -1,7 +1,7 @@
 //! The rule that everybody copies: valid, and dead in every tool.
 
 use atalaya_model::{Level, SourceFile};
-use atalaya_sigma::convert::kql;
+use atalaya_sigma::convert;
 
 const RULE: &str = include_str!(
     "../../../rules/sigma/ai-attack-adaptation/adversarial_example_attack_detection.yml"
@@ -10,17 +10,17 @@ const RULE: &str = include_str!(
 #[test]
 fn it_is_accepted_as_written_and_means_what_is_meant() {
     let collection = atalaya_sigma::parse(RULE).unwrap();
-    let queries = kql::convert(&collection).unwrap();
+    let queries = convert::over_log_tables(&collection).unwrap();
     assert_eq!(
-        queries[0].kql,
+        queries[0].1.text,
         "ModelInferenceLog
-| where TimeGenerated >= ago(24h)
 | sort by ModelId asc, TimeGenerated asc
 | extend ConfidenceDrop = iff(prev(ModelId) == ModelId, abs(prev(ConfidenceScore) - ConfidenceScore), real(null))
-| where ConfidenceDrop > 20 and (ConfidenceScore >= 0.4 and ConfidenceScore <= 0.6) and ModelType in~ (\"image_classification\", \"speech_recognition\")
+| where ConfidenceDrop > 20 and (ConfidenceScore >= 0.4 and ConfidenceScore <= 0.6) and (ModelType in~ (\"image_classification\", \"speech_recognition\"))
 | where isnotempty(ModelId)
-| summarize Count = count() by ModelId
-| where Count > 10"
+| sort by ModelId asc, TimeGenerated asc
+| extend WindowStart = prev(TimeGenerated, 10)
+| where prev(ModelId, 10) == ModelId and TimeGenerated - WindowStart <= 24h"
     );
     assert_eq!(queries.len(), 1);
 }
@@ -69,7 +69,12 @@ fn the_standard_form_that_is_shown_means_the_same() {
             .map(|(_, standard)| standard.to_owned())
     });
     let standard = atalaya_sigma::parse(&help.unwrap()).unwrap();
-    let kql_of = |collection| kql::convert(collection).unwrap()[0].kql.clone();
+    let kql_of = |collection| {
+        convert::over_log_tables(collection).unwrap()[0]
+            .1
+            .text
+            .clone()
+    };
     assert_eq!(
         kql_of(&standard).replace(['(', ')'], ""),
         kql_of(&collection).replace(['(', ')'], "")

@@ -176,6 +176,7 @@ fn build(
         hash: hash(text),
         language: Language::Analytic,
         analytic: Some(spec),
+        stream: None,
         enabled: file.enabled.unwrap_or(true),
         suppression: suppression.flatten().unwrap_or(SUPPRESSION),
         atlas_release: atlas.release.map_or_else(

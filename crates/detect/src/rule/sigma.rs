@@ -7,12 +7,17 @@
 use std::time::Duration;
 
 use atalaya_model::{Diagnostic, EntityKind, Severity, Span};
-use atalaya_sigma::convert::kql;
+use atalaya_sigma::convert::{self, BaseQuery, Query};
+use atalaya_sigma::ir::{Collection, Metadata, Test};
+use atalaya_sigma::taxonomy::{self, Field};
 use serde::Deserialize;
 
 use super::check::Checker;
 use super::yaml::hash;
-use super::{EntityMapping, EventGrouping, Language, Origin, Rule, Trigger, TriggerOperator, code};
+use super::{
+    EntityMapping, EventGrouping, Language, Origin, Rule, StreamSpec, Trigger, TriggerOperator,
+    code,
+};
 use crate::{duration, evidence};
 
 /// Time between runs, where nobody says otherwise.
@@ -58,15 +63,16 @@ pub(super) fn parse(
     if companion.id.is_some() {
         remarks.retain(|remark| remark.code != atalaya_sigma::code::NO_ID);
     }
-    let queries = kql::convert(&collection)?;
-    let [query] = queries.as_slice() else {
+    let queries = convert::over_log_tables(&collection)?;
+    let [(metadata, query)] = queries.as_slice() else {
         let message = format!("the file holds {} rules that raise alerts", queries.len());
         let diagnostic = Diagnostic::error(code::SIGMA, Span::default(), message);
         return Err(vec![diagnostic.with_help("give each a file of its own")]);
     };
     let mut checker = Checker::new(text);
-    let techniques = techniques(&companion, query, &mut checker);
-    let rule = build(text, origin, companion, (query, techniques));
+    let techniques = techniques(&companion, metadata, &mut checker);
+    let mut rule = build(text, origin, companion, (metadata, query, techniques));
+    rule.stream = stream(&collection, query);
     let (more, errors) = checker.finish();
     remarks.extend(more);
     if errors.is_empty() {
@@ -78,10 +84,10 @@ pub(super) fn parse(
 
 fn techniques(
     companion: &Companion,
-    query: &kql::Query<'_>,
+    metadata: &Metadata,
     checker: &mut Checker<'_>,
 ) -> Vec<String> {
-    let tags = query.metadata.tags.iter();
+    let tags = metadata.tags.iter();
     let tagged = tags.filter_map(|tag| atalaya_atlas::technique_of_sigma_tag(tag));
     let mut ids = Vec::new();
     for id in companion.techniques.iter().cloned().chain(tagged) {
@@ -100,13 +106,18 @@ fn build(
     text: &str,
     origin: Origin,
     companion: Companion,
-    (query, techniques): (&kql::Query<'_>, Vec<String>),
+    (metadata, query, techniques): (&Metadata, &Query, Vec<String>),
 ) -> Rule {
-    let metadata = query.metadata;
     let hash = hash(text);
-    let tables = evidence::tables_of(&query.kql);
-    let period = query.timespan.unwrap_or(PERIOD);
+    let tables = evidence::tables_of(&query.text);
     let time = |text: &Option<String>| text.as_deref().and_then(duration::parse);
+    let span = query.timespan.unwrap_or(PERIOD);
+    let frequency = time(&companion.query_frequency).unwrap_or(FREQUENCY.min(span));
+    // No window may be cut by a run that begins within it.
+    let period = query.timespan.map_or(PERIOD, |span| {
+        span.saturating_add(frequency)
+            .saturating_add(INGESTION_DELAY)
+    });
     let id = companion.id.or_else(|| metadata.id.clone());
     Rule {
         // Without an id, the file's own hash is the only name that stays.
@@ -117,15 +128,16 @@ fn build(
         origin,
         language: Language::Sigma,
         analytic: None,
+        stream: None,
         enabled: companion.enabled.unwrap_or(true),
         severity: metadata.severity.unwrap_or(SEVERITY),
         escalation: None,
-        query: query.kql.clone(),
-        evidence_query: None,
-        frequency: time(&companion.query_frequency).unwrap_or(FREQUENCY.min(period)),
+        query: scheduled(query),
+        evidence_query: evidence_query(query),
+        frequency,
         period,
         ingestion_delay: INGESTION_DELAY,
-        suppression: time(&companion.suppression_duration).unwrap_or(period),
+        suppression: time(&companion.suppression_duration).unwrap_or(span),
         trigger: Trigger {
             operator: TriggerOperator::GreaterThan,
             threshold: 0,
@@ -141,6 +153,88 @@ fn build(
         hash,
         text: text.to_owned(),
     }
+}
+
+/// First and last time of the windows that a row of the scheduled query stands for.
+const FIRST: &str = "FirstSeen";
+const LAST: &str = "LastSeen";
+
+/// The query with one row per group: of a correlation, every event that completes a window is a
+/// result.
+fn scheduled(query: &Query) -> String {
+    let Some(timespan) = query.timespan else {
+        return query.text.clone();
+    };
+    let span = atalaya_sigma::write_duration(timespan);
+    let by = if query.group_by.is_empty() {
+        String::new()
+    } else {
+        format!(" by {}", query.group_by.join(", "))
+    };
+    format!(
+        "{}\n| summarize {FIRST} = min(TimeGenerated) - {span}, {LAST} = max(TimeGenerated), Windows = count(){by}\n| where Windows > 0",
+        query.text
+    )
+}
+
+/// The events of a group within its windows.
+fn evidence_query(query: &Query) -> Option<String> {
+    let first = query.bases.first()?;
+    let id = id_column(first)?;
+    let mut sources = Vec::with_capacity(query.bases.len());
+    for base in &query.bases {
+        // A brace would be read as a place for a value of the row.
+        if base.text.contains('{') || base.group.len() != query.group_by.len() {
+            return None;
+        }
+        let mut text = base.text.clone();
+        for (column, name) in base.group.iter().zip(&query.group_by) {
+            text.push_str(&format!("\n| where {column} == {{{name}}}"));
+        }
+        text.push_str(&format!(
+            "\n| where TimeGenerated between ({{{FIRST}}} .. {{{LAST}}})"
+        ));
+        if query.bases.len() > 1 {
+            text = format!(
+                "({text}\n| project TimeGenerated, {id} = {})",
+                id_column(base)?
+            );
+        }
+        sources.push(text);
+    }
+    Some(match sources.as_slice() {
+        [one] => one.clone(),
+        several => format!("union {}", several.join(",\n")),
+    })
+}
+
+fn id_column(base: &BaseQuery) -> Option<&'static str> {
+    let table = atalaya_tables::find(base.table.as_deref()?)?;
+    Some(table.id_column)
+}
+
+/// How the rule is judged on the stream; `None` if it asks for what follows from other rows.
+fn stream(collection: &Collection, query: &Query) -> Option<StreamSpec> {
+    for rule in &collection.rules {
+        let table = taxonomy::table(&rule.source)?;
+        let items = rule.conditions.iter().flat_map(|one| one.expr.items());
+        for item in items {
+            let others = item.tests.iter().flat_map(Test::alternatives);
+            let others = others.filter_map(|test| match test {
+                Test::FieldRef { field, .. } => Some(field),
+                _ => None,
+            });
+            for field in item.field.iter().chain(others) {
+                if matches!(taxonomy::field(table, field), Some(Field::Derived(_))) {
+                    return None;
+                }
+            }
+        }
+    }
+    Some(StreamSpec {
+        group_by: query.group_by.clone(),
+        joins: query.text.contains("| join "),
+    })
 }
 
 /// What an alert is about: the groups of a count, else who or what the table is about.

@@ -166,6 +166,7 @@ fn build(file: File, text: &str, origin: Origin, checker: &mut Checker<'_>) -> R
         hash: hash(text),
         language: Language::Kql,
         analytic: None,
+        stream: None,
         enabled: file.enabled.unwrap_or(true),
         frequency: times.frequency,
         period: times.period,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atalaya_detect::testing::{self, Laboratory, Rows, TestFile};
-use atalaya_detect::{AnalyticRunner, QueryEngine, RuleCatalogue};
+use atalaya_detect::{AnalyticRunner, CorrelationLimits, QueryEngine, RuleCatalogue};
 use atalaya_model::Timestamp;
 
 /// Analytics need no engine.
@@ -50,12 +50,12 @@ fn decision(i: usize, decision: &str) -> String {
 fn records_of_the_journal_become_hits_with_reasons_and_evidence_and_survive_a_restart() {
     let catalogue = RuleCatalogue::builtin();
     let limits = atalaya_analytics::Limits::default();
-    let mut runner = AnalyticRunner::new(&catalogue, limits);
+    let mut runner = AnalyticRunner::new(&catalogue, limits, CorrelationLimits::default());
     for i in 0..4 {
         runner.record(decision(i, "BLOCK").as_bytes(), Timestamp(0));
     }
     let snapshot = runner.snapshot(17);
-    let mut runner = AnalyticRunner::new(&catalogue, limits);
+    let mut runner = AnalyticRunner::new(&catalogue, limits, CorrelationLimits::default());
     assert_eq!(runner.restore(&snapshot), Ok(17));
     assert!(runner.restore(b"x").is_err());
     runner.record(decision(5, "ALLOW").as_bytes(), Timestamp(0));

@@ -16,5 +16,6 @@ mod catalogue;
 mod diagnostics;
 #[cfg(test)]
 mod scheduling;
+mod stream;
 #[cfg(test)]
 mod world;

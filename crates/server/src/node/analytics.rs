@@ -1,21 +1,22 @@
-//! The streaming analytics of a node: fed by the journal as it is written, and by what other
+//! The streaming analytics and the Sigma rules on the stream of a node: fed by the journal as it is written, and by what other
 //! sources put into the tables.
 //!
 //! A thread follows the journal from where the last snapshot ended; rows that were ingested past
-//! the journal are polled. What is found goes to the scheduler, which raises alerts like those of
+//! the journal are read as soon as their table was written to. What is found goes to the scheduler, which raises alerts like those of
 //! any rule. Behind it lies no queue that calls wait for: a slow analytic is late, nothing else.
 //!
 //! Left out: rows that were ingested with times older than `lateness_s` while the node runs, or
 //! than a day when it starts. They can be searched by rules that query.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use atalaya_detect::{
-    AnalyticHit, AnalyticRunner, QueryEngine, QueryRequest, RuleCatalogue, Scheduler, Table,
-    TimeRange,
+    AnalyticHit, AnalyticRunner, CorrelationLimits, QueryEngine, QueryRequest, RuleCatalogue,
+    Scheduler, Table, TimeRange,
 };
 use atalaya_journal::{Journal, ReadError, Reader};
 use atalaya_model::Timestamp;
@@ -26,10 +27,14 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Config;
 use crate::open::{self, OpenError};
 
+use super::status::Number;
+
 /// Records that are read at a time.
 const RECORDS_MAX: usize = 512;
 /// Longest sleep while nothing happens; bounds how late a stop is noticed.
 const IDLE_INTERVAL: Duration = Duration::from_millis(250);
+/// How often it is looked whether a table was written to.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// After a failure, the pause before the next attempt.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Findings that wait to be raised, in batches.
@@ -75,7 +80,11 @@ impl Analytics {
         let limits = atalaya_analytics::Limits {
             callers_max: section.callers_max,
         };
-        let mut runner = AnalyticRunner::new(&scheduler.rules(), limits);
+        let correlations = CorrelationLimits {
+            keys_max: section.correlation_keys_max,
+            ..CorrelationLimits::default()
+        };
+        let mut runner = AnalyticRunner::new(&scheduler.rules(), limits, correlations);
         runner.set_manifests(open::manifests(config)?);
         let file = config.data_dir.join("analytics.state");
         let chain = *journal.chain_id().as_bytes();
@@ -140,10 +149,11 @@ impl Analytics {
     }
 
     /// Name, kind, help and value of the figures.
-    pub(super) fn numbers(&self) -> [(&'static str, &'static str, &'static str, u64); 5] {
+    pub(super) fn numbers(&self) -> Vec<Number> {
         let runner = self.runner.lock();
         let stats = runner.stats();
-        [
+        let mut numbers = stream_numbers(runner.stream_stats());
+        numbers.extend([
             (
                 "atalaya_analytics_events_total",
                 "counter",
@@ -174,7 +184,8 @@ impl Analytics {
                 "Records and rows that could not be read.",
                 runner.unread(),
             ),
-        ]
+        ]);
+        numbers
     }
 
     /// Polls what was ingested past the journal, until the node stops.
@@ -185,12 +196,20 @@ impl Analytics {
         mut stop: watch::Receiver<bool>,
     ) {
         let every = Duration::from_secs(config.analytics.poll_interval_s.max(1));
+        let mut written = HashMap::new();
+        let mut polled_at = Instant::now();
         let lateness_us =
             i64::try_from(config.analytics.lateness_s).unwrap_or(i64::MAX / 2_000_000) * 1_000_000;
         loop {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                () = tokio::time::sleep(every) => {}
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+            }
+            let is_due = polled_at.elapsed() >= every;
+            let mut tables = self.polled();
+            tables.retain(|table| has_changed(&config, table, &mut written) || is_due);
+            if tables.is_empty() {
+                continue;
             }
             let now = Timestamp::now();
             let since = *self.cursor.lock();
@@ -198,8 +217,8 @@ impl Analytics {
                 start: Timestamp(since.0.saturating_sub(lateness_us)),
                 end: now,
             };
-            let mut is_complete = true;
-            for table in POLLED {
+            let mut is_complete = is_due;
+            for table in tables {
                 match self.poll_table(engine.as_ref(), table, range).await {
                     Ok(rows) if rows < ROWS_MAX => {}
                     Ok(_) => tracing::warn!(
@@ -212,10 +231,27 @@ impl Analytics {
                     }
                 }
             }
+            if is_due {
+                polled_at = Instant::now();
+            }
             if is_complete {
                 *self.cursor.lock() = now;
             }
         }
+    }
+
+    /// The tables that others fill and that something asks about.
+    fn polled(&self) -> Vec<&'static str> {
+        let mut tables = self.runner.lock().tables();
+        tables.extend(POLLED);
+        tables.sort_unstable();
+        tables.dedup();
+        let has_origin = |name: &&str| {
+            let table = atalaya_tables::find(name);
+            table.is_some_and(|table| table.column("SourceType").is_some())
+        };
+        tables.retain(has_origin);
+        tables
     }
 
     async fn poll_table(
@@ -246,6 +282,63 @@ impl Analytics {
         taken.await.map_err(|error| error.to_string())?;
         Ok(rows)
     }
+}
+
+/// The figures of the Sigma rules on the stream.
+fn stream_numbers(stats: atalaya_detect::StreamStats) -> Vec<Number> {
+    let counter = |name, help, value| (name, "counter", help, value);
+    let gauge = |name, help, value| (name, "gauge", help, value);
+    vec![
+        gauge(
+            "atalaya_sigma_stream_rules",
+            "Sigma rules that are asked of each row as it arrives.",
+            stats.rules,
+        ),
+        counter(
+            "atalaya_sigma_stream_rows_total",
+            "Rows that they were asked of.",
+            stats.rows,
+        ),
+        counter(
+            "atalaya_sigma_stream_matched_rows_total",
+            "Rows that one of them matched.",
+            stats.matched,
+        ),
+        gauge(
+            "atalaya_sigma_correlation_keys",
+            "Groups of correlations that are remembered.",
+            stats.keys,
+        ),
+        counter(
+            "atalaya_sigma_correlation_keys_evicted_total",
+            "Groups of correlations that had to make room for others.",
+            stats.evicted_keys,
+        ),
+        counter(
+            "atalaya_sigma_correlation_events_evicted_total",
+            "Events of groups that had too many.",
+            stats.evicted_events,
+        ),
+        counter(
+            "atalaya_sigma_correlation_late_total",
+            "Rows that came too late for their group.",
+            stats.late,
+        ),
+    ]
+}
+
+/// Whether something was written to a table since the last look.
+fn has_changed(
+    config: &Config,
+    table: &'static str,
+    written: &mut HashMap<&'static str, SystemTime>,
+) -> bool {
+    let log = config.lake_dir().join(table).join("_delta_log");
+    // A table that is not there yet has not changed.
+    let Ok(now) = std::fs::metadata(log).and_then(|folder| folder.modified()) else {
+        return false;
+    };
+    written.insert(table, now) != Some(now)
 }
 
 /// Rows as JSON objects, without what is null or empty.

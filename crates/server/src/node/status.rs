@@ -45,7 +45,8 @@ impl Status for NodeStatus {
     }
 }
 
-type Number = (&'static str, &'static str, &'static str, u64);
+/// Name, kind, help and value of a figure.
+pub(super) type Number = (&'static str, &'static str, &'static str, u64);
 
 impl NodeStatus {
     fn numbers(&self) -> Vec<Number> {

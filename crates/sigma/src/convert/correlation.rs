@@ -13,7 +13,7 @@ mod sql;
 use std::time::Duration;
 
 use super::render::Result;
-use super::{Converter, Language, Prepared, Query, Windows, problem};
+use super::{BaseQuery, Converter, Language, Prepared, Query, Windows, problem};
 use crate::ir::{
     Bound, Correlation, CorrelationCondition, CorrelationKind, Expr, RuleExpr, Target,
 };
@@ -160,9 +160,32 @@ impl Converter<'_> {
             timespan: Some(plan.timespan()),
             group_by: plan.group.clone(),
             fields: metadata.fields.clone(),
+            bases: self.base_queries(&plan)?,
             remarks: context.remarks,
             state,
         }])
+    }
+
+    /// The queries for the events, those of inner correlations included.
+    fn base_queries(&self, plan: &Plan<'_>) -> Result<Vec<BaseQuery>> {
+        let mut out = Vec::new();
+        if self.language != Language::Kql {
+            return Ok(out);
+        }
+        for base in &plan.bases {
+            match &base.source {
+                Source::Rule { prepared, expr } => {
+                    let mut context = self.context(&prepared.state);
+                    out.push(BaseQuery {
+                        text: self.events(expr, prepared, &mut context)?,
+                        table: self.table(&prepared.state),
+                        group: base.group.clone(),
+                    });
+                }
+                Source::Chain(inner) => out.extend(self.base_queries(inner)?),
+            }
+        }
+        Ok(out)
     }
 
     fn plan(&self, index: usize, depth: usize) -> Result<Plan<'_>> {

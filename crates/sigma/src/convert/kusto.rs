@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use atalaya_tables::ColumnType;
 
-use crate::ir::{Operator, Pattern, Position, Test, TimePart};
+use crate::ir::{Operator, Part, Pattern, Position, Test, TimePart};
 
 use super::render::{Binding, Cond, Language, Leaf, Rendered, Result, Style};
 use super::shape::Shape;
@@ -160,7 +160,11 @@ impl<'c> Kusto<'c> {
         self.guarded(format!("{value} {} {number}", operator.symbol()))
     }
 
-    fn keyword(&self, test: &Test) -> Rendered {
+    fn keyword(&mut self, test: &Test) -> Rendered {
+        if matches!(test, Test::Regex { .. }) {
+            let what = "an expression over all fields is asked of them written as JSON";
+            self.context.lossy(what.to_owned());
+        }
         Rendered::atom(match test {
             Test::Text(pattern) => {
                 let keyword = shape::anywhere(pattern);
@@ -172,7 +176,7 @@ impl<'c> Kusto<'c> {
                     Shape::Anything => "true".to_owned(),
                     _ => format!(
                         "tostring(pack_all()) matches regex {}",
-                        quoted(&regex(&keyword))
+                        quoted(&within_json(&keyword))
                     ),
                 }
             }
@@ -372,6 +376,28 @@ fn with_flags(pattern: &str, flags: &str) -> String {
 fn regex(pattern: &Pattern) -> String {
     let flags = if pattern.cased { "(?s)" } else { "(?is)" };
     format!("{flags}{}", shape::regex(pattern))
+}
+
+/// A pattern somewhere within a text of a JSON object, whose quotes and backslashes are escaped.
+fn within_json(pattern: &Pattern) -> String {
+    let mut out = String::from(if pattern.cased { "(?s)" } else { "(?is)" });
+    let parts = pattern.parts.as_slice();
+    let parts = parts.strip_prefix(&[Part::Many]).unwrap_or(parts);
+    let parts = parts.strip_suffix(&[Part::Many]).unwrap_or(parts);
+    for part in parts {
+        match part {
+            Part::Literal(text) => {
+                let json = serde_json::Value::from(text.as_str()).to_string();
+                let json = json.get(1..json.len() - 1).unwrap_or_default();
+                let literal = shape::anywhere(&Pattern::literal(json));
+                out.push_str(&shape::regex(&literal));
+            }
+            Part::Many => out.push_str(r#"(?:[^"\\]|\\.)*"#),
+            Part::One => out.push_str(r#"(?:[^"\\]|\\.)"#),
+            Part::Placeholder(_) => {}
+        }
+    }
+    out
 }
 
 /// A column's name, in brackets unless it is an identifier.

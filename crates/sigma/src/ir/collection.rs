@@ -44,6 +44,22 @@ pub enum Target {
 }
 
 impl Collection {
+    /// Adds the rules of another collection; references stay within where they were.
+    pub fn append(&mut self, mut other: Self) {
+        let (rules, correlations) = (self.rules.len(), self.correlations.len());
+        for correlation in &mut other.correlations {
+            for reference in &mut correlation.rules {
+                reference.target = reference.target.map(|target| match target {
+                    Target::Rule(index) => Target::Rule(rules + index),
+                    Target::Correlation(index) => Target::Correlation(correlations + index),
+                });
+            }
+        }
+        self.rules.append(&mut other.rules);
+        self.correlations.append(&mut other.correlations);
+        self.filters.append(&mut other.filters);
+    }
+
     /// What is said about a rule.
     #[must_use]
     pub fn metadata(&self, target: Target) -> Option<&Metadata> {

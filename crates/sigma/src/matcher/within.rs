@@ -16,11 +16,13 @@ use super::index::Same;
 
 /// Bytes of literals up to which an automaton is a table of transitions: fastest, and largest.
 const TABLE_BYTES_MAX: usize = 24 * 1024;
-/// Bits of the table for each literal; at least [`BITS_MIN`].
+/// Bits of the table for each literal.
 const BITS_PER_LITERAL: usize = 24;
-const BITS_MIN: usize = 1 << 13;
-const BITS_MAX: usize = 1 << 20;
+/// Sizes of the table, as powers of two: 8 KiB, which stays in the nearest cache, to 128 KiB.
+const SIZES: [u32; 3] = [16, 18, 20];
 const GRAM: usize = 4;
+/// Places that are looked up together, so that their loads overlap.
+const BLOCK: usize = 8;
 
 #[derive(Debug, Default)]
 pub(super) struct Within {
@@ -37,8 +39,8 @@ struct Automaton {
 #[derive(Debug)]
 struct Grams {
     bits: Vec<u64>,
-    /// How far a hash is shifted to be a place in `bits`.
-    shift: u32,
+    /// The table has two to the power of this many bits.
+    size: u32,
     literals: HashMap<u64, Vec<Literal>, BuildHasherDefault<Same>>,
 }
 
@@ -124,11 +126,13 @@ impl Automaton {
 
 impl Grams {
     fn new(literals: &[(u32, &str)]) -> Self {
-        let wanted = (literals.len() * BITS_PER_LITERAL).next_power_of_two();
-        let size = wanted.clamp(BITS_MIN, BITS_MAX);
+        let wanted = literals.len() * BITS_PER_LITERAL;
+        let [.., largest] = SIZES;
+        let fits = |size: &u32| (1 << size) >= wanted;
+        let size = SIZES.into_iter().find(fits).unwrap_or(largest);
         let mut grams = Self {
-            bits: vec![0; size / 64],
-            shift: 32 - size.trailing_zeros(),
+            bits: vec![0; (1 << size) / 64],
+            size,
             literals: HashMap::default(),
         };
         for (atom, text) in literals {
@@ -158,17 +162,16 @@ impl Grams {
     }
 
     const fn place(&self, gram: u32) -> usize {
-        (gram.wrapping_mul(0x9e37_79b1) >> self.shift) as usize
+        (gram.wrapping_mul(FACTOR) >> (32 - self.size)) as usize
     }
 
     fn find(&self, text: &[u8], fire: &mut impl FnMut(u32)) {
-        let mask = self.bits.len() - 1;
-        for (at, window) in text.windows(GRAM).enumerate() {
-            let place = self.place(word(window));
-            // The mask changes nothing, but shows that the index is in range.
-            if self.bits[(place / 64) & mask] >> (place % 64) & 1 != 0 {
-                self.compare(text, at, fire);
-            }
+        let mut hit = |at: usize| self.compare(text, at, fire);
+        // The shift is a constant in each: it stands in the innermost loop.
+        match self.size {
+            16 => scan::<16>(&self.bits, text, &mut hit),
+            18 => scan::<18>(&self.bits, text, &mut hit),
+            _ => scan::<20>(&self.bits, text, &mut hit),
         }
     }
 
@@ -184,6 +187,38 @@ impl Grams {
             if from.is_some_and(|from| from.starts_with(&literal.text)) {
                 fire(literal.atom);
             }
+        }
+    }
+}
+
+const FACTOR: u32 = 0x9e37_79b1;
+
+/// Calls `hit` with every place of the text whose four bytes are in the table of bits.
+fn scan<const SIZE: u32>(bits: &[u64], text: &[u8], hit: &mut impl FnMut(usize)) {
+    let mask = bits.len() - 1;
+    let bit = |gram: u32| {
+        let place = (gram.wrapping_mul(FACTOR) >> (32 - SIZE)) as usize;
+        // The mask changes nothing, but shows that the index is in range.
+        bits[(place / 64) & mask] >> (place % 64) & 1
+    };
+    let mut at = 0;
+    while let Some(block) = text
+        .get(at..)
+        .and_then(<[u8]>::first_chunk::<{ BLOCK + GRAM - 1 }>)
+    {
+        let mut hits = 0;
+        for (index, window) in block.windows(GRAM).enumerate() {
+            hits |= bit(word(window)) << index;
+        }
+        while hits != 0 {
+            hit(at + hits.trailing_zeros() as usize);
+            hits &= hits - 1;
+        }
+        at += BLOCK;
+    }
+    for (index, window) in text.get(at..).unwrap_or_default().windows(GRAM).enumerate() {
+        if bit(word(window)) != 0 {
+            hit(at + index);
         }
     }
 }

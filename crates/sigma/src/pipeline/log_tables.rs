@@ -5,12 +5,12 @@
 
 use std::fmt::Write as _;
 
-use atalaya_model::Diagnostic;
+use atalaya_model::{Diagnostic, Span};
 use serde_json::{Map, Value};
 
 use super::Run;
 use super::transformation::{Outcome, rewrite};
-use crate::convert::problem;
+use crate::code;
 use crate::ir::{Expr, LogSource, Rule, Test};
 use crate::taxonomy::{self, Derived, Field};
 
@@ -21,13 +21,13 @@ pub(super) fn run(run: &mut Run<'_>, optional: bool) -> Result<(), Box<Diagnosti
         return Ok(());
     }
     let Some(table) = taxonomy::table(source) else {
-        return Err(problem(
-            format!(
-                "the log source (product `{}`, category `{}`, service `{}`) is none of the log tables",
-                source.product, source.category, source.service
-            ),
-            format!("known: {}", taxonomy::sources()),
-        ));
+        let message = format!(
+            "the log source (product `{}`, category `{}`, service `{}`) is none of the log tables",
+            source.product, source.category, source.service
+        );
+        let diagnostic = Diagnostic::error(code::UNKNOWN_SOURCE, Span::default(), message);
+        let help = format!("known: {}", taxonomy::sources());
+        return Err(Box::new(diagnostic.with_help(help)));
     };
     if run.state.value("query_table").is_none() {
         run.state.set("query_table", Value::from(table.name));
@@ -37,11 +37,10 @@ pub(super) fn run(run: &mut Run<'_>, optional: bool) -> Result<(), Box<Diagnosti
         .iter()
         .map(|column| (column.name.to_owned(), Value::from(column.ty.kusto_name())))
         .filter(|(_, ty)| ty != "string");
-    run.state
-        .set("columns", Value::Object(typed.collect::<Map<_, _>>()));
+    let mut typed: Map<String, Value> = typed.collect();
     let mut derived: Vec<Derived> = Vec::new();
     let mut unknown = None;
-    let mut rename = |name: &mut String| match taxonomy::field(table, name) {
+    let mut rename = |name: &mut String, span: Span| match taxonomy::field(table, name) {
         Some(Field::Column(column)) => column.name.clone_into(name),
         Some(Field::Derived(found)) => {
             found.column.clone_into(name);
@@ -49,17 +48,17 @@ pub(super) fn run(run: &mut Run<'_>, optional: bool) -> Result<(), Box<Diagnosti
                 derived.push(found);
             }
         }
-        None => unknown = Some(name.clone()),
+        None => unknown = Some((name.clone(), span)),
     };
     for condition in &mut run.rule.conditions {
         let expr = std::mem::replace(&mut condition.expr, Expr::And(Vec::new()));
         let mut change = |mut item: crate::ir::Item| {
             if let Some(field) = &mut item.field {
-                rename(field);
+                rename(field, item.span);
             }
             for test in &mut item.tests {
                 if let Test::FieldRef { field, .. } = test {
-                    rename(field);
+                    rename(field, item.span);
                 }
             }
             Outcome::Keep(item)
@@ -68,17 +67,19 @@ pub(super) fn run(run: &mut Run<'_>, optional: bool) -> Result<(), Box<Diagnosti
             condition.expr = expr;
         }
     }
-    if let Some(name) = unknown {
+    if let Some((name, span)) = unknown {
         let known = table.columns.iter().map(|column| column.name);
         let help = atalaya_yaml::nearest(&name, known).map_or_else(
             || format!("see `atalaya tables {}`", table.name),
             |near| format!("did you mean `{near}`?"),
         );
-        return Err(problem(
-            format!("{} has no field `{name}`", table.name),
-            help,
-        ));
+        let message = format!("{} has no field `{name}`", table.name);
+        let diagnostic = Diagnostic::error(code::UNKNOWN_FIELD, span, message);
+        return Err(Box::new(diagnostic.with_help(help)));
     }
+    let reals = derived.iter();
+    typed.extend(reals.map(|derived| (derived.column.to_owned(), Value::from("real"))));
+    run.state.set("columns", Value::Object(typed));
     if !derived.is_empty() {
         run.state.set("prelude", Value::from(prelude(&derived)));
     }

@@ -2,7 +2,7 @@
 
 mod kql;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use atalaya_model::{Diagnostic, Level};
 use atalaya_sigma::convert::{self, Converted, Format, Language, Options, Windows, Written};
@@ -159,27 +159,11 @@ fn remark_on(one: &Converted, diagnostic: &Diagnostic) {
 
 /// The pipelines that were asked for; without one, KQL knows the log sources of this product.
 fn pipelines(args: &Args) -> Result<Pipelines, Failure> {
-    let mut list = Vec::with_capacity(args.pipeline.len());
+    let mut list = Vec::with_capacity(args.pipeline.len() + 1);
     if args.pipeline.is_empty() && args.table.is_none() && args.to == Language::Kql {
         list.extend(Pipeline::named(pipeline::OWN_SOURCES));
     }
-    for name in &args.pipeline {
-        if let Some(pipeline) = Pipeline::named(name) {
-            list.push(pipeline);
-            continue;
-        }
-        let path = Path::new(name);
-        if !path.is_file() {
-            return Err(Failure::BadInput(format!(
-                "error: `{name}` is neither a file nor a ready-made pipeline\n  help: ready-made: {}",
-                pipeline::NAMES.join(", ")
-            )));
-        }
-        let text = read(path)?;
-        let pipeline = Pipeline::parse(&text)
-            .map_err(|problems| Failure::diagnostics(name, &text, &problems))?;
-        list.push(pipeline);
-    }
+    list.extend(files::pipelines(&args.pipeline)?);
     Ok(Pipelines::new(list))
 }
 
@@ -202,9 +186,4 @@ fn rule_files(paths: &[PathBuf]) -> Result<(Vec<RuleFile>, Vec<RuleFile>), Failu
     Ok(out
         .into_iter()
         .partition(|file| file.is_sigma() || !kql::is_rule(file)))
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure::BadInput(format!("error: {}: {error}", path.display())))
 }

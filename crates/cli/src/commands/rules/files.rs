@@ -8,6 +8,7 @@ use atalaya_model::SourceFile;
 use atalaya_sigma::Problem;
 use atalaya_sigma::ir::{Collection, Target};
 use atalaya_sigma::matcher::EVENT_BYTES_MAX;
+use atalaya_sigma::pipeline::{self, Pipeline};
 
 use crate::exit::Failure;
 
@@ -170,4 +171,28 @@ pub(super) fn lines(
             number += 1;
         }
     }
+}
+
+/// Processing pipelines by the name of a ready-made one, or by file.
+pub(super) fn pipelines(names: &[String]) -> Result<Vec<Pipeline>, Failure> {
+    let mut list = Vec::with_capacity(names.len());
+    for name in names {
+        if let Some(pipeline) = Pipeline::named(name) {
+            list.push(pipeline);
+            continue;
+        }
+        let path = Path::new(name);
+        if !path.is_file() {
+            return Err(Failure::BadInput(format!(
+                "error: `{name}` is neither a file nor a ready-made pipeline\n  help: ready-made: {}",
+                pipeline::NAMES.join(", ")
+            )));
+        }
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::BadInput(format!("error: {}: {error}", path.display())))?;
+        let pipeline = Pipeline::parse(&text)
+            .map_err(|problems| Failure::diagnostics(name, &text, &problems))?;
+        list.push(pipeline);
+    }
+    Ok(list)
 }

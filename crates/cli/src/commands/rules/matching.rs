@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use atalaya_sigma::correlate::{Alert, Engine, Limits};
 use atalaya_sigma::ir::{Collection, LogSource, Target};
 use atalaya_sigma::matcher::{Allowed, SourceReader};
+use atalaya_sigma::pipeline::Pipelines;
 
 use super::files;
 use crate::exit::{Exit, Failure};
@@ -25,6 +26,10 @@ pub(crate) struct Args {
     /// Events, one JSON object per line; `-` is standard input.
     #[arg(long)]
     events: PathBuf,
+    /// Processing pipeline that rewrites the rules for the events' fields: a file, or the name of a
+    /// ready-made one; may be repeated.
+    #[arg(long, short, value_name = "FILE|NAME")]
+    pipeline: Vec<String>,
     /// Ask every rule about every event, wherever the event comes from.
     #[arg(long)]
     ignore_logsource: bool,
@@ -37,7 +42,10 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
-    let (collection, _) = files::sigma(&args.rules, true)?;
+    let (mut collection, _) = files::sigma(&args.rules, true)?;
+    let pipelines = Pipelines::new(files::pipelines(&args.pipeline)?);
+    let refused = |problem: Box<_>| Failure::diagnostics("<pipeline>", "", &[*problem]);
+    pipelines.rewrite(&mut collection).map_err(refused)?;
     let limits = Limits {
         keys_max: args.keys_max,
         ..Limits::default()
