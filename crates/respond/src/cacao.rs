@@ -3,21 +3,27 @@
 //! Ids follow from the runbook and the step, so that the same runbook exports to the same
 //! playbook. Approvals, undo and retries have no place in CACAO's core: an approval becomes a
 //! manual step of its own before the step that it guards, and the rest is said in descriptions.
+//! Facts and what steps find out are variables; conditions are comparisons over them in the
+//! grammar that CACAO names.
 //! Every action step carries a `manual` command that says what a person would do in Atalaya's
 //! place, so that the playbook is of use to who has another product.
 //!
 //! [`validate`] holds an export to the rules of the specification: its own, not the schema's
 //! code. Left out: signatures, extensions and importing.
 
+mod pattern;
+mod rules;
 mod validate;
+mod variables;
 
 use serde_json::{Map, Value, json};
 
 use crate::actions;
 use crate::ids::uuid_of;
-use crate::runbook::{ActionStep, Runbook, Step};
+use crate::runbook::{ActionStep, OnFailure, Runbook, Step};
 
 pub use validate::validate;
+use variables::Variables;
 
 /// When the first runbooks were written: CACAO wants a time, and the same one for every export.
 const CREATED: &str = "2026-11-01T00:00:00.000Z";
@@ -31,6 +37,7 @@ pub fn export(runbook: &Runbook) -> Value {
     let end = writer.add("end", "end", json!({}));
     let first = writer.block(&runbook.steps, &end);
     let start = writer.add("start", "start", json!({"on_completion": first}));
+    writer.out_args();
     let features = features(runbook);
     let mut playbook = json!({
         "type": "playbook",
@@ -46,7 +53,7 @@ pub fn export(runbook: &Runbook) -> Value {
         "modified": CREATED,
         "revoked": false,
         "labels": labels(runbook),
-        "playbook_variables": variables(),
+        "playbook_variables": Value::Object(writer.variables.definitions()),
         "workflow_start": start,
         "workflow": Value::Object(writer.workflow),
         "agent_definitions": agents(),
@@ -143,28 +150,6 @@ fn features(runbook: &Runbook) -> Value {
     })
 }
 
-/// Facts that come with an alert, as external variables.
-fn variables() -> Value {
-    let mut variables = Map::new();
-    let text = |name: &str, meaning: &str| {
-        let variable = json!({
-            "type": "string", "description": meaning, "constant": false, "external": true,
-        });
-        (format!("__{name}__"), variable)
-    };
-    variables.extend([
-        text("severity", "severity of the alert"),
-        text("count", "number of records behind the alert"),
-        text("techniques", "ATLAS techniques of the alert"),
-        text("rule", "id of the rule that fired"),
-        text("incident", "id of the incident"),
-    ]);
-    for (_, name) in crate::context::ENTITY_KINDS {
-        variables.extend([text(name, "entity that the alert is about")]);
-    }
-    Value::Object(variables)
-}
-
 const AGENT: &str = "agent\0atalaya";
 const PEOPLE: &str = "agent\0soc";
 
@@ -200,6 +185,9 @@ struct Writer<'a> {
     runbook: &'a Runbook,
     workflow: Map<String, Value>,
     activities: Vec<&'static str>,
+    variables: Variables,
+    /// Id in the playbook → id in the runbook.
+    steps: Vec<(String, String)>,
 }
 
 impl<'a> Writer<'a> {
@@ -208,6 +196,8 @@ impl<'a> Writer<'a> {
             runbook,
             workflow: Map::new(),
             activities: Vec::new(),
+            variables: Variables::default(),
+            steps: Vec::new(),
         }
     }
 
@@ -253,7 +243,7 @@ impl<'a> Writer<'a> {
                 } => {
                     let mut members = json!({
                         "name": title,
-                        "condition": pattern(condition.text()),
+                        "condition": pattern::write(condition, &mut self.variables),
                         "description": format!("if {}", condition.text()),
                         "on_true": self.branch(then, &format!("{id}/then")),
                         "on_completion": next,
@@ -282,7 +272,7 @@ impl<'a> Writer<'a> {
             let guarded = self.guarded(step, &end);
             let members = json!({
                 "name": format!("{} wanted?", step.title),
-                "condition": pattern(when.text()),
+                "condition": pattern::write(when, &mut self.variables),
                 "description": format!("if {}", when.text()),
                 "on_true": guarded, "on_completion": next,
             });
@@ -300,6 +290,8 @@ impl<'a> Writer<'a> {
             self.activities.push(activity);
         }
         let with = serde_json::to_string(&step.with).unwrap_or_default();
+        let command = format!("{}: {} {with}", step.action, step.title);
+        let command = self.variables.fill(&command);
         let mut members = json!({
             "name": step.title,
             "description": self.details(step),
@@ -307,14 +299,14 @@ impl<'a> Writer<'a> {
             "commands": [{
                 "type": "manual",
                 "description": summary,
-                "command": variables_in(&format!("{}: {} {with}", step.action, step.title)),
+                "command": command,
                 "playbook_activity": activity,
             }],
             "agent": agent(),
         });
         // What follows a failure is either the same, or the end of the playbook.
         match step.on_failure {
-            crate::runbook::OnFailure::Continue => members["on_completion"] = next.into(),
+            OnFailure::Continue => members["on_completion"] = next.into(),
             _ => {
                 let failed = self.add("end", &format!("{}/failed", step.id), json!({}));
                 members["on_success"] = next.into();
@@ -322,10 +314,16 @@ impl<'a> Writer<'a> {
             }
         }
         let id = self.add("action", &step.id, members);
+        self.steps.push((id.clone(), step.id.clone()));
         let Some(approval) = &step.approval else {
             return id;
         };
-        let refused = self.add("end", &format!("{}/refused", step.id), json!({}));
+        // Who says no ends the playbook, or this step only.
+        let refused = if step.on_failure == OnFailure::Continue {
+            next.to_owned()
+        } else {
+            self.add("end", &format!("{}/refused", step.id), json!({}))
+        };
         let who = if approval.by.is_empty() {
             "an analyst".to_owned()
         } else {
@@ -350,6 +348,16 @@ impl<'a> Writer<'a> {
         self.add("action", &format!("{}/approval", step.id), members)
     }
 
+    /// Steps give what others ask for. Known only when everything was written.
+    fn out_args(&mut self) {
+        for (id, step) in &self.steps {
+            let given = self.variables.of_step(step);
+            if let (false, Some(members)) = (given.is_empty(), self.workflow.get_mut(id)) {
+                members["out_args"] = given.into();
+            }
+        }
+    }
+
     fn details(&self, step: &ActionStep) -> String {
         let undo = match (&step.undo, actions::find(&step.action)) {
             (Some((action, _)), _) => format!("Undone by `{action}`."),
@@ -366,51 +374,4 @@ impl<'a> Writer<'a> {
 
 fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis().min(TIMEOUT_MS_MAX)).unwrap_or(u64::MAX)
-}
-
-/// A condition in the form of a STIX pattern's comparison: facts become variables.
-fn pattern(condition: &str) -> String {
-    let mut out = String::with_capacity(condition.len() + 16);
-    let mut word = String::new();
-    let mut quote = None;
-    for c in condition.chars().chain([' ']) {
-        let is_word = c.is_alphanumeric() || "._-".contains(c);
-        if quote.is_none() && is_word {
-            word.push(c);
-            continue;
-        }
-        if !word.is_empty() {
-            out.push_str(&spelled(&std::mem::take(&mut word)));
-        }
-        match (quote, c) {
-            (None, '\'' | '"') => quote = Some(c),
-            (Some(open), c) if c == open => quote = None,
-            _ => {}
-        }
-        out.push(if c == '"' { '\'' } else { c });
-    }
-    out.trim_end().replace("==", "=")
-}
-
-fn spelled(word: &str) -> String {
-    match word {
-        "and" | "or" | "not" | "in" => word.to_uppercase(),
-        "contains" => "MATCHES".to_owned(),
-        "startswith" => "LIKE".to_owned(),
-        "true" | "false" => word.to_owned(),
-        "null" => "''".to_owned(),
-        _ if word.parse::<f64>().is_ok() => word.to_owned(),
-        _ if word.starts_with("AML.T") => format!("'{word}'"),
-        "informational" | "low" | "medium" | "high" | "critical" => format!("'{word}'"),
-        _ => format!("__{}__:value", word.replace(['.', '-'], "_")),
-    }
-}
-
-/// `{caller}` → `__caller__:value`.
-fn variables_in(text: &str) -> String {
-    crate::context::fill(text, &|name| {
-        let known = crate::context::ENTITY_KINDS.iter().any(|(_, n)| *n == name)
-            || ["severity", "count", "techniques", "rule", "incident"].contains(&name);
-        known.then(|| format!("__{name}__:value"))
-    })
 }

@@ -23,7 +23,7 @@ pub struct Condition {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Node {
+pub(crate) enum Node {
     Or(Vec<Node>),
     And(Vec<Node>),
     Not(Box<Node>),
@@ -32,13 +32,13 @@ enum Node {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Operand {
+pub(crate) enum Operand {
     Fact(String),
     Literal(Value),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operator {
+pub(crate) enum Operator {
     Equal,
     NotEqual,
     Less,
@@ -79,6 +79,19 @@ impl Condition {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// A condition without a text of its own.
+    pub(crate) const fn of(root: Node) -> Self {
+        Self {
+            text: String::new(),
+            root,
+        }
+    }
+
+    /// How it is put together.
+    pub(crate) const fn root(&self) -> &Node {
+        &self.root
     }
 
     /// Names of the facts it asks for.

@@ -120,6 +120,7 @@ pub fn validate(playbook: &Value) -> Vec<String> {
     for name in ["created", "modified"] {
         check.time(name, members.get(name));
     }
+    super::rules::check(members, &mut check.problems);
     check.types(members);
     check.references(members.get("external_references"));
     check.variables(members.get("playbook_variables"));
