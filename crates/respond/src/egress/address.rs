@@ -78,6 +78,9 @@ fn unwrap(address: IpAddr) -> IpAddr {
         // Mapped (::ffff:a.b.c.d), and the deprecated compatible form (::a.b.c.d).
         [0, 0, 0, 0, 0, 0xffff, high, low] => pair(high, low),
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => pair(high, low),
+        // Translated (::ffff:0:a.b.c.d, RFC 6145) and ISATAP's interface identifiers (RFC 5214).
+        [0, 0, 0, 0, 0xffff, 0, high, low] => pair(high, low),
+        [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => pair(high, low),
         // NAT64 (64:ff9b::/96) and 6to4 (2002:a.b.c.d::/48).
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => pair(high, low),
         [0x2002, high, low, ..] => pair(high, low),
@@ -120,6 +123,8 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
         [0x2001, 0, ..] => Reach::Never("a Teredo address"),
         [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => Reach::Local("a private address"),
         [0x64, 0xff9b, 1, ..] => Reach::Local("a private translated address"),
-        _ => Reach::Public,
+        [0x2000..=0x3fff, ..] => Reach::Public,
+        // What IANA has not given out leads nowhere that anybody knows.
+        _ => Reach::Never("an address that is not assigned"),
     }
 }
