@@ -1,6 +1,7 @@
 //! Virtual keys: made, rotated, revoked.
 
-use atalaya_access::{KeyState, LimitRules, Remaining, Scopes, VirtualKey, new_secret};
+use atalaya_access::{KeySecret, KeyState, LimitRules, Remaining, Scopes, VirtualKey, new_secret};
+use atalaya_model::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -128,6 +129,55 @@ impl Control {
         self.refresh().await?;
         tracing::info!(key = key.id, author, "a key was rotated");
         Ok(CreatedKey { key, secret })
+    }
+
+    /// Ends every secret of a key at a time, without making another. Asked for again with the same
+    /// time it changes nothing; a secret that ends earlier still does.
+    ///
+    /// # Errors
+    /// If there is no such key, or it is not active.
+    pub async fn end_secrets(
+        &self,
+        id: &str,
+        until: Timestamp,
+        author: &str,
+    ) -> Result<VirtualKey, ControlError> {
+        let mut key = self.active_key(id).await?;
+        for secret in &mut key.secrets {
+            let earlier = secret.expires_at.map_or(until, |end| end.min(until));
+            secret.expires_at = Some(earlier);
+        }
+        self.store.put_key(&key).await?;
+        self.refresh().await?;
+        tracing::warn!(key = key.id, author, "the secrets of a key were ended");
+        Ok(key)
+    }
+
+    /// Gives back secrets as they were before [`Self::end_secrets`]. False, and nothing changes,
+    /// if the key was given another secret since: its owner has moved on.
+    ///
+    /// # Errors
+    /// If there is no such key, or it is not active.
+    pub async fn revive_secrets(
+        &self,
+        id: &str,
+        before: &[KeySecret],
+        author: &str,
+    ) -> Result<bool, ControlError> {
+        let mut key = self.active_key(id).await?;
+        let is_known = |secret: &KeySecret| before.iter().any(|known| known.hash == secret.hash);
+        if !key.secrets.iter().all(is_known) {
+            return Ok(false);
+        }
+        key.secrets = before.to_vec();
+        self.store.put_key(&key).await?;
+        self.refresh().await?;
+        tracing::warn!(
+            key = key.id,
+            author,
+            "the old secrets of a key are good again"
+        );
+        Ok(true)
     }
 
     /// Ends a key at once and for ever.

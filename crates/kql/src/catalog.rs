@@ -40,6 +40,60 @@ impl Catalog for LogTables {
     }
 }
 
+/// The log tables, and watchlists whose entries are only known when a query runs: what rules and
+/// runbooks are checked against.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RuleTables;
+
+impl Catalog for RuleTables {
+    fn table(&self, name: &str) -> Option<Vec<ColumnDef>> {
+        match name.strip_prefix(WATCHLIST) {
+            Some(alias) => Some(live_watchlist(alias)),
+            None => LogTables.table(name),
+        }
+    }
+
+    fn table_names(&self) -> Vec<String> {
+        LogTables.table_names()
+    }
+}
+
+/// The columns of a watchlist that the product fills: `Baselines` has what is normal for a caller
+/// on a route, every other one what analysts and runbooks put there.
+#[must_use]
+pub fn live_watchlist(alias: &str) -> Vec<ColumnDef> {
+    let columns: &[(&str, Type)] = if alias == "Baselines" {
+        &[
+            ("SearchKey", Type::String),
+            ("Caller", Type::String),
+            ("Route", Type::String),
+            ("Hour", Type::DateTime),
+            ("Median", Type::Real),
+            ("Deviation", Type::Real),
+            ("Limit", Type::Real),
+            ("Basis", Type::String),
+            ("Samples", Type::Long),
+        ]
+    } else {
+        &[
+            ("SearchKey", Type::String),
+            ("Kind", Type::String),
+            ("Value", Type::String),
+            ("Reason", Type::String),
+            ("Author", Type::String),
+            ("Added", Type::DateTime),
+        ]
+    };
+    columns
+        .iter()
+        .map(|(name, ty)| ColumnDef {
+            name: (*name).to_owned(),
+            ty: *ty,
+            range: None,
+        })
+        .collect()
+}
+
 /// The columns of a log table.
 #[must_use]
 pub fn columns(table: &atalaya_tables::Table) -> Vec<ColumnDef> {

@@ -28,7 +28,7 @@ pub use assist::{Completion, CompletionKind, Hover, complete, hover};
 pub use binder::{
     BindOptions, Bound, Question, QuestionKind, bind, bind_with, check_stored_function,
 };
-pub use catalog::{Catalog, LogTables, WATCHLIST, columns};
+pub use catalog::{Catalog, LogTables, RuleTables, WATCHLIST, columns, live_watchlist};
 pub use format::format;
 pub use parser::{DEPTH_MAX, Parsed, parse};
 

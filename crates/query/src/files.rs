@@ -192,6 +192,21 @@ impl FileTables {
         Ok(())
     }
 
+    /// Adds JSON lines as a table of these columns, also with no line at all.
+    ///
+    /// # Errors
+    /// When a line is not a JSON object.
+    pub(crate) fn add_known(
+        &mut self,
+        name: &str,
+        json_lines: &[u8],
+        columns: Vec<ColumnDef>,
+    ) -> Result<(), FileTableError> {
+        let table = read::json(json_lines, Some(columns), Path::new(name))?;
+        self.tables.insert(name.to_owned(), table);
+        Ok(())
+    }
+
     /// Adds JSON lines as a table; a log table keeps its columns, also with no line at all.
     ///
     /// # Errors

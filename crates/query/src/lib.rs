@@ -25,7 +25,7 @@ pub mod write;
 
 pub use engine::{Engine, EngineConfig, QueryError, QueryOptions, QueryResult, ResultColumn};
 pub use files::{FileTableError, FileTables};
-pub use library::{ExternalData, Library, LibraryError};
+pub use library::{ExternalData, Library, LibraryError, LiveWatchlists};
 pub use lower::Step;
 pub use places::PlacesError;
 pub use source::{SourceError, StoredFile, StoredTable, TableSource};

@@ -55,6 +55,17 @@ pub enum LibraryError {
     },
 }
 
+/// Watchlists that change while an engine runs. Files of the library come before them.
+pub trait LiveWatchlists: Send + Sync {
+    /// The columns of a list; `None` if there is none of that name.
+    fn columns(&self, alias: &str) -> Option<Vec<ColumnDef>>;
+    /// Its entries now, as JSON lines.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    fn rows(&self, alias: &str) -> Result<Vec<u8>, String>;
+}
+
 /// Addresses that `externaldata` may name, and where their data lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalData {
@@ -69,6 +80,7 @@ pub struct ExternalData {
 pub struct Library {
     functions: BTreeMap<String, String>,
     watchlists: Arc<FileTables>,
+    live: Option<Arc<dyn LiveWatchlists>>,
     external: Vec<ExternalData>,
     places: Option<Places>,
 }
@@ -91,6 +103,7 @@ impl Library {
         Ok(Self {
             functions,
             watchlists: Arc::new(watchlists),
+            live: None,
             external: Vec::new(),
             places: places(&folder.join("places.mmdb"))?,
         })
@@ -101,6 +114,43 @@ impl Library {
     pub fn with_external_data(mut self, allowed: impl IntoIterator<Item = ExternalData>) -> Self {
         self.external.extend(allowed);
         self
+    }
+
+    /// Offers watchlists that change, behind those of the library's folder.
+    #[must_use]
+    pub fn with_live_watchlists(mut self, live: Arc<dyn LiveWatchlists>) -> Self {
+        self.live = Some(live);
+        self
+    }
+
+    fn watchlist_columns(&self, name: &str) -> Option<Vec<ColumnDef>> {
+        let of_file = self.watchlists.columns(name);
+        of_file.or_else(|| {
+            let alias = name.strip_prefix(WATCHLIST)?;
+            self.live.as_ref()?.columns(alias)
+        })
+    }
+
+    fn watchlist(&self, name: &str) -> Result<StoredTable, SourceError> {
+        let fail = |reason: String| SourceError {
+            table: name.to_owned(),
+            reason,
+        };
+        let live = self
+            .live
+            .as_ref()
+            .filter(|_| self.watchlists.columns(name).is_none());
+        let (Some(live), Some(alias)) = (live, name.strip_prefix(WATCHLIST)) else {
+            return self.watchlists.snapshot(name);
+        };
+        let columns = live.columns(alias);
+        let columns = columns.ok_or_else(|| fail("there is no such watchlist".to_owned()))?;
+        let rows = live.rows(alias).map_err(fail)?;
+        let mut table = FileTables::new();
+        table
+            .add_known(name, &rows, columns)
+            .map_err(|error| fail(error.to_string()))?;
+        table.snapshot(name)
     }
 
     pub(crate) fn places(&self) -> Option<Places> {
@@ -213,7 +263,7 @@ pub(crate) struct WithLibrary {
 impl TableSource for WithLibrary {
     fn columns(&self, name: &str) -> Option<Vec<ColumnDef>> {
         if name.starts_with(WATCHLIST) {
-            return self.library.watchlists.columns(name);
+            return self.library.watchlist_columns(name);
         }
         self.source.columns(name)
     }
@@ -224,7 +274,7 @@ impl TableSource for WithLibrary {
 
     fn snapshot(&self, name: &str) -> Result<StoredTable, SourceError> {
         if name.starts_with(WATCHLIST) {
-            return self.library.watchlists.snapshot(name);
+            return self.library.watchlist(name);
         }
         self.source.snapshot(name)
     }

@@ -161,7 +161,7 @@ pub struct Comment {
 }
 
 /// Something to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// Its number in the incident, from 1.
     pub number: u32,
@@ -248,6 +248,39 @@ impl Incident {
     #[must_use]
     pub fn severity(&self) -> Severity {
         self.severity.unwrap_or(Severity::Informational)
+    }
+
+    /// The first clock of its service level that still runs, for lists: `contain by …`, `contain
+    /// BREACHED since …`; empty if none does.
+    #[must_use]
+    pub fn next_due(&self, sla: &SlaConfig, now: Timestamp) -> String {
+        if self.status == IncidentStatus::Merged {
+            return String::new();
+        }
+        let states = self.clocks.read(self.severity(), sla, now);
+        let running = states.iter().find(|state| state.stopped.is_none());
+        running.map_or_else(String::new, |state| {
+            let word = if state.breached {
+                "BREACHED since"
+            } else {
+                "by"
+            };
+            format!("{} {word} {}", state.clock, state.due.to_rfc3339())
+        })
+    }
+
+    /// Adds a task under the next number, once per key.
+    pub(crate) fn add_task(&mut self, task: &Task) -> bool {
+        let known = !task.key.is_empty() && self.tasks.iter().any(|t| t.key == task.key);
+        if known || self.tasks.len() >= ENTRIES_MAX {
+            return false;
+        }
+        let last = self.tasks.iter().map(|task| task.number).max().unwrap_or(0);
+        self.tasks.push(Task {
+            number: last + 1,
+            ..task.clone()
+        });
+        true
     }
 
     /// Notes that something happened, once per key.

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use atalaya_model::Timestamp;
 use atalaya_store::{DocumentStore, Store};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::channels::Channels;
@@ -80,9 +83,19 @@ pub trait Enforcement: Send + Sync {
 /// Virtual keys.
 #[async_trait]
 pub trait Keys: Send + Sync {
-    /// Replaces a key's secret; the old one ends. `key` makes it happen once. The answer holds
-    /// no secret: the owner fetches the new one.
-    async fn rotate(&self, key_id: &str, author: &str, key: &str) -> Result<Value, PortError>;
+    /// Ends a key's secrets, `overlap` after the first time that this was asked for with the same
+    /// `key`. No new secret is made: a secret that a machine passes on is a secret in a log. Who
+    /// looks after keys hands the owner a new one.
+    async fn rotate(
+        &self,
+        key_id: &str,
+        overlap: Duration,
+        author: &str,
+        key: &str,
+    ) -> Result<Value, PortError>;
+    /// Brings back the secrets that [`Self::rotate`] ended under the same `key`. False if there is
+    /// nothing to bring back, or the owner has a new secret already.
+    async fn restore(&self, author: &str, key: &str) -> Result<bool, PortError>;
 }
 
 /// Rows of a query.
@@ -144,6 +157,39 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Called at every moment of a run.
 pub type Watch = Arc<dyn Fn(&str, Moment) + Send + Sync>;
 
+/// What runbooks do by themselves against what stands for many callers: a provider's key that an
+/// application passes on, a loopback or private address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SharedContainment {
+    /// Nothing: such steps are skipped, and say so.
+    Never,
+    /// As little as stops a burst: the session if the application names one, else everybody behind
+    /// it for a short time.
+    #[default]
+    Brief,
+    /// What the runbook says.
+    Full,
+}
+
+/// How far runbooks go by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Containment {
+    /// Against what stands for many.
+    pub shared: SharedContainment,
+    /// How long a brief measure lasts.
+    pub brief: Duration,
+}
+
+impl Default for Containment {
+    fn default() -> Self {
+        Self {
+            shared: SharedContainment::Brief,
+            brief: Duration::from_secs(300),
+        }
+    }
+}
+
 /// Everything that response works with.
 #[derive(Clone)]
 pub struct Ports {
@@ -163,8 +209,8 @@ pub struct Ports {
     pub egress: Egress,
     /// Who is told, by name.
     pub channels: Arc<Channels>,
-    /// Whether runbooks act by themselves against what stands for many callers.
-    pub contain_shared: bool,
+    /// How far runbooks go by themselves.
+    pub containment: Containment,
     /// The time.
     pub clock: Clock,
     /// Sees every moment of a run; does nothing outside of tests.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_model::{Alert, AlertStatus, Severity, Timestamp};
-use atalaya_store::Insertion;
+use atalaya_store::{Insertion, NewAlert};
 use parking_lot::RwLock;
 
 use crate::context::RunContext;
@@ -136,8 +136,17 @@ impl Responder {
     /// # Errors
     /// If the store fails: the rung is reached again when the record is read again.
     pub async fn on_signal(&self, signal: &Signal) -> Result<Response, SagaError> {
+        let now = self.inner.engine.ports().now();
+        self.raise(signal.alert(now)).await
+    }
+
+    /// Keeps an alert that was found outside of rules, and answers it. The same one again changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn raise(&self, new: NewAlert) -> Result<Response, SagaError> {
         let ports = self.inner.engine.ports();
-        let new = signal.alert(ports.now());
         let mut alert = new.alert.clone();
         if ports.alerts.insert_alert(new).await? == Insertion::Duplicate {
             // What was raised first counts.
@@ -156,7 +165,13 @@ impl Responder {
         let ports = self.inner.engine.ports();
         let now = ports.now();
         let allowed = Allowlist::load(ports.documents.as_ref()).await?;
-        if let Some(entry) = allowed.of_alert(alert, now) {
+        let by_alert = allowed.of_alert(alert, now);
+        let records = if by_alert.is_none() && allowed.knows_content(now) {
+            self.records(alert).await
+        } else {
+            Vec::new()
+        };
+        if let Some(entry) = by_alert.or_else(|| allowed.of_records(alert, &records, now)) {
             let closed = AlertStatus::Closed;
             ports
                 .alerts
@@ -183,6 +198,36 @@ impl Responder {
             response.run_ids.extend(started);
         }
         Ok(response)
+    }
+
+    /// The decisions behind an alert, as far as the tables have them; nothing if they cannot be
+    /// read: then the alert is answered.
+    async fn records(&self, alert: &Alert) -> Vec<Seen> {
+        /// Most records that are looked at; an alert of more is answered.
+        const RECORDS_MAX: usize = 256;
+        let queries = self.inner.engine.ports().queries.as_deref();
+        let Some(queries) = queries.filter(|_| !alert.record_ids.is_empty()) else {
+            return Vec::new();
+        };
+        if alert.record_ids.len() > RECORDS_MAX {
+            return Vec::new();
+        }
+        let ids = crate::context::kql_literal(&serde_json::json!(alert.record_ids));
+        let kql = format!(
+            "AIGuardrailDecisions | where DecisionId in ({ids}) \
+             | project DecisionId, ContentSha256, RuleIds"
+        );
+        match queries.query(&kql, RECORDS_MAX).await {
+            Ok(found) => found
+                .rows
+                .iter()
+                .filter_map(|row| Seen::of_content(row))
+                .collect(),
+            Err(error) => {
+                tracing::warn!(alert = alert.alert_id, %error, "the records behind an alert cannot be read; the alert is answered");
+                Vec::new()
+            }
+        }
     }
 
     /// Starts a runbook for an alert, unless it ran for the same incident lately.
@@ -258,7 +303,12 @@ impl Responder {
     /// start: what an earlier process of this node was doing is gone on with.
     pub async fn run(&self, shutdown: impl Future<Output = ()> + Send) {
         tokio::pin!(shutdown);
-        self.inner.engine.drive_all(true).await;
+        // A run that tries a slow receiver again must not keep lists from being read.
+        let drive = |take_over| {
+            let engine = self.inner.engine.clone();
+            tokio::spawn(async move { engine.drive_all(take_over).await })
+        };
+        let mut driving = drive(true);
         loop {
             if let Err(error) = self.refresh().await {
                 tracing::error!(%error, "the allowlist cannot be read; it stays as it was");
@@ -267,7 +317,9 @@ impl Responder {
                 () = &mut shutdown => break,
                 () = tokio::time::sleep(TICK) => {}
             }
-            self.inner.engine.drive_all(false).await;
+            if driving.is_finished() {
+                driving = drive(false);
+            }
         }
     }
 }

@@ -6,12 +6,14 @@
 //! in the queue; runbooks put items there, and so do analysts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use atalaya_model::Timestamp;
 use atalaya_store::{DocumentFilter, DocumentStore, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::tuning::allow::{self, AllowError, Entry};
 use crate::typed::{self, Stored};
 
 /// What an analyst says.
@@ -156,6 +158,15 @@ pub async fn label(
         if !note.is_empty() {
             known.note = note.to_owned();
         }
+        // Who put it into the queue may have known less of it.
+        for (known, now) in [
+            (&mut known.content_sha256, &item.content_sha256),
+            (&mut known.caller, &item.caller),
+        ] {
+            if known.is_empty() {
+                known.clone_from(now);
+            }
+        }
         for rule in &item.rules {
             if !known.rules.contains(rule) {
                 known.rules.push(rule.clone());
@@ -165,6 +176,41 @@ pub async fn label(
     })
     .await?;
     Ok(changed.map_or_else(|| item.clone(), |(item, ())| item))
+}
+
+/// Keeps content that was wrongly seen from being counted and alerted on for a time: an entry of
+/// the fingerprint allowlist, in the name of who labelled it.
+///
+/// # Errors
+/// If it was judged an attack, its content is not known, or the entry has no reason or end.
+pub async fn allow(
+    store: &dyn DocumentStore,
+    item: &ReviewItem,
+    (lasts, reason): (Duration, &str),
+    (by, now): (&str, Timestamp),
+) -> Result<Entry, AllowError> {
+    let refused = |why: &str| Err(AllowError::Refused(why.to_owned()));
+    match item.label {
+        Some(Label::Benign | Label::False) => {}
+        Some(Label::True) => return refused("what is an attack is not put on the allowlist"),
+        None => return refused("label it benign or false first"),
+    }
+    if item.content_sha256.is_empty() {
+        return refused(
+            "its content is not known by a fingerprint; name a caller with `tuning allow add`",
+        );
+    }
+    let entry = Entry {
+        entry_id: crate::ids::uuid_of(&format!("allow/{}/{}", item.subject, now.0)),
+        fingerprint: item.content_sha256.clone(),
+        reason: reason.to_owned(),
+        owner: by.to_owned(),
+        created: now,
+        expires: Timestamp(now.0.saturating_add(crate::duration::micros(lasts))),
+        ..Entry::default()
+    };
+    allow::add(store, &entry).await?;
+    Ok(entry)
 }
 
 /// Subjects, those that changed last first.

@@ -1,7 +1,7 @@
 //! Watchlists that response fills: what a runbook or an analyst wants to be looked at closer.
 //!
-//! They are control state, listed by the API. Left out: offering them to queries by name; the
-//! query engine's watchlists are files of its library.
+//! They are control state, listed by the API, and queries read them by name:
+//! `_GetWatchlist('extraction')`. A file of the query library under the same name comes first.
 
 use atalaya_model::Timestamp;
 use atalaya_store::{DocumentFilter, DocumentStore, StoreError};

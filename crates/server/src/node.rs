@@ -103,7 +103,7 @@ impl Node {
         let admin_address = serve_admin(&config, &control, &status, &responder).await?;
         let (stopping, stop) = watch::channel(false);
         let mut tasks = background(&config, &lake, &control, &scheduler, &stop);
-        tasks.extend(answer(&config, &lake, &responder, &stop));
+        tasks.extend(answer(&config, &lake, &responder, &engine, &stop));
         Ok(Self {
             config,
             journal,
@@ -404,11 +404,20 @@ fn answer(
     config: &Config,
     lake: &Lake,
     responder: &Arc<Responder>,
+    engine: &Arc<Engine>,
     stop: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let documents = Arc::clone(&responder.engine().ports().documents);
     let holding = respond::hold(lake.clone(), documents, stopped(stop.clone()));
     let mut tasks = vec![tokio::spawn(holding)];
+    if config.respond.enabled && config.respond.baselines.enabled {
+        tasks.push(tokio::spawn(respond::baselines::watch(
+            Arc::clone(engine),
+            Responder::clone(responder),
+            config.respond.baselines.clone(),
+            stopped(stop.clone()),
+        )));
+    }
     if config.respond.enabled {
         let (responder, stop) = (Responder::clone(responder), stop.clone());
         tasks.push(tokio::spawn(async move {

@@ -19,6 +19,7 @@ use atalaya_store::SqliteStore;
 
 use crate::adapters::LakeTables;
 use crate::config::Config;
+use crate::respond::watchlists::StoreWatchlists;
 
 /// Largest policy or pattern file, bytes.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -257,12 +258,18 @@ pub fn library(config: &Config) -> Result<Library, OpenError> {
         })?,
     };
     let allowed = config.query.external_data.iter();
-    Ok(
-        library.with_external_data(allowed.map(|known| ExternalData {
-            url: known.url.clone(),
-            path: known.path.clone(),
-        })),
-    )
+    let library = library.with_external_data(allowed.map(|known| ExternalData {
+        url: known.url.clone(),
+        path: known.path.clone(),
+    }));
+    // Who only looks makes no store.
+    if !config.store_file().is_file() {
+        return Ok(library);
+    }
+    Ok(library.with_live_watchlists(Arc::new(StoreWatchlists {
+        store: Arc::new(store(config)?),
+        config: config.clone(),
+    })))
 }
 
 /// A query engine.

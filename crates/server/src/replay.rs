@@ -1,13 +1,18 @@
 //! What would have happened: changed rules, ladders, allowlists or policy, run over the stored log.
 //!
 //! Nothing is changed and nobody is alerted. Rules run in a store of their own over the same
-//! windows as if they were catching up; ladders count every decision again; a policy decides again
-//! about the findings that were logged. Text is not inspected again: it is not there.
+//! windows as if they were catching up; ladders count every decision again. A changed policy, or
+//! changed detectors, decide again: about the text where it was stored, inspected with the
+//! detectors of now; else about the findings that were logged, and its text is `Unjudged`. What
+//! they decide otherwise is counted on the ladders, so that alerts that come and go are shown too.
 //!
 //! Limits: windows of rules lie side by side, so a rule's count does not reach across two of them,
-//! for the rules of now and the changed ones alike; a policy is judged by what detectors saw then.
+//! for the rules of now and the changed ones alike; scheduled rules read the decisions that were
+//! logged, not those that a changed policy would make; what a conversation was scored is taken from
+//! the log.
 
 mod decisions;
+mod inspect;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,7 +23,7 @@ use atalaya_detect::{RuleCatalogue, Scheduler, SchedulerConfig};
 use atalaya_model::{Alert, Timestamp};
 use atalaya_policy::Policy;
 use atalaya_query::Engine;
-use atalaya_respond::ladder::{Counters, Ladder, Ladders};
+use atalaya_respond::ladder::{Counters, Ladder, Ladders, Seen};
 use atalaya_respond::tuning::allow::Allowlist;
 use atalaya_store::{AlertFilter, DocumentStore, RuleState, SqliteStore, Store};
 use serde::Serialize;
@@ -29,6 +34,7 @@ use crate::open::{self, OpenError};
 use crate::respond;
 
 pub use decisions::{DecisionChange, Logged, history};
+use inspect::Again;
 
 /// Most changes that are listed one by one.
 const CHANGES_LISTED_MAX: usize = 200;
@@ -40,6 +46,11 @@ pub struct Request {
     pub rules: Option<PathBuf>,
     /// A changed policy.
     pub policy: Option<PathBuf>,
+    /// Changed detectors: pattern files and STIX bundles beside the built-in ones, in place of
+    /// those of the configuration.
+    pub detectors: Vec<PathBuf>,
+    /// Judges the findings of then, also where the text is stored.
+    pub logged_findings: bool,
     /// How far back.
     pub since: Duration,
     /// Leaves scheduled rules out, and with them the slow part.
@@ -86,7 +97,12 @@ pub struct Difference {
     pub alerts_after: usize,
     /// Stories that changed.
     pub alerts: Vec<AlertChange>,
-    /// Decisions that a changed policy would make otherwise: from → to → number.
+    /// Decisions whose stored text was inspected again.
+    pub reinspected: usize,
+    /// Decisions whose text is not stored: `Unjudged` by the detectors of now. A changed policy was
+    /// asked about the findings of then; changed detectors were not asked at all.
+    pub unjudged: usize,
+    /// Decisions that would be made otherwise: from → to → number.
     pub decision_changes: BTreeMap<String, usize>,
     /// Some of them.
     pub decision_examples: Vec<DecisionChange>,
@@ -135,15 +151,26 @@ pub async fn replay(config: &Config, request: &Request) -> Result<Difference, Op
         truncated,
         ..Difference::default()
     };
-    if let Some(path) = &request.policy {
-        decisions::compare(&logged, &policy(path)?, &mut difference);
-        if request.rules.is_none() {
-            return Ok(difference);
+    let decides_again = request.policy.is_some() || !request.detectors.is_empty();
+    let decided = if decides_again {
+        let policy = match &request.policy {
+            Some(path) => policy(path)?,
+            None => open::policy(config)?,
+        };
+        let again = again(config, request, &engine, (since, now)).await?;
+        let decided = decisions::compare(&logged, &policy, &again, &mut difference);
+        if request.logged_findings {
+            // Nobody asked what today's detectors say.
+            difference.unjudged = 0;
         }
-    }
+        decided
+    } else {
+        Vec::new()
+    };
     let runner = Runner {
         engine,
         logged: &logged,
+        decided: decides_again.then_some(decided.as_slice()),
         allowed: &allowed,
         window: (since, now),
         ladders_only: request.ladders_only,
@@ -153,7 +180,18 @@ pub async fn replay(config: &Config, request: &Request) -> Result<Difference, Op
             difference.compared_with = "current";
             let (current, changed) = contents(config, path)?;
             let before = runner.run(&current, &mut difference.failures).await?;
-            let after = runner.run(&changed, &mut difference.failures).await?;
+            let mut after = runner.run(&changed, &mut difference.failures).await?;
+            if decides_again {
+                runner.decided_otherwise(&changed.ladders, &mut after);
+            }
+            (before, after)
+        }
+        None if decides_again => {
+            // What rules find in the log stays; ladders count what is decided otherwise.
+            difference.compared_with = "current";
+            let ladders = respond::ladders(config)?.all();
+            let before = runner.count(&ladders, &logged);
+            let after = runner.count(&ladders, &decided);
             (before, after)
         }
         None => {
@@ -171,6 +209,29 @@ pub async fn replay(config: &Config, request: &Request) -> Result<Difference, Op
     difference.alerts_after = after.values().sum();
     difference.alerts = changes(&before, &after);
     Ok(difference)
+}
+
+/// Verdicts of the detectors of now about stored texts.
+async fn again(
+    config: &Config,
+    request: &Request,
+    engine: &Engine,
+    window: (Timestamp, Timestamp),
+) -> Result<Again, OpenError> {
+    let texts_only = !request.detectors.is_empty();
+    if request.logged_findings && !texts_only {
+        return Ok(Again::default());
+    }
+    let mut config = config.clone();
+    if texts_only {
+        config.detectors.clone_from(&request.detectors);
+    }
+    let inspector = open::inspector(&config)?;
+    let verdicts = inspect::inspect(engine, &inspector, window).await?;
+    Ok(Again {
+        verdicts,
+        texts_only,
+    })
 }
 
 fn policy(path: &Path) -> Result<Policy, OpenError> {
@@ -341,6 +402,8 @@ fn changes(before: &Stories, after: &Stories) -> Vec<AlertChange> {
 struct Runner<'a> {
     engine: Arc<Engine>,
     logged: &'a [Logged],
+    /// As a changed policy or changed detectors would decide, if there are any.
+    decided: Option<&'a [Logged]>,
     allowed: &'a Allowlist,
     window: (Timestamp, Timestamp),
     ladders_only: bool,
@@ -352,7 +415,7 @@ impl Runner<'_> {
         content: &Content,
         failures: &mut Vec<String>,
     ) -> Result<Stories, OpenError> {
-        let mut stories = self.count(&content.ladders);
+        let mut stories = self.count(&content.ladders, self.logged);
         if self.ladders_only {
             return Ok(stories);
         }
@@ -386,18 +449,39 @@ impl Runner<'_> {
             failures.push(format!("{rule}: {why}"));
         }
         for alert in &report.alerts {
-            if self.allowed.of_alert(alert, now).is_none() {
+            let records = self.records(alert);
+            let is_allowed = self.allowed.of_alert(alert, now).is_some()
+                || self.allowed.of_records(alert, &records, now).is_some();
+            if !is_allowed {
                 *stories.entry(story(alert)).or_default() += 1;
             }
         }
         Ok(stories)
     }
 
-    fn count(&self, ladders: &[Arc<Ladder>]) -> Stories {
+    /// The decisions behind an alert.
+    fn records(&self, alert: &Alert) -> Vec<Seen> {
+        if !self.allowed.knows_content(self.window.1) {
+            return Vec::new();
+        }
+        let is_behind = |logged: &&Logged| alert.record_ids.contains(&logged.seen.record_id);
+        let behind = self.logged.iter().filter(is_behind);
+        behind.map(|logged| logged.seen.clone()).collect()
+    }
+
+    /// Replaces what ladders found in the log by what they find in the changed decisions.
+    fn decided_otherwise(&self, ladders: &[Arc<Ladder>], stories: &mut Stories) {
+        let Some(decided) = self.decided else { return };
+        let is_of_ladder = |story: &Story| ladders.iter().any(|l| l.id == story.rule_id);
+        stories.retain(|story, _| !is_of_ladder(story));
+        stories.extend(self.count(ladders, decided));
+    }
+
+    fn count(&self, ladders: &[Arc<Ladder>], decisions: &[Logged]) -> Stories {
         let mut counters = Counters::new(ladders.to_vec());
         let mut stories = Stories::new();
         let now = self.window.1;
-        for logged in self.logged {
+        for logged in decisions {
             // What is on the list now is off for all of the past that is looked at.
             let is_allowed = |ladder: &Ladder| {
                 let mut seen = logged.seen.clone();

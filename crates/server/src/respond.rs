@@ -4,12 +4,14 @@
 //! The node and the commands build the same [`Responder`]: a command that starts a runbook or
 //! blocks a caller writes the store that a running node watches, and takes effect on its next call.
 
+pub mod baselines;
 mod enforcement;
 pub mod evidence;
 mod keys;
 mod queries;
 mod sink;
 pub mod stream;
+pub(crate) mod watchlists;
 
 use std::sync::Arc;
 
@@ -20,7 +22,7 @@ use atalaya_query::Engine;
 use atalaya_respond::channels::Channels;
 use atalaya_respond::egress::{Egress, SystemResolver};
 use atalaya_respond::ladder::Ladders;
-use atalaya_respond::ports::Ports;
+use atalaya_respond::ports::{Containment, Ports};
 use atalaya_respond::responder::Responder;
 use atalaya_respond::runbook::RunbookCatalogue;
 use atalaya_store::{DocumentStore, SqliteStore};
@@ -129,7 +131,10 @@ pub fn responder(config: &Config, parts: Parts) -> Result<Responder, OpenError> 
         evidence: Some(Arc::new(keeper)),
         egress,
         channels: Arc::new(channels),
-        contain_shared: section.contain_shared,
+        containment: Containment {
+            shared: section.contain_shared,
+            brief: std::time::Duration::from_secs(section.contain_shared_for_s),
+        },
         clock: Arc::new(Timestamp::now),
         watch: None,
     };

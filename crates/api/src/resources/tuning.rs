@@ -73,6 +73,13 @@ struct NewLabel {
     /// A remark.
     #[serde(default)]
     note: String,
+    /// SHA-256 of the content (`ContentSha256`), for `allow_for`.
+    #[serde(default)]
+    content_sha256: String,
+    /// Also puts this very content on the allowlist for a time, e.g. `30d`; the remark is the
+    /// reason.
+    #[serde(default)]
+    allow_for: Option<String>,
 }
 
 impl From<AllowError> for Problem {
@@ -156,14 +163,26 @@ async fn label(responder: Arc<Responder>, call: Call) -> Result<Reply, Problem> 
         record_id: record.to_owned(),
         rules: new.rules,
         caller: new.caller,
+        content_sha256: new.content_sha256,
         queue: "analysts".to_owned(),
         added: now,
         ..ReviewItem::default()
     };
     let documents = responder.engine().ports().documents.as_ref();
     let said = (new.expected.as_deref(), new.note.as_str());
+    let lasts = new.allow_for.as_deref().map(duration::parse);
+    if lasts == Some(None) {
+        return Err(Problem::invalid("`allow_for` is no duration such as 30d"));
+    }
     let labelled = review::label(documents, &item, label, said, (call.author(), now)).await;
-    Reply::json(&labelled.map_err(Problem::internal)?)
+    let labelled = labelled.map_err(Problem::internal)?;
+    let Some(Some(lasts)) = lasts else {
+        return Reply::json(&labelled);
+    };
+    let terms = (lasts, new.note.as_str());
+    let entry = review::allow(documents, &labelled, terms, (call.author(), now)).await?;
+    responder.refresh().await?;
+    Reply::json(&json!({"labelled": labelled, "allowed": entry}))
 }
 
 async fn watched(responder: Arc<Responder>, call: Call) -> Result<Reply, Problem> {

@@ -240,8 +240,9 @@ fn list(args: &ListArgs) -> Result<Exit, Failure> {
         severity_min: args.severity,
         limit: args.limit,
     };
-    with_responder(&args.place, async |_, responder| {
+    with_responder(&args.place, async |config, responder| {
         let found = responder.incidents().list(&filter).await?;
+        let now = Timestamp::now();
         let header = [
             "IncidentId",
             "Opened",
@@ -250,6 +251,7 @@ fn list(args: &ListArgs) -> Result<Exit, Failure> {
             "Owner",
             "Disposition",
             "Alerts",
+            "Next due",
             "Title",
         ];
         listing::list(args.format, &header, &found, |incident| {
@@ -261,6 +263,7 @@ fn list(args: &ListArgs) -> Result<Exit, Failure> {
                 incident.owner.clone(),
                 incident.disposition.as_str().to_owned(),
                 incident.alert_ids.len().to_string(),
+                incident.next_due(&config.respond.sla, now),
                 incident.title.clone(),
             ]
         })

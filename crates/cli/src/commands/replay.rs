@@ -11,18 +11,26 @@ use super::listing;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
 
-/// Run changed rules, ladders or policy over the stored log, and show the difference.
+/// Run changed rules, ladders, policy or detectors over the stored log, and show the difference.
 ///
-/// Without `--rules` and `--policy`, what is in force now, with its allowlists, is compared with
+/// Without `--rules`, `--policy` and `--detectors`, what is in force now, with its allowlists, is compared with
 /// the alerts that were recorded. Exit code 1 if there is a difference.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Folder or file with changed rules and ladders; compared with those in force.
     #[arg(long, value_name = "PATH")]
     rules: Option<PathBuf>,
-    /// A changed policy; compared with what was decided.
+    /// A changed policy; compared with what was decided. Texts that were stored
+    /// (`gateway.prompt_text`) are inspected again.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Changed detectors (pattern files, STIX bundles) in place of those of the configuration;
+    /// only decisions whose text was stored can be judged by them.
+    #[arg(long, value_name = "FILE")]
+    detectors: Vec<PathBuf>,
+    /// Has the policy judge the findings of then, also where the text is stored.
+    #[arg(long, requires = "policy", conflicts_with = "detectors")]
+    logged_findings: bool,
     /// How far back, e.g. 24h, 7d.
     #[arg(long, default_value = "7d", value_parser = listing::duration)]
     since: Duration,
@@ -42,11 +50,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let request = Request {
         rules: args.rules.clone(),
         policy: args.policy.clone(),
+        detectors: args.detectors.clone(),
+        logged_findings: args.logged_findings,
         since: args.since,
         ladders_only: args.ladders_only,
     };
     let difference = common::runtime()?.block_on(replay(&config, &request))?;
-    listing::one(args.format, &difference, || text(&difference))?;
+    listing::one(args.format, &difference, || {
+        text(&difference, !args.detectors.is_empty())
+    })?;
     Ok(if difference.is_empty() {
         Exit::Fine
     } else {
@@ -54,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     })
 }
 
-fn text(difference: &Difference) -> String {
+fn text(difference: &Difference, detectors_changed: bool) -> String {
     let mut out = format!(
         "{} decisions since {}{}\n",
         difference.decisions,
@@ -65,6 +77,18 @@ fn text(difference: &Difference) -> String {
             ""
         }
     );
+    if difference.reinspected + difference.unjudged > 0 {
+        out.push_str(&format!(
+            "texts: {} inspected again, {} not stored (Unjudged: {})\n",
+            difference.reinspected,
+            difference.unjudged,
+            if detectors_changed {
+                "left as they were"
+            } else {
+                "judged by the findings of then"
+            }
+        ));
+    }
     if !difference.compared_with.is_empty() {
         out.push_str(&format!(
             "alerts: {} {}, {} after the change\n",

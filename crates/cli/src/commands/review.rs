@@ -62,6 +62,10 @@ pub(crate) struct LabelArgs {
     /// A remark.
     #[arg(long, default_value = "")]
     note: String,
+    /// Also puts this very content on the allowlist for a time, e.g. 30d: equal input is not
+    /// counted and alerted on any more. The remark is the reason.
+    #[arg(long, value_parser = listing::duration, value_name = "TIME", requires = "note")]
+    allow_for: Option<Duration>,
     #[command(flatten)]
     actor: Actor,
     /// Output format.
@@ -232,14 +236,83 @@ fn set(args: &LabelArgs) -> Result<Exit, Failure> {
         (&args.actor.name, Timestamp::now()),
     );
     let labelled = runtime.block_on(labelled).map_err(broken)?;
-    listing::one(args.format, &labelled, || {
-        let label = args.label.as_str();
-        format!(
-            "{} is labelled {label} for {}\n",
-            labelled.subject,
-            labelled.rules.join(", ")
-        )
+    let entry = match args.allow_for {
+        Some(lasts) => {
+            let allowing = review::allow(
+                store.as_ref(),
+                &labelled,
+                (lasts, &args.note),
+                (&args.actor.name, Timestamp::now()),
+            );
+            Some(runtime.block_on(allowing)?)
+        }
+        None => None,
+    };
+    let for_policy = match &entry {
+        Some(entry) => policy_entries(&config, id, entry)?,
+        None => Vec::new(),
+    };
+    let document = match &entry {
+        None => serde_json::json!(labelled),
+        Some(entry) => serde_json::json!({
+            "labelled": labelled, "allowed": entry, "policy_allowlist": for_policy,
+        }),
+    };
+    listing::one(args.format, &document, || {
+        let (label, rules) = (args.label.as_str(), labelled.rules.join(", "));
+        let mut text = format!("{} is labelled {label} for {rules}\n", labelled.subject);
+        if let Some(entry) = &entry {
+            let until = entry.expires.to_rfc3339();
+            text.push_str(&format!(
+                "equal content is allowed until {until} ({}); see its effect with `atalaya replay`\n",
+                entry.entry_id
+            ));
+            if !for_policy.is_empty() {
+                text.push_str(
+                    "to let the findings through the gateway too, add to its policy:\nallowlist:\n",
+                );
+                for allowed in &for_policy {
+                    text.push_str(&format!("  - {allowed}\n"));
+                }
+            }
+        }
+        text
     })
+}
+
+/// What a policy's `allowlist` would have to say for the findings of a decision.
+fn policy_entries(
+    config: &Config,
+    decision: &str,
+    entry: &atalaya_respond::tuning::allow::Entry,
+) -> Result<Vec<Value>, Failure> {
+    let kql = format!(
+        "AIGuardrailDecisions | where DecisionId == {} | take 1 | project Findings",
+        quoted(decision)
+    );
+    let found = rows(config, &kql, 1)?;
+    let findings = match found.first().and_then(|row| row.get("Findings")) {
+        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+        Some(other) => other.clone(),
+        None => Value::Null,
+    };
+    let mut fingerprints: Vec<&str> = findings
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|finding| finding.get("fp")?.as_str())
+        .collect();
+    fingerprints.sort_unstable();
+    fingerprints.dedup();
+    Ok(fingerprints
+        .into_iter()
+        .map(|fingerprint| {
+            serde_json::json!({
+                "fingerprint": fingerprint, "author": entry.owner, "reason": entry.reason,
+                "expires": entry.expires.to_rfc3339(),
+            })
+        })
+        .collect())
 }
 
 fn export(args: &ExportArgs) -> Result<Exit, Failure> {

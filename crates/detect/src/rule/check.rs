@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atalaya_atlas::Resolution;
-use atalaya_kql::{BindOptions, LogTables};
+use atalaya_kql::{BindOptions, RuleTables};
 use atalaya_model::{Diagnostic, EntityKind, Level, Severity, Span};
 
 use super::yaml::{EscalationEntry, File, GroupingEntry, MappingEntry};
@@ -293,7 +293,7 @@ impl<'a> Checker<'a> {
             now_ticks: 0,
             strict: false,
         };
-        for mut diagnostic in atalaya_kql::bind(query, &LogTables, options).diagnostics {
+        for mut diagnostic in atalaya_kql::bind(query, &RuleTables, options).diagnostics {
             diagnostic.span = span_in_file(self.text, key, query, diagnostic.span);
             self.diagnostics.push(diagnostic);
         }

@@ -186,7 +186,9 @@ impl Binder<'_> {
             return Some(table(&name, schema, span));
         }
         let message = format!("there is no watchlist `{alias}`");
-        let help = format!("put it into the library as `watchlists/{alias}.csv`");
+        let help = format!(
+            "put it into the library as `watchlists/{alias}.csv`, or let a runbook `watch` into it"
+        );
         self.error_help("KS142", span, message, help);
         None
     }

@@ -1,9 +1,10 @@
 //! Measures at the gateway: block, quarantine, limit the rate, and lift them again.
 //!
 //! Every measure ends by itself unless the runbook says otherwise: a machine that was wrong
-//! should not need a person to notice. And what stands for many is left to people: an application
-//! that does not say who its users are calls with one key, from one address, and a machine that
-//! cuts it off for one attacker has done the attacker's work.
+//! should not need a person to notice. And against what stands for many a machine does little by
+//! itself: an application that does not say who its users are calls with one key, from one
+//! address, and a machine that cuts it off for long has done the attacker's work. So the session
+//! is contained if the application names one, else everybody behind it for a few minutes.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use super::{Action, ActionError, Call, Parameter, optional, required};
 use crate::context::ENTITY_KINDS;
 use crate::duration;
 use crate::egress::{Reach, reach_of};
-use crate::ports::{Enforcement, Measure, Order, Ports};
+use crate::ports::{Containment, Enforcement, Measure, Order, Ports, SharedContainment};
 
 /// How long a measure lasts when nobody says.
 const LASTS_DEFAULT: &str = "1h";
@@ -80,24 +81,22 @@ pub(super) async fn impose(
     call: &Call,
     ports: &Ports,
     measure: Measure,
-    (kind, value): (String, String),
+    target: (String, String),
 ) -> Result<Value, ActionError> {
-    if call.author.starts_with("runbook:") && !ports.contain_shared && is_shared(&kind, &value) {
-        return Err(ActionError::Skipped(format!(
-            "{kind} {value} stands for everybody behind it; start the runbook yourself, or set \
-             respond.contain_shared"
-        )));
-    }
-    let lasts = call.text_or("for", LASTS_DEFAULT);
-    let expires = if lasts == "forever" {
-        None
-    } else {
-        let lasts = duration::parse(&lasts)
-            .ok_or_else(|| ActionError::Final(format!("`for: {lasts}` is no duration")))?;
-        Some(atalaya_model::Timestamp(
-            ports.now().0.saturating_add(duration::micros(lasts)),
-        ))
+    let Target {
+        kind,
+        value,
+        lasts_max,
+        note,
+    } = narrowed(call, ports, target)?;
+    let lasts = lasts(call)?;
+    let lasts = match (lasts, lasts_max) {
+        (Some(lasts), Some(most)) => Some(lasts.min(most)),
+        (lasts, most) => lasts.or(most),
     };
+    let expires = lasts.map(|lasts| {
+        atalaya_model::Timestamp(ports.now().0.saturating_add(duration::micros(lasts)))
+    });
     let incident = call.context.incident_id.clone().unwrap_or_default();
     let order = Order {
         key: call.key.clone(),
@@ -109,10 +108,79 @@ pub(super) async fn impose(
         expires,
     };
     let id = gateway(ports)?.impose(&order).await?;
-    Ok(json!({
+    let mut output = json!({
         "id": id, "measure": measure.as_str(), "kind": kind, "value": value,
         "expires": expires.map(atalaya_model::Timestamp::to_rfc3339),
-    }))
+    });
+    if let Some(note) = note {
+        output["note"] = note.into();
+    }
+    Ok(output)
+}
+
+/// How long a step's measure is to last; `None` for ever.
+fn lasts(call: &Call) -> Result<Option<std::time::Duration>, ActionError> {
+    let text = call.text_or("for", LASTS_DEFAULT);
+    if text == "forever" {
+        return Ok(None);
+    }
+    duration::parse(&text)
+        .map(Some)
+        .ok_or_else(|| ActionError::Final(format!("`for: {text}` is no duration")))
+}
+
+/// Whom a measure is imposed on in the end, and for how long at most.
+struct Target {
+    kind: String,
+    value: String,
+    lasts_max: Option<std::time::Duration>,
+    note: Option<String>,
+}
+
+/// What a machine may do by itself against what stands for many.
+fn narrowed(
+    call: &Call,
+    ports: &Ports,
+    (kind, value): (String, String),
+) -> Result<Target, ActionError> {
+    let Containment { shared, brief } = ports.containment;
+    let is_automatic = call.author.starts_with("runbook:");
+    if !is_automatic || shared == SharedContainment::Full || !is_shared(&kind, &value) {
+        return Ok(Target {
+            kind,
+            value,
+            lasts_max: None,
+            note: None,
+        });
+    }
+    if shared == SharedContainment::Never {
+        return Err(ActionError::Skipped(format!(
+            "{kind} {value} stands for everybody behind it; start the runbook yourself, or set \
+             respond.contain_shared"
+        )));
+    }
+    // Behind an application's key the application names the session; behind an address it is the
+    // caller itself, who could name another one with every call.
+    let session = call.context.text("session");
+    if value.starts_with("key:") && !session.is_empty() {
+        let note = format!("{kind} {value} stands for many: the session is contained instead");
+        return Ok(Target {
+            kind: "session".to_owned(),
+            value: session,
+            lasts_max: None,
+            note: Some(note),
+        });
+    }
+    let note = format!(
+        "{kind} {value} stands for many: for {} at most (respond.contain_shared)",
+        duration::format(brief)
+    );
+    Ok(Target {
+        kind,
+        value,
+        lasts_max: Some(brief),
+        note: Some(note),
+    })
 }
 
 /// Whether a target stands for many: a provider's key that an application passes on, or an address

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{Action, ActionError, Call, Parameter, optional};
-use crate::incident::{ENTRIES_MAX, Heading, Incident, Task};
+use crate::incident::{Heading, Incident, Task};
 use crate::ports::Ports;
 use crate::typed;
 
@@ -45,20 +45,15 @@ impl Action for AddTask {
         let heading = Heading::parse(&call.text_or("heading", "respond"))
             .ok_or_else(|| ActionError::Final("`heading` is not known".to_owned()))?;
         let (store, now) = (ports.documents.as_ref(), ports.now());
+        let task = Task {
+            heading,
+            title: title.clone(),
+            assignee: call.text("assignee"),
+            key: call.key.clone(),
+            ..Task::default()
+        };
         typed::change(store, id, now, |incident: &mut Incident| {
-            let known = incident.tasks.iter().any(|task| task.key == call.key);
-            if known || incident.tasks.len() >= ENTRIES_MAX {
-                return (false, ());
-            }
-            incident.tasks.push(Task {
-                number: u32::try_from(incident.tasks.len()).unwrap_or(u32::MAX) + 1,
-                heading,
-                title: title.clone(),
-                assignee: call.text("assignee"),
-                done: false,
-                key: call.key.clone(),
-            });
-            (true, ())
+            (incident.add_task(&task), ())
         })
         .await?;
         Ok(json!({"task": title, "key": call.key}))

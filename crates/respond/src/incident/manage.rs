@@ -275,19 +275,8 @@ impl Incidents {
         task: Task,
         now: Timestamp,
     ) -> Result<Incident, IncidentError> {
-        self.change(id, now, |incident| {
-            let known = !task.key.is_empty() && incident.tasks.iter().any(|t| t.key == task.key);
-            if known || incident.tasks.len() >= ENTRIES_MAX {
-                return false;
-            }
-            let number = u32::try_from(incident.tasks.len()).unwrap_or(u32::MAX) + 1;
-            incident.tasks.push(Task {
-                number,
-                ..task.clone()
-            });
-            true
-        })
-        .await
+        self.change(id, now, |incident| incident.add_task(&task))
+            .await
     }
 
     /// Marks a task as done or not.
@@ -548,11 +537,7 @@ fn absorb(incident: &mut Incident, from: &Incident, actor: &str, now: Timestamp)
     incident.comments.extend(from.comments.iter().cloned());
     incident.comments.sort_by_key(|comment| comment.time);
     for task in &from.tasks {
-        let number = u32::try_from(incident.tasks.len()).unwrap_or(u32::MAX) + 1;
-        incident.tasks.push(Task {
-            number,
-            ..task.clone()
-        });
+        incident.add_task(task);
     }
     for item in &from.timeline {
         if item.key != "opened" && item.key != "first_probe" {

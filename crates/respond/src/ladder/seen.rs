@@ -114,6 +114,29 @@ impl Seen {
         })
     }
 
+    /// A decision of which only id, content and detectors are known: a row of these three.
+    pub(crate) fn of_content(row: &[serde_json::Value]) -> Option<Self> {
+        let [id, content, patterns] = row else {
+            return None;
+        };
+        let patterns = match patterns {
+            serde_json::Value::String(text) => serde_json::from_str(text).ok()?,
+            other => serde_json::from_value(other.clone()).unwrap_or_default(),
+        };
+        Some(Self {
+            record_id: id.as_str()?.to_owned(),
+            time: Timestamp(0),
+            decision: Decision::default(),
+            score: 0,
+            detection: String::new(),
+            techniques: Vec::new(),
+            patterns,
+            content_sha256: content.as_str()?.to_owned(),
+            route: String::new(),
+            entities: Vec::new(),
+        })
+    }
+
     /// The entity of a kind.
     #[must_use]
     pub fn entity(&self, kind: EntityKind) -> Option<&Entity> {

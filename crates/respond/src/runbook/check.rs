@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use atalaya_kql::{BindOptions, LogTables};
+use atalaya_kql::{BindOptions, RuleTables};
 use atalaya_model::{Diagnostic, Level, Severity, Span};
 use serde_json::Value;
 
@@ -231,7 +231,7 @@ impl<'a> Checker<'a> {
             strict: false,
         };
         let first_line = query.lines().next().unwrap_or_default().trim().to_owned();
-        for problem in atalaya_kql::bind(&filled, &LogTables, options).diagnostics {
+        for problem in atalaya_kql::bind(&filled, &RuleTables, options).diagnostics {
             let help = problem
                 .help
                 .unwrap_or_else(|| "try it with `atalaya query`".to_owned());

@@ -319,11 +319,7 @@ impl Engine {
             } else {
                 format!("{}_not_done", step.action)
             },
-            text: if outcome.reason.is_empty() {
-                step.title.clone()
-            } else {
-                format!("{}: {}", step.title, outcome.reason)
-            },
+            text: told(step, outcome),
             actor: run.author.clone(),
             key: format!("{}/{}", run.run_id, step.id),
         };
@@ -397,6 +393,29 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// What a step did, in words: with what a query found, or on what terms a measure was imposed.
+fn told(step: &ActionStep, outcome: &StepOutcome) -> String {
+    let mut text = step.title.clone();
+    if !outcome.reason.is_empty() {
+        text.push_str(&format!(": {}", outcome.reason));
+    }
+    let output = |name: &str| outcome.output.get(name);
+    if let Some(rows) = output("rows").and_then(serde_json::Value::as_u64) {
+        text.push_str(&format!(": {rows} rows, attached to the run"));
+    }
+    if let (Some(kind), Some(value)) = (output("kind"), output("value")) {
+        let text_of = crate::context::text_of;
+        text.push_str(&format!(": {} {}", text_of(kind), text_of(value)));
+        if let Some(until) = output("expires").filter(|until| !until.is_null()) {
+            text.push_str(&format!(" until {}", text_of(until)));
+        }
+    }
+    if let Some(note) = output("note") {
+        text.push_str(&format!(" ({})", crate::context::text_of(note)));
+    }
+    text
 }
 
 pub(super) fn outcome_of(result: Result<serde_json::Value, ActionError>) -> StepOutcome {

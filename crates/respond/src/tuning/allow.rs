@@ -200,6 +200,39 @@ impl Allowlist {
         })
     }
 
+    /// The entry that keeps an alert from being one because every record behind it is allowed by
+    /// its content or finding. `records` are all that the alert counted, or nothing is kept.
+    #[must_use]
+    pub fn of_records(&self, alert: &Alert, records: &[Seen], now: Timestamp) -> Option<&Entry> {
+        if records.is_empty() || (records.len() as u64) < alert.count {
+            return None;
+        }
+        let mut first = None;
+        for seen in records {
+            let covering = self.in_force(now).find(|entry| {
+                let is_by_content = !entry.fingerprint.is_empty() || !entry.pattern.is_empty();
+                let names = |entity: &atalaya_model::Entity| {
+                    kind_name(entity.kind) == entry.kind && fits(&entry.value, &entity.value)
+                };
+                is_by_content
+                    && (entry.rules.is_empty() || entry.rules.contains(&alert.rule_id))
+                    && (entry.techniques.is_empty() || covers(&entry.techniques, &alert.techniques))
+                    && (entry.value.is_empty() || alert.entities.iter().any(names))
+                    && (entry.fingerprint.is_empty() || entry.fingerprint == seen.content_sha256)
+                    && (entry.pattern.is_empty() || only(&seen.patterns, &entry.pattern))
+            });
+            first = first.or(Some(covering?));
+        }
+        first
+    }
+
+    /// Whether an entry in force knows something by its content or finding.
+    #[must_use]
+    pub fn knows_content(&self, now: Timestamp) -> bool {
+        self.in_force(now)
+            .any(|entry| !entry.fingerprint.is_empty() || !entry.pattern.is_empty())
+    }
+
     fn in_force(&self, at: Timestamp) -> impl Iterator<Item = &Entry> {
         self.entries
             .iter()

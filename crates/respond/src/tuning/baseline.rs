@@ -48,6 +48,18 @@ pub enum Basis {
     ColdStart,
 }
 
+impl Basis {
+    /// The name in lists and watchlists.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HourOfWeek => "hour_of_week",
+            Self::AllHours => "all_hours",
+            Self::ColdStart => "cold_start",
+        }
+    }
+}
+
 /// What is normal.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Normal {

@@ -86,6 +86,134 @@ fn one_byte_anywhere_makes_a_bundle_fail() {
     }
 }
 
+/// Entries of a tar archive as they stand: name, and all bytes of header and content.
+fn entries(bundle: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while bundle[at] != 0 {
+        let text = |from: usize, to: usize| {
+            let field = &bundle[at + from..at + to];
+            let end = field.iter().position(|b| *b == 0).unwrap_or(field.len());
+            String::from_utf8(field[..end].to_vec()).unwrap()
+        };
+        let size = usize::from_str_radix(&text(124, 135), 8).unwrap();
+        let end = (at + 512 + size).next_multiple_of(512);
+        found.push((text(0, 100), bundle[at..end].to_vec()));
+        at = end;
+    }
+    found
+}
+
+fn joined(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut out: Vec<u8> = entries
+        .iter()
+        .flat_map(|(_, bytes)| bytes.clone())
+        .collect();
+    out.resize(out.len() + 1_024, 0);
+    out
+}
+
+#[test]
+fn a_bundle_that_was_put_together_otherwise_fails() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let key = SigningKey::generate().unwrap();
+    let (one, other) = (bundle(one.path(), &key), bundle(other.path(), &key));
+    let key = key.public_hex();
+    let good = entries(&one);
+    assert_eq!(joined(&good), one, "the test reads archives as they are");
+    assert!(verify(&other, Some(&key)).is_ok());
+    let of = |name: &str| good.iter().position(|(n, _)| n == name).unwrap();
+    // Cut at any block, and at any byte of the last ones.
+    for length in (0..one.len())
+        .step_by(512)
+        .chain(one.len() - 600..one.len())
+    {
+        assert!(
+            verify(&one[..length], Some(&key)).is_err(),
+            "{length} bytes"
+        );
+    }
+    for added in [1, 511, 512, 1_024, 10_240] {
+        let longer = [one.clone(), vec![0; added]].concat();
+        assert!(verify(&longer, Some(&key)).is_err(), "{added} more");
+    }
+    for a in 0..good.len() {
+        let mut fewer = good.clone();
+        let (name, _) = fewer.remove(a);
+        assert!(
+            verify(&joined(&fewer), Some(&key)).is_err(),
+            "without {name}"
+        );
+        let mut twice = good.clone();
+        twice.insert(a, good[a].clone());
+        assert!(verify(&joined(&twice), Some(&key)).is_err(), "{name} twice");
+        for b in 0..a {
+            let mut swapped = good.clone();
+            swapped.swap(a, b);
+            assert!(
+                verify(&joined(&swapped), Some(&key)).is_err(),
+                "{name} and {b} swapped"
+            );
+        }
+    }
+    // Parts of another good bundle of the same key: journals have chains of their own.
+    let theirs = entries(&other);
+    for names in [
+        &["manifest.json"][..],
+        &["manifest.sig"],
+        &["records.jsonl"],
+        &["manifest.json", "manifest.sig"],
+        &["manifest.sig", "records.jsonl"],
+    ] {
+        let mut mixed = good.clone();
+        for name in names {
+            mixed[of(name)] = theirs[of(name)].clone();
+        }
+        assert!(
+            verify(&joined(&mixed), Some(&key)).is_err(),
+            "{names:?} of another"
+        );
+    }
+    // Another file, and the same under another name.
+    let mut more = good.clone();
+    let extra = good[of("rules/r1.yml")].1.clone();
+    for name in ["rules/r2.yml", "../r1.yml", "RULES/r1.yml"] {
+        let mut entry = extra.clone();
+        entry[..100].fill(0);
+        entry[..name.len()].copy_from_slice(name.as_bytes());
+        entry[148..156].fill(b' ');
+        let sum: u32 = entry[..512].iter().map(|b| u32::from(*b)).sum();
+        entry[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        more.push((name.to_owned(), entry));
+        more.sort();
+        assert!(verify(&joined(&more), Some(&key)).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_bundle_signed_again_by_another_key_fails_for_who_knows_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (
+        SigningKey::generate().unwrap(),
+        SigningKey::generate().unwrap(),
+    );
+    let good = bundle(folder.path(), &ours);
+    // What an attacker can do who has all files but not the key: sign them again.
+    let again = tempfile::tempdir().unwrap();
+    let forged = bundle(again.path(), &theirs);
+    assert!(verify(&forged, None).is_ok(), "somebody signed it");
+    assert!(verify(&forged, Some(&ours.public_hex())).is_err());
+    // Or put the known public key beside the other signature.
+    let (real, fake) = (entries(&good), entries(&forged));
+    let mut mixed = fake.clone();
+    let at = mixed
+        .iter()
+        .position(|(name, _)| name == "public.key")
+        .unwrap();
+    mixed[at] = real[at].clone();
+    assert!(verify(&joined(&mixed), Some(&ours.public_hex())).is_err());
+}
+
 #[test]
 fn somebody_elses_signature_is_seen_when_the_key_is_named() {
     let folder = tempfile::tempdir().unwrap();

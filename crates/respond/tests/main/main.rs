@@ -5,9 +5,13 @@ mod bundles;
 #[cfg(test)]
 mod channels;
 #[cfg(test)]
+mod contained;
+#[cfg(test)]
 mod grouping;
 #[cfg(test)]
 mod killed;
+#[cfg(test)]
+mod labels;
 #[cfg(test)]
 mod receiver;
 #[cfg(test)]

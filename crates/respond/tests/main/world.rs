@@ -61,11 +61,25 @@ pub(crate) fn open(folder: &Path, webhook: Option<&str>) -> World {
     open_with(folder, webhook, None, "node:test")
 }
 
+/// A world whose ports are changed.
+pub(crate) fn open_as(folder: &Path, change: impl FnOnce(&mut Ports)) -> World {
+    open_changed(folder, None, "node:test", change)
+}
+
 pub(crate) fn open_with(
     folder: &Path,
     webhook: Option<&str>,
     watch: Option<atalaya_respond::ports::Watch>,
     holder: &str,
+) -> World {
+    open_changed(folder, webhook, holder, |ports| ports.watch = watch)
+}
+
+fn open_changed(
+    folder: &Path,
+    webhook: Option<&str>,
+    holder: &str,
+    change: impl FnOnce(&mut Ports),
 ) -> World {
     let store = Arc::new(SqliteStore::open(&folder.join("control.db")).unwrap());
     let gateway = Arc::new(FileGateway(folder.join("gateway.json")));
@@ -87,7 +101,7 @@ pub(crate) fn open_with(
         .into_iter()
         .collect();
     let now = clock.clone();
-    let ports = Ports {
+    let mut ports = Ports {
         documents: Arc::clone(&store) as _,
         alerts: Arc::clone(&store) as _,
         enforcement: Some(Arc::clone(&gateway) as _),
@@ -96,10 +110,11 @@ pub(crate) fn open_with(
         evidence: None,
         egress: Egress::new(config, Arc::new(SystemResolver)).unwrap(),
         channels: Arc::new(Channels::new(&channels, &|s| Ok(s.to_owned())).unwrap()),
-        contain_shared: false,
+        containment: atalaya_respond::ports::Containment::default(),
         clock: Arc::new(move || Timestamp(*now.0.lock())),
-        watch,
+        watch: None,
     };
+    change(&mut ports);
     let incidents = Incidents::new(
         Arc::clone(&store) as _,
         Arc::clone(&store) as _,

@@ -6,14 +6,14 @@ use std::time::Duration;
 use atalaya_model::{
     Decision, Finding, SegmentKind, Span, ThreatCategory, Timestamp, Unjudged, Verdict,
 };
-use atalaya_policy::{CallFacts, Policy};
+use atalaya_policy::{CallContext, CallFacts, Policy};
 use atalaya_query::write::to_json;
 use atalaya_query::{Engine, QueryOptions};
 use atalaya_respond::ladder::Seen;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{CHANGES_LISTED_MAX, Difference};
+use super::{Again, CHANGES_LISTED_MAX, Difference};
 use crate::adapters::ticks;
 use crate::open::OpenError;
 
@@ -24,7 +24,8 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 
 const COLUMNS: &str = "TimeGenerated, DecisionId, UserId, CallerKeyId, AgentId, SessionId, \
      ModelName, SrcIpAddr, Decision, WouldDecision, ThreatScore, ThreatDetection, Atlas, RuleIds, \
-     ContentSha256, RouteName, Findings, Unjudged, Protocol, HttpPath, ModelEndpoint, ReasonCode";
+     ContentSha256, RouteName, Findings, Unjudged, Protocol, HttpPath, ModelEndpoint, ReasonCode, \
+     Stage, Stream, MaxTokens, ToolNames, SessionScore, SessionTainted";
 
 /// A decision of the log.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct DecisionChange {
     pub detection: String,
     /// `ThreatScore`.
     pub score: u8,
+    /// Whether its text was inspected again; else the findings of then were judged.
+    pub inspected_again: bool,
 }
 
 /// Reads the decisions of a time, oldest first; whether there were more than are read.
@@ -103,40 +106,161 @@ fn dynamic(value: Value) -> Value {
     }
 }
 
-/// Decides again.
-pub(super) fn compare(logged: &[Logged], policy: &Policy, difference: &mut Difference) {
+/// Reasons for which a policy decides by itself: not enforcement, limits, or a request that was no
+/// call.
+const BY_POLICY: [&str; 6] = [
+    "",
+    "none",
+    "threshold",
+    "unjudged",
+    "policy_rule",
+    "session",
+];
+
+/// Decides again about every decision of the log; what the ladders would have seen instead.
+pub(super) fn compare(
+    logged: &[Logged],
+    policy: &Policy,
+    again: &Again,
+    difference: &mut Difference,
+) -> Vec<Logged> {
+    let mut after = Vec::with_capacity(logged.len());
     for decision in logged {
-        let reason = text(&decision.row, "ReasonCode");
-        // Only what the policy decided: not enforcement, limits, or a request that was no call.
-        if !matches!(reason, "" | "none" | "threshold" | "unjudged") {
+        let (row, id) = (&decision.row, decision.seen.record_id.as_str());
+        let inspected = again.verdicts.get(id);
+        if inspected.is_none() {
+            difference.unjudged += 1;
+        }
+        let stays = !BY_POLICY.contains(&text(row, "ReasonCode"))
+            || text(row, "Stage") == "tool_call"
+            || (inspected.is_none() && again.texts_only);
+        if stays {
+            after.push(decision.clone());
             continue;
         }
-        let verdict = verdict(&decision.row);
-        let endpoint = text(&decision.row, "ModelEndpoint");
-        let path = text(&decision.row, "HttpPath");
-        let facts = CallFacts {
-            protocol: text(&decision.row, "Protocol"),
-            path,
-            model: text(&decision.row, "ModelName"),
-            upstream: endpoint.strip_suffix(path).unwrap_or(endpoint),
+        difference.reinspected += usize::from(inspected.is_some());
+        let verdict = match inspected {
+            Some(verdict) => with_hidden(verdict, row),
+            None => verdict(row),
         };
-        let to = policy.decide(&verdict, &facts).would_decision;
-        let from = would(&decision.row);
-        if from == to {
-            continue;
+        let to = decide(policy, &verdict, decision);
+        let from = would(row);
+        let mut seen = decision.seen.clone();
+        seen.decision = to;
+        if inspected.is_some() {
+            seen.score = verdict.score;
+            seen.detection = verdict.detection.map_or("", |d| d.as_str()).to_owned();
         }
-        let name = format!("{from} → {to}");
-        *difference.decision_changes.entry(name).or_default() += 1;
-        if difference.decision_examples.len() < CHANGES_LISTED_MAX {
-            difference.decision_examples.push(DecisionChange {
-                decision_id: decision.seen.record_id.clone(),
-                from: from.as_str(),
-                to: to.as_str(),
-                detection: decision.seen.detection.clone(),
-                score: decision.seen.score,
-            });
+        if from != to {
+            let name = format!("{from} → {to}");
+            *difference.decision_changes.entry(name).or_default() += 1;
+            if difference.decision_examples.len() < CHANGES_LISTED_MAX {
+                difference.decision_examples.push(DecisionChange {
+                    decision_id: id.to_owned(),
+                    from: from.as_str(),
+                    to: to.as_str(),
+                    detection: seen.detection.clone(),
+                    score: seen.score,
+                    inspected_again: inspected.is_some(),
+                });
+            }
+        }
+        after.push(Logged {
+            seen,
+            row: Map::new(),
+        });
+    }
+    after
+}
+
+/// With everything of the call that was logged. Tools that a call executes are not: calls of that
+/// stage are left as they were.
+fn decide(policy: &Policy, verdict: &Verdict, decision: &Logged) -> Decision {
+    let row = &decision.row;
+    let endpoint = text(row, "ModelEndpoint");
+    let path = text(row, "HttpPath");
+    let facts = CallFacts {
+        protocol: text(row, "Protocol"),
+        path,
+        model: text(row, "ModelName"),
+        upstream: endpoint.strip_suffix(path).unwrap_or(endpoint),
+    };
+    let number = |name: &str| row.get(name).and_then(Value::as_f64).unwrap_or(0.0);
+    let flag = |name: &str| row.get(name).and_then(Value::as_bool).unwrap_or(false);
+    let tools = row.get("ToolNames").and_then(Value::as_array);
+    let tools: Vec<&str> = tools
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let fingerprints: Vec<String> = verdict
+        .findings
+        .iter()
+        .map(|finding| fingerprint(row, &finding.rule))
+        .collect();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "limits and scores, clamped before"
+    )]
+    let context = CallContext {
+        route: text(row, "RouteName"),
+        caller: text(row, "UserId"),
+        agent: text(row, "AgentId"),
+        key: text(row, "CallerKeyId"),
+        address: text(row, "SrcIpAddr"),
+        session: text(row, "SessionId"),
+        stream: flag("Stream"),
+        max_tokens: number("MaxTokens").clamp(0.0, 1e15) as u64,
+        tools: &tools,
+        fingerprints: &fingerprints,
+        now: decision.seen.time,
+        session_score: number("SessionScore").clamp(0.0, 100.0) as u8,
+        is_tainted: flag("SessionTainted"),
+        ..CallContext::default()
+    };
+    policy.decide_call(verdict, &facts, &context).would_decision
+}
+
+/// The fingerprint that was logged for a finding of a detector; empty if it found nothing then.
+fn fingerprint(row: &Map<String, Value>, rule: &str) -> String {
+    let findings = row.get("Findings").and_then(Value::as_array);
+    let found = findings
+        .into_iter()
+        .flatten()
+        .find(|finding| finding.get("rule").and_then(Value::as_str) == Some(rule));
+    let known = found.and_then(|finding| finding.get("fp")?.as_str());
+    known.unwrap_or_default().to_owned()
+}
+
+/// A verdict of today, with what its text cannot show: secrets that were redacted before it was
+/// stored, findings in the answer, and what no detector saw then.
+fn with_hidden(inspected: &Verdict, row: &Map<String, Value>) -> Verdict {
+    let then = verdict(row);
+    let is_hidden = |finding: &Finding| {
+        matches!(
+            finding.category,
+            ThreatCategory::Secret | ThreatCategory::PersonalData
+        ) || finding.kind == SegmentKind::Response
+    };
+    let mut out = inspected.clone();
+    let hidden: Vec<Finding> = then.findings.into_iter().filter(is_hidden).collect();
+    for finding in hidden {
+        let is_known = |known: &Finding| known.rule == finding.rule && known.kind == finding.kind;
+        if !out.findings.iter().any(is_known) {
+            if finding.score > out.score {
+                out.score = finding.score;
+                out.detection = Some(finding.category);
+            }
+            out.findings.push(finding);
         }
     }
+    for unjudged in then.unjudged {
+        if !out.unjudged.contains(&unjudged) {
+            out.unjudged.push(unjudged);
+        }
+    }
+    out
 }
 
 fn text<'a>(row: &'a Map<String, Value>, name: &str) -> &'a str {
