@@ -62,7 +62,7 @@ impl Node {
         let inspector = Arc::new(open::inspector(&config)?);
         let rules = open::rules(&config)?;
         let (journal, lake, follower) = open_log(&config).await?;
-        let store = Arc::new(open::store(&config)?);
+        let store = Arc::new(open::store(&config)?.syncing_with_the_next());
         let (control, first_admin_token) = open_control(&config, &store).await?;
         let fingerprint_secret = fingerprint_secret(&control).await?;
         forget_spills(&config);
@@ -102,7 +102,7 @@ impl Node {
         control.on_policy(move |now| policy.set(now));
         let admin_address = serve_admin(&config, &control, &status, &responder).await?;
         let (stopping, stop) = watch::channel(false);
-        let mut tasks = background(&config, &lake, &control, &scheduler, &stop);
+        let mut tasks = background(&config, &store, &lake, &control, &scheduler, &stop);
         tasks.extend(answer(&config, &lake, &responder, &engine, &stop));
         Ok(Self {
             config,
@@ -308,6 +308,7 @@ fn run_analytics(
 /// What runs beside the calls until the node stops.
 fn background(
     config: &Config,
+    store: &Arc<SqliteStore>,
     lake: &Lake,
     control: &Arc<Control>,
     scheduler: &Scheduler,
@@ -315,6 +316,7 @@ fn background(
 ) -> Vec<JoinHandle<()>> {
     let every = Duration::from_secs(config.lake.maintenance_interval_min.saturating_mul(60));
     let mut tasks = vec![
+        tokio::spawn(sync_store(Arc::clone(store), stopped(stop.clone()))),
         tokio::spawn(maintain(lake.clone(), every, stop.clone())),
         tokio::spawn(Arc::clone(control).watch(stopped(stop.clone()))),
     ];
@@ -326,6 +328,24 @@ fn background(
         tasks.push(tokio::spawn(run_rules(scheduler.clone(), stop.clone())));
     }
     tasks
+}
+
+/// Brings to disk what no later write did: a power cut costs a second of what people changed.
+async fn sync_store(store: Arc<SqliteStore>, stopped: impl Future<Output = ()> + Send) {
+    const INTERVAL: Duration = Duration::from_secs(1);
+    tokio::pin!(stopped);
+    loop {
+        let is_last = tokio::select! {
+            () = &mut stopped => true,
+            () = tokio::time::sleep(INTERVAL) => false,
+        };
+        if let Err(error) = store.sync().await {
+            tracing::error!(%error, "control state was not brought to disk; it is tried again");
+        }
+        if is_last {
+            return;
+        }
+    }
 }
 
 /// What a crash left behind of earlier queries.

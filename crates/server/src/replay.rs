@@ -175,36 +175,14 @@ pub async fn replay(config: &Config, request: &Request) -> Result<Difference, Op
         window: (since, now),
         ladders_only: request.ladders_only,
     };
-    let (before, after) = match &request.rules {
-        Some(path) => {
-            difference.compared_with = "current";
-            let (current, changed) = contents(config, path)?;
-            let before = runner.run(&current, &mut difference.failures).await?;
-            let mut after = runner.run(&changed, &mut difference.failures).await?;
-            if decides_again {
-                runner.decided_otherwise(&changed.ladders, &mut after);
-            }
-            (before, after)
-        }
-        None if decides_again => {
-            // What rules find in the log stays; ladders count what is decided otherwise.
-            difference.compared_with = "current";
-            let ladders = respond::ladders(config)?.all();
-            let before = runner.count(&ladders, &logged);
-            let after = runner.count(&ladders, &decided);
-            (before, after)
-        }
-        None => {
-            difference.compared_with = "recorded";
-            let before = recorded(store.as_ref(), since, request.ladders_only).await?;
-            let current = Content {
-                rules: open::rules(config)?,
-                ladders: respond::ladders(config)?.all(),
-            };
-            let after = runner.run(&current, &mut difference.failures).await?;
-            (before, after)
-        }
-    };
+    let (before, after) = runner
+        .both(
+            config,
+            request.rules.as_deref(),
+            store.as_ref(),
+            &mut difference,
+        )
+        .await?;
     difference.alerts_before = before.values().sum();
     difference.alerts_after = after.values().sum();
     difference.alerts = changes(&before, &after);
@@ -410,6 +388,46 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
+    /// Alerts before and after the change.
+    async fn both(
+        &self,
+        config: &Config,
+        rules: Option<&Path>,
+        store: &SqliteStore,
+        difference: &mut Difference,
+    ) -> Result<(Stories, Stories), OpenError> {
+        match rules {
+            Some(path) => {
+                difference.compared_with = "current";
+                let (current, changed) = contents(config, path)?;
+                let before = self.run(&current, &mut difference.failures).await?;
+                let mut after = self.run(&changed, &mut difference.failures).await?;
+                if self.decided.is_some() {
+                    self.decided_otherwise(&changed.ladders, &mut after);
+                }
+                Ok((before, after))
+            }
+            None if self.decided.is_some() => {
+                // What rules find in the log stays; ladders count what is decided otherwise.
+                difference.compared_with = "current";
+                let ladders = respond::ladders(config)?.all();
+                let before = self.count(&ladders, self.logged);
+                let after = self.count(&ladders, self.decided.unwrap_or_default());
+                Ok((before, after))
+            }
+            None => {
+                difference.compared_with = "recorded";
+                let before = recorded(store, self.window.0, self.ladders_only).await?;
+                let current = Content {
+                    rules: open::rules(config)?,
+                    ladders: respond::ladders(config)?.all(),
+                };
+                let after = self.run(&current, &mut difference.failures).await?;
+                Ok((before, after))
+            }
+        }
+    }
+
     async fn run(
         &self,
         content: &Content,

@@ -2,8 +2,13 @@
 //!
 //! SQLite blocks, so each operation runs on tokio's blocking pool, behind one mutex: control
 //! state sees a few writes per second at most, and one connection makes each method a plain
-//! transaction. `synchronous = FULL`, because an alert that was announced must survive a power
-//! cut; at this rate it costs nothing that anyone would notice.
+//! transaction. `synchronous = FULL`: what was announced must survive a power cut.
+//!
+//! A node answers an attack with four writes before the one that stops it: alert, incident, run,
+//! intent. With [`SqliteStore::syncing_with_the_next`] these go into the write-ahead log without
+//! waiting for the disk, and the next write that waits (the enforcement, a step's outcome) waits for
+//! them too, because the log is one file and only its beginning can survive. A killed process loses
+//! nothing either way; [`SqliteStore::sync`] bounds what a power cut could.
 
 mod alerts;
 mod control;
@@ -13,6 +18,7 @@ mod rules;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,6 +35,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct SqliteStore {
     connection: Arc<Mutex<Connection>>,
+    /// Whether steps towards an effect wait for the disk with it, not each by itself.
+    later: bool,
+    /// Whether something was written that the disk may not have.
+    unsynced: Arc<AtomicBool>,
 }
 
 impl SqliteStore {
@@ -65,7 +75,63 @@ impl SqliteStore {
         migrations::run(&mut connection)?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
+            later: false,
+            unsynced: Arc::default(),
         })
+    }
+
+    /// The same store for a node: see the module. Whoever uses it calls [`Self::sync`] often.
+    #[must_use]
+    pub fn syncing_with_the_next(mut self) -> Self {
+        self.later = true;
+        self
+    }
+
+    /// Brings to disk what was written without waiting for it, if no later write did.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn sync(&self) -> Result<(), StoreError> {
+        if !self.unsynced.swap(false, Relaxed) {
+            return Ok(());
+        }
+        let synced = self
+            .with("bring writes to disk", |connection| {
+                // Syncs the log before anything is taken out of it.
+                connection
+                    .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+                    .map_err(database("bring writes to disk"))
+            })
+            .await;
+        if synced.is_err() {
+            self.unsynced.store(true, Relaxed);
+        }
+        synced
+    }
+
+    /// A write on the way to an effect.
+    async fn on_the_way<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        if !self.later {
+            return self.with(operation, work).await;
+        }
+        let unsynced = Arc::clone(&self.unsynced);
+        self.with(operation, move |connection| {
+            let wait = |connection: &Connection, mode: &str| {
+                connection
+                    .pragma_update(None, "synchronous", mode)
+                    .map_err(database(operation))
+            };
+            wait(connection, "NORMAL")?;
+            let done = work(connection);
+            wait(connection, "FULL")?;
+            unsynced.store(true, Relaxed);
+            done
+        })
+        .await
     }
 
     async fn with<T: Send + 'static>(
@@ -88,7 +154,7 @@ fn database(operation: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreErr
 #[async_trait]
 impl Store for SqliteStore {
     async fn insert_alert(&self, alert: NewAlert) -> Result<Insertion, StoreError> {
-        self.with("insert an alert", move |c| alerts::insert(c, &alert))
+        self.on_the_way("insert an alert", move |c| alerts::insert(c, &alert))
             .await
     }
 
@@ -158,5 +224,60 @@ impl Store for SqliteStore {
     async fn delete_closed_alerts(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.with("delete alerts", move |c| alerts::delete_closed(c, before))
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::SqliteStore;
+    use crate::{Document, DocumentFilter, DocumentStore as _, StoreError};
+
+    async fn mode(store: &SqliteStore) -> i64 {
+        let read = store.with("read a setting", |connection| {
+            connection
+                .query_row("PRAGMA synchronous", [], |row| row.get(0))
+                .map_err(super::database("read a setting"))
+        });
+        read.await.unwrap()
+    }
+
+    /// What SQLite calls FULL.
+    const FULL: i64 = 2;
+
+    #[tokio::test]
+    async fn only_the_way_to_an_effect_does_not_wait_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.db");
+        let strict = SqliteStore::open(&path).unwrap();
+        let node = strict.clone().syncing_with_the_next();
+        let document = Document {
+            kind: "run".to_owned(),
+            id: "r1".to_owned(),
+            body: "{}".to_owned(),
+            ..Document::default()
+        };
+        strict.insert_document(document.clone()).await.unwrap();
+        assert!(!strict.unsynced.load(Relaxed));
+        let document = Document {
+            id: "r2".to_owned(),
+            ..document
+        };
+        node.insert_document(document).await.unwrap();
+        assert!(node.unsynced.load(Relaxed));
+        assert_eq!(mode(&node).await, FULL, "the next write waits again");
+        let failed: Result<(), StoreError> = node
+            .on_the_way("fail", |_| {
+                Err(StoreError::Interrupted { operation: "fail" })
+            })
+            .await;
+        assert!(failed.is_err());
+        assert_eq!(mode(&node).await, FULL);
+        node.sync().await.unwrap();
+        assert!(!node.unsynced.load(Relaxed));
+        let other = SqliteStore::open(&path).unwrap();
+        let found = other.documents(&DocumentFilter::of("run")).await.unwrap();
+        assert_eq!(found.len(), 2);
     }
 }

@@ -259,25 +259,34 @@ fn set(args: &LabelArgs) -> Result<Exit, Failure> {
         }),
     };
     listing::one(args.format, &document, || {
-        let (label, rules) = (args.label.as_str(), labelled.rules.join(", "));
-        let mut text = format!("{} is labelled {label} for {rules}\n", labelled.subject);
-        if let Some(entry) = &entry {
-            let until = entry.expires.to_rfc3339();
-            text.push_str(&format!(
-                "equal content is allowed until {until} ({}); see its effect with `atalaya replay`\n",
-                entry.entry_id
-            ));
-            if !for_policy.is_empty() {
-                text.push_str(
-                    "to let the findings through the gateway too, add to its policy:\nallowlist:\n",
-                );
-                for allowed in &for_policy {
-                    text.push_str(&format!("  - {allowed}\n"));
-                }
-            }
-        }
-        text
+        said(&labelled, args.label, entry.as_ref(), &for_policy)
     })
+}
+
+/// What was done, for people.
+fn said(
+    labelled: &ReviewItem,
+    label: Label,
+    entry: Option<&atalaya_respond::tuning::allow::Entry>,
+    for_policy: &[Value],
+) -> String {
+    let (label, rules) = (label.as_str(), labelled.rules.join(", "));
+    let mut text = format!("{} is labelled {label} for {rules}\n", labelled.subject);
+    let Some(entry) = entry else { return text };
+    let until = entry.expires.to_rfc3339();
+    text.push_str(&format!(
+        "equal content is allowed until {until} ({}); see its effect with `atalaya replay`\n",
+        entry.entry_id
+    ));
+    if !for_policy.is_empty() {
+        text.push_str(
+            "to let the findings through the gateway too, add to its policy:\nallowlist:\n",
+        );
+        for allowed in for_policy {
+            text.push_str(&format!("  - {allowed}\n"));
+        }
+    }
+    text
 }
 
 /// What a policy's `allowlist` would have to say for the findings of a decision.

@@ -259,6 +259,11 @@ impl Incidents {
                     incident.status = IncidentStatus::Contained;
                 }
             }
+            let freed = matches!(entry.kind.as_str(), "block_undone" | "quarantine_undone");
+            if noted && freed && incident.status == IncidentStatus::Contained {
+                // The attack could go on: somebody decides what it is.
+                incident.status = IncidentStatus::Active;
+            }
             incident.last_activity = incident.last_activity.max(now);
             noted
         })

@@ -9,7 +9,9 @@ use super::resolve::Facts;
 use super::step::{Intent, outcome_of};
 use super::{Engine, Run, RunStatus, SagaError, StepOutcome, StepStatus, read_outcome};
 use crate::actions::{self, ActionError, Call};
+use crate::incident::{Heading, TimelineEntry};
 use crate::ports::{Moment, Parameters};
+use crate::runbook::ActionStep;
 
 impl Engine {
     pub(super) async fn take_back(&self, run: Run) -> Result<Run, SagaError> {
@@ -42,15 +44,41 @@ impl Engine {
             let undone = self
                 .take_back_one(&run, &id, &intent, (&output, own_way))
                 .await?;
+            self.tell_undone(&run, step, &id, &undone).await;
             if undone.status == StepStatus::Failed {
                 failures.push(format!("{}: {}", entry.step_id, undone.reason));
             }
         }
-        if failures.is_empty() {
-            self.set(&run.run_id, RunStatus::Undone, &run.reason).await
+        let ended = if failures.is_empty() {
+            self.set(&run.run_id, RunStatus::Undone, &run.reason)
+                .await?
         } else {
             let reason = format!("not everything could be undone: {}", failures.join("; "));
-            self.set(&run.run_id, RunStatus::Failed, &reason).await
+            self.set(&run.run_id, RunStatus::Failed, &reason).await?
+        };
+        self.note_end(&ended).await;
+        Ok(ended)
+    }
+
+    /// Tells the incident what was taken back. What cannot be is no news.
+    async fn tell_undone(&self, run: &Run, step: &ActionStep, id: &str, outcome: &StepOutcome) {
+        let Some(incident) = &run.context.incident_id else {
+            return;
+        };
+        if outcome.status != StepStatus::Done {
+            return;
+        }
+        let now = self.inner.ports.now();
+        let entry = TimelineEntry {
+            time: now,
+            heading: Heading::Recover,
+            kind: format!("{}_undone", step.action),
+            text: format!("taken back: {}", step.title),
+            actor: run.author.clone(),
+            key: format!("{}/{id}", run.run_id),
+        };
+        if let Err(error) = self.inner.incidents.note(incident, entry, now).await {
+            tracing::warn!(run = %run.run_id, %error, "an incident could not be told what was taken back");
         }
     }
 

@@ -58,7 +58,7 @@ impl Engine {
             } => self.set(&run.run_id, RunStatus::Failed, &reason).await?,
             Flow::Failed { reason, undo: true } => {
                 let undoing = self.set(&run.run_id, RunStatus::Undoing, &reason).await?;
-                self.take_back(undoing).await?
+                return self.take_back(undoing).await;
             }
         };
         self.note_end(&ended).await;
@@ -67,7 +67,7 @@ impl Engine {
 
     /// Tells the incident how a run ended. The run itself is the record: failing here is no
     /// reason to do anything again.
-    async fn note_end(&self, run: &Run) {
+    pub(super) async fn note_end(&self, run: &Run) {
         let Some(incident) = &run.context.incident_id else {
             return;
         };

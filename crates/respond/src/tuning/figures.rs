@@ -92,10 +92,14 @@ pub fn figures(
         figures.last_run_ms = state.last_duration_ms;
         figures.last_fired = figures.last_fired.max(state.last_fired);
     }
-    by_rule
+    let mut found: Vec<Figures> = by_rule
         .into_iter()
         .map(|(rule, figures)| rated(rule, figures))
-        .collect()
+        .collect();
+    // What makes work comes first; the sort keeps the order of ids.
+    let work = |f: &Figures| f.alerts + f.true_positives + f.benign_positives + f.false_positives;
+    found.sort_by_key(|figures| std::cmp::Reverse(work(figures)));
+    found
 }
 
 fn rated(rule: &str, mut figures: Figures) -> Figures {

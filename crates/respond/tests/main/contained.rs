@@ -211,3 +211,40 @@ async fn a_rotated_keys_owner_is_a_task_and_the_old_secret_can_come_back() {
     ];
     assert_eq!(rack.0.lock()[2..], restored);
 }
+
+#[tokio::test]
+async fn what_is_taken_back_stands_in_the_timeline_and_the_incident_is_open_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = world::open(folder.path(), None);
+    let alert = world::alert("a1", "mallory", "AML.T0051");
+    let incident = world.take_in(&alert).await.unwrap();
+    let context = RunContext::of_alert(&alert, Some(&incident.incident_id));
+    let created = world
+        .engine
+        .create(&world::runbook(BLOCK), context, "runbook:block", None)
+        .await;
+    let id = created.unwrap().0.run_id;
+    world.engine.drive(&id).await.unwrap();
+    let status = world
+        .incidents
+        .find(&incident.incident_id)
+        .await
+        .unwrap()
+        .status;
+    assert_eq!(status.as_str(), "contained");
+    world.pass_minutes(1);
+    world.engine.undo(&id, "ann").await.unwrap();
+    let incident = world.incidents.find(&incident.incident_id).await.unwrap();
+    assert_eq!(incident.status.as_str(), "active");
+    let kinds: Vec<&str> = incident
+        .timeline
+        .iter()
+        .map(|entry| entry.kind.as_str())
+        .collect();
+    assert_eq!(
+        kinds[kinds.len() - 2..],
+        ["block_undone", "runbook"],
+        "{kinds:?}"
+    );
+    assert!(incident.timeline.last().unwrap().text.contains("undone"));
+}

@@ -30,13 +30,13 @@ impl SqliteStore {
 #[async_trait]
 impl DocumentStore for SqliteStore {
     async fn insert_document(&self, document: Document) -> Result<Insertion, StoreError> {
-        self.with("insert a document", move |c| insert(c, &document))
-            .await
+        let work = move |c: &mut Connection| insert(c, &document);
+        self.on_the_way("insert a document", work).await
     }
 
     async fn replace_document(&self, document: Document) -> Result<bool, StoreError> {
-        self.with("replace a document", move |c| replace(c, &document))
-            .await
+        let work = move |c: &mut Connection| replace(c, &document);
+        self.on_the_way("replace a document", work).await
     }
 
     async fn document(&self, kind: &str, id: &str) -> Result<Option<Document>, StoreError> {
@@ -64,8 +64,8 @@ impl DocumentStore for SqliteStore {
     }
 
     async fn begin_step(&self, entry: StepEntry) -> Result<StepEntry, StoreError> {
-        self.with("begin a step", move |c| begin_step(c, &entry))
-            .await
+        let work = move |c: &mut Connection| begin_step(c, &entry);
+        self.on_the_way("begin a step", work).await
     }
 
     async fn end_step(
