@@ -15,6 +15,7 @@ import openai
 
 import badrequests
 import families
+import mcp_stdio
 from gateway import BLOCK_TEXT, Gateway
 from upstream import SLOW_PAUSE_S, WORDS, Upstream
 
@@ -61,6 +62,7 @@ class Bench:
     """Everything that a check needs."""
 
     def __init__(self, binary, folder):
+        self.binary = binary
         self.upstream = Upstream()
         self.mcp = families.McpServer()
         port = self.upstream.port
@@ -428,6 +430,11 @@ def upstream_that_is_down(bench):
     error = outcome(lambda site: site.message(model="down-1"), bench.proxied)
     equal(error[:3], ("anthropic", "InternalServerError", 502))
     equal(error[3]["error"]["type"], "api_error")
+
+
+@check
+def mcp_over_standard_input_and_output(bench):
+    mcp_stdio.run(bench)
 
 
 @check

@@ -117,7 +117,7 @@ fn cpu(target: &Target) -> Result<Duration, Error> {
 }
 
 /// This binary again, killed when the handle is dropped.
-fn own(args: &[&str]) -> Result<Child, Error> {
+pub(crate) fn own(args: &[&str]) -> Result<Child, Error> {
     Ok(Command::new(std::env::current_exe()?)
         .args(args)
         .kill_on_drop(true)
@@ -163,7 +163,7 @@ gateway:
     Ok((address, child))
 }
 
-async fn wait_until_ready(admin: SocketAddr) -> Result<(), Error> {
+pub(crate) async fn wait_until_ready(admin: SocketAddr) -> Result<(), Error> {
     let deadline = Instant::now() + START_TIMEOUT;
     while Instant::now() < deadline {
         if is_ready(admin).await.unwrap_or(false) {
@@ -211,6 +211,6 @@ fn sync_us(folder: &Path) -> Result<f64, Error> {
     Ok(percentile_us(&times, 0.5))
 }
 
-fn say(text: &str) -> std::io::Result<()> {
+pub(crate) fn say(text: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout().lock(), "{text}")
 }

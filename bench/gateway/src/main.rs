@@ -4,8 +4,11 @@
 //! The figure that is stable on a noisy machine is CPU time per call of the measured process;
 //! requests per second and latency depend on what else runs.
 
+mod adversary;
 mod bodies;
 mod driver;
+mod frames;
+mod guard;
 mod listen;
 mod load;
 mod process;
@@ -25,6 +28,22 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 enum Command {
     /// Run everything and print the ratios.
     Run(RunArgs),
+    /// Malformed and hostile requests, many per protocol; each must have one decision.
+    Adversary(adversary::Args),
+    /// What the gateway adds to frames of a stream beyond what its window holds.
+    Frames(frames::Args),
+    /// The gateway alone, without log and tables, until killed.
+    Guard {
+        /// Where to listen.
+        listen: SocketAddr,
+        /// Where `/metrics` and `/readyz` are.
+        admin: SocketAddr,
+        /// Where to forward.
+        upstream: SocketAddr,
+        /// Bytes that the window holds; the default of the policy if missing.
+        #[arg(long)]
+        hold_bytes: Option<usize>,
+    },
     /// The scripted upstream, until killed.
     Upstream {
         /// Where to listen.
@@ -72,15 +91,32 @@ fn main() -> Result<std::process::ExitCode, Error> {
             upstream,
             workers,
         } => proxy::serve(listen, upstream, workers)?,
+        Command::Guard {
+            listen,
+            admin,
+            upstream,
+            hold_bytes,
+        } => guard::serve(listen, admin, upstream, hold_bytes)?,
+        Command::Adversary(args) => return ended(runtime()?.block_on(adversary::run(&args))?),
+        Command::Frames(args) => return ended(runtime()?.block_on(frames::run(&args))?),
         Command::Run(args) => {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            let all_met = runtime.block_on(driver::run(&args))?;
-            if args.check && !all_met {
-                return Ok(std::process::ExitCode::from(1));
-            }
+            let all_met = runtime()?.block_on(driver::run(&args))?;
+            return ended(!args.check || all_met);
         }
     }
     Ok(std::process::ExitCode::SUCCESS)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+fn ended(is_fine: bool) -> Result<std::process::ExitCode, Error> {
+    Ok(if is_fine {
+        std::process::ExitCode::SUCCESS
+    } else {
+        std::process::ExitCode::from(1)
+    })
 }

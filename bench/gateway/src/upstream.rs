@@ -38,10 +38,17 @@ pub(crate) fn serve(address: SocketAddr) -> std::io::Result<()> {
     }))
 }
 
-type Answer = Response<BoxBody<Bytes, Infallible>>;
+pub(crate) type Answer = Response<BoxBody<Bytes, Infallible>>;
 
 async fn answer(request: Request<Incoming>) -> Result<Answer, hyper::Error> {
+    let query = request.uri().query().unwrap_or("").to_owned();
     let body = request.into_body().collect().await?.to_bytes();
+    if let Some(script) = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("script="))
+    {
+        return Ok(crate::frames::scripted(script));
+    }
     let wants_stream = body.windows(13).any(|window| window == b"\"stream\":true");
     let (content_type, body) = if wants_stream {
         let events = Events {

@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Fine,
     /// It ran and found something: a bad record, an alert missing, a rule that fails its test.
     Found,
+    /// It ran another program, which ended like this.
+    Of(u8),
 }
 
 /// A command that did not run.
@@ -50,6 +52,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Fine => Self::SUCCESS,
             Exit::Found => Self::from(1),
+            Exit::Of(code) => Self::from(code),
         }
     }
 }

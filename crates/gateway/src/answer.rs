@@ -25,8 +25,8 @@ use atalaya_wire::{Framing, ParseLimits, Protocol, RefusalContext, StopContext};
 pub(crate) use leak::PromptMarks;
 pub(crate) use report::Report;
 pub(crate) use stream::StreamGuard;
-pub(crate) use tools::AskedBy;
-pub(crate) use whole::{Whole, judge_text, judge_whole, refused};
+pub(crate) use tools::{AskedBy, read_arguments};
+pub(crate) use whole::{Whole, judge_text, judge_whole, leaks_of, refused};
 
 /// Everything that looking at one answer needs.
 pub(crate) struct Watch {

@@ -13,7 +13,7 @@ use crate::config::Price;
 use crate::door::{Denied, Inside, Ruling};
 use crate::judge::Judge;
 use crate::record;
-use crate::session::{Turn, View};
+use crate::session::{Thread, Turn, View};
 
 /// What is decided about a call, and why.
 pub(crate) struct Assessment<'p> {
@@ -37,6 +37,8 @@ pub(crate) struct Subject<'s> {
     pub(crate) actions: &'s [ToolAction],
     /// SHA-256 of the body, hexadecimal; empty if there is none.
     pub(crate) content_sha256: &'s str,
+    /// The conversation that it goes on from, if that is known.
+    pub(crate) thread: Option<Thread>,
 }
 
 impl<'w> Judge<'w> {
@@ -65,6 +67,7 @@ impl<'w> Judge<'w> {
         let turn = Turn {
             caller: &user,
             session,
+            thread: subject.thread,
             segments: &call.segments,
             findings: &counted,
             now: arrival.at,

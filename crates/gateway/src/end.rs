@@ -63,10 +63,16 @@ impl<'a, R: Recorder> End<'a, R> {
             is_forwarded: false,
             world: Arc::clone(&shared.world),
         });
-        if judged.session != 0 {
+        if judged.session != 0 || !judged.keeper.is_empty() {
+            let key = match judged.session {
+                0 => shared.sessions.fresh(&self.arrival.id),
+                key => key,
+            };
             self.settlement.conversation = Some(Conversation {
                 sessions: Arc::clone(&shared.sessions),
-                key: judged.session,
+                key,
+                caller: judged.keeper.clone(),
+                is_whole: !judged.is_unjudged,
                 from_score: shared.policy().document().sessions.taint.from_score,
                 now: self.arrival.at,
             });

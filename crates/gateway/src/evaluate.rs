@@ -1,11 +1,13 @@
 //! `POST /v1/evaluate`: a decision for applications that cannot be proxied. A text, several, a
-//! tool call, or a whole call in a provider's words; judged like any call, logged like any call,
-//! and carried out by the application.
+//! tool call, or a whole call or answer in a provider's words; judged like any call, logged like any
+//! call, and carried out by the application.
+
+mod answer;
 
 use atalaya_inspect::Scratch;
 use atalaya_model::{Decision, Segment, SegmentKind, Span, Verdict};
 use atalaya_policy::{CallFacts, ToolAction};
-use atalaya_wire::{ErrorKind, ParsedCall, RequestHead, protocols};
+use atalaya_wire::{ErrorKind, ParsedCall, Protocol, RequestHead, protocols};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -14,17 +16,19 @@ use sha2::{Digest, Sha256};
 use crate::actions;
 use crate::arrival::{Arrival, hex};
 use crate::assess::{Assessment, Subject};
-use crate::judge::{Fault, Judge, Judged, Next};
+use crate::judge::{Fault, Judge, Judged, Next, redactions};
 use crate::record::{self, CallRow, DecisionFacts};
 
 /// Path of the data plane.
 pub(crate) const PATH: &str = "/v1/evaluate";
 /// Name in the log's `Protocol` column for what is no provider's call.
 const PROTOCOL: &str = "atalaya.evaluate";
+/// What a request has to say.
+const ONE_OF: &str = "give one of `text`, `texts`, `tool`, `call` and `answer`";
 /// Most texts of one request.
 const TEXTS_MAX: usize = 10_000;
 
-/// What is to be evaluated: `text`, `texts`, `tool` or `call`.
+/// What is to be evaluated: `text`, `texts`, `tool`, `call` or `answer`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request<'r> {
@@ -40,6 +44,9 @@ struct Request<'r> {
     /// A whole call, as it would be sent to the provider.
     #[serde(borrow, default)]
     call: Option<&'r RawValue>,
+    /// A whole answer, as it came from the provider.
+    #[serde(borrow, default)]
+    answer: Option<&'r RawValue>,
     /// The path that it would be sent to, e.g. `/v1/chat/completions`.
     #[serde(default)]
     path: Option<String>,
@@ -83,6 +90,9 @@ struct Answer<'a> {
     findings: Vec<FindingView<'a>>,
     unjudged: &'a [atalaya_model::Unjudged],
     constraints: &'a atalaya_model::Constraints,
+    /// The call or answer as CONSTRAIN makes it; missing where it cannot be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edited: Option<Box<RawValue>>,
     policy: PolicyView<'a>,
     ruleset_hash: &'a str,
 }
@@ -107,6 +117,16 @@ struct PolicyView<'a> {
     hash: &'a str,
 }
 
+impl Request<'_> {
+    /// The path that is meant, and the protocol that has it.
+    fn spoken(&self) -> Result<(&str, &'static dyn Protocol), String> {
+        let path = self.path.as_deref().unwrap_or("/v1/chat/completions");
+        let protocol = protocols::find("POST", path);
+        let protocol = protocol.ok_or_else(|| format!("no protocol has the path `{path}`"))?;
+        Ok((path, protocol))
+    }
+}
+
 /// A call in the making.
 struct Read<'r> {
     protocol: &'static str,
@@ -114,6 +134,8 @@ struct Read<'r> {
     body: &'r [u8],
     call: ParsedCall<'r>,
     actions: Vec<ToolAction>,
+    /// Whose words `body` is in; nothing for what has no body.
+    speaks: Option<&'static dyn Protocol>,
 }
 
 impl Judge<'_> {
@@ -128,6 +150,9 @@ impl Judge<'_> {
             Ok(request) => request,
             Err(error) => return self.not_evaluated(arrival, body, error.to_string()),
         };
+        if let Some(answer) = request.answer {
+            return self.evaluate_answer(arrival, body, (&request, answer), scratch);
+        }
         let read = match self.read(&request) {
             Ok(read) => read,
             Err(why) => return self.not_evaluated(arrival, body, why),
@@ -144,6 +169,7 @@ impl Judge<'_> {
             route: "evaluate",
             actions: &read.actions,
             content_sha256: &hex(&Sha256::digest(read.body)),
+            thread: None,
         };
         let assessment = self.assess(arrival, &read.call, &verdict, &subject);
         self.evaluated(arrival, &read, &verdict, &assessment)
@@ -157,7 +183,7 @@ impl Judge<'_> {
             request.call.is_some(),
         ];
         if given.iter().filter(|given| **given).count() != 1 {
-            return Err("give one of `text`, `texts`, `tool` and `call`".to_owned());
+            return Err(ONE_OF.to_owned());
         }
         if let Some(call) = request.call {
             return self.read_call(request, call.get().as_bytes());
@@ -199,13 +225,12 @@ impl Judge<'_> {
             body: &[],
             call,
             actions,
+            speaks: None,
         })
     }
 
     fn read_call<'r>(&self, request: &'r Request<'r>, body: &'r [u8]) -> Result<Read<'r>, String> {
-        let path = request.path.as_deref().unwrap_or("/v1/chat/completions");
-        let protocol = protocols::find("POST", path)
-            .ok_or_else(|| format!("no protocol has the path `{path}`"))?;
+        let (path, protocol) = request.spoken()?;
         let head = RequestHead {
             method: "POST",
             path,
@@ -227,6 +252,7 @@ impl Judge<'_> {
             body,
             actions: actions::of_call(&call, body),
             call,
+            speaks: Some(protocol),
         })
     }
 
@@ -273,9 +299,10 @@ impl Judge<'_> {
             threat_detection: verdict.detection.map_or("", |category| category.as_str()),
             session_score: assessment.view.score,
             session_tainted: assessment.view.is_tainted,
-            findings: findings(read, verdict, &assessment.fingerprints),
+            findings: findings(&read.call, verdict, &assessment.fingerprints),
             unjudged: &verdict.unjudged,
             constraints: &outcome.constraints,
+            edited: edited(read, verdict, outcome),
             policy: PolicyView {
                 id: self.policy.id(),
                 version: self.policy.version(),
@@ -300,8 +327,24 @@ impl Judge<'_> {
             bytes: u64::try_from(read.body.len()).unwrap_or(0),
             approval: assessment.approval.clone(),
             session: assessment.view.key,
+            keeper: String::new(),
         }
     }
+}
+
+/// The weakened call.
+fn edited(
+    read: &Read<'_>,
+    verdict: &Verdict,
+    outcome: &atalaya_policy::Outcome<'_>,
+) -> Option<Box<RawValue>> {
+    let protocol = read
+        .speaks
+        .filter(|_| outcome.decision == Decision::Constrain)?;
+    let redactions = redactions(verdict, &outcome.constraints.redact);
+    let weaker = protocol.constrain(read.body, &read.call, &outcome.constraints, &redactions);
+    let (weaker, _) = weaker.ok()?;
+    RawValue::from_string(String::from_utf8(weaker).ok()?).ok()
 }
 
 fn segment<'t>(kind: SegmentKind, path: String, text: std::borrow::Cow<'t, str>) -> Segment<'t> {
@@ -315,7 +358,7 @@ fn segment<'t>(kind: SegmentKind, path: String, text: std::borrow::Cow<'t, str>)
 
 /// Spans are in the decoded text of each segment: what is evaluated has no other bytes.
 fn findings<'a>(
-    read: &'a Read<'_>,
+    call: &'a ParsedCall<'_>,
     verdict: &'a Verdict,
     fingerprints: &'a [String],
 ) -> Vec<FindingView<'a>> {
@@ -323,7 +366,7 @@ fn findings<'a>(
     pairs
         .map(|(finding, fp)| {
             let index = usize::try_from(finding.segment).unwrap_or(usize::MAX);
-            let segment = read.call.segments.get(index);
+            let segment = call.segments.get(index);
             FindingView {
                 category: finding.category.as_str(),
                 score: finding.score,

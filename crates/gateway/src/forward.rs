@@ -23,6 +23,21 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     header::UPGRADE,
 ];
 
+/// Headers that end here: ours; what waits for a body that is here; and those by which some servers
+/// find another method or route than the one that was judged.
+const NOT_FORWARDED: [&str; 10] = [
+    "x-atalaya-session",
+    "x-atalaya-application",
+    "x-atalaya-agent",
+    APPROVAL_HEADER,
+    "expect",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+];
+
 /// Builds the request to the upstream.
 ///
 /// # Errors
@@ -50,12 +65,9 @@ pub(crate) fn upstream_request(
     if forward.is_modified {
         headers.remove(header::CONTENT_LENGTH);
     }
-    // The whole body is here: there is nothing to wait for before sending it.
-    headers.remove(header::EXPECT);
-    headers.remove("x-atalaya-session");
-    headers.remove("x-atalaya-application");
-    headers.remove("x-atalaya-agent");
-    headers.remove(APPROVAL_HEADER);
+    for name in NOT_FORWARDED {
+        headers.remove(name);
+    }
     if let Some(key) = &target.api_key {
         inject_key(&mut headers, key)?;
     }

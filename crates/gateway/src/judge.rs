@@ -10,7 +10,9 @@ use atalaya_model::{
     Decision, Redaction, Segment, SegmentKind, ThreatCategory, Unjudged, UnjudgedReason, Verdict,
 };
 use atalaya_policy::{CallFacts, Outcome as PolicyOutcome, Policy};
-use atalaya_wire::{AppliedConstraint, ErrorKind, Framing, ParseLimits, ParsedCall, Protocol};
+use atalaya_wire::{
+    AppliedConstraint, ErrorKind, Framing, PREVIOUS, ParseLimits, ParsedCall, Protocol,
+};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
@@ -25,7 +27,10 @@ use crate::fingerprint::Fingerprints;
 use crate::record::{self, CallRow, DecisionFacts, NodeFacts};
 use crate::route::{Destination, Routes};
 use crate::row::push_string;
-use crate::session::Sessions;
+use crate::session::{Sessions, Thread};
+
+/// The protocol in which a call may go on from an answer that the provider keeps.
+const KEEPS_CONVERSATIONS: &str = "openai.responses";
 
 /// Everything that judging needs, borrowed from the worker.
 #[derive(Clone, Copy)]
@@ -56,6 +61,8 @@ pub(crate) struct Judged {
     pub(crate) approval: Option<ApprovalNeeded>,
     /// Key of its conversation, 0 if none.
     pub(crate) session: u64,
+    /// Who may go on from its answer, where the provider keeps the conversation; else empty.
+    pub(crate) keeper: String,
 }
 
 /// What is to happen with a call.
@@ -138,7 +145,8 @@ impl Judge<'_> {
                 return self.refuse_request(arrival, Some(protocol), body, fault);
             }
         };
-        let verdict = self.inspect(&call, scratch);
+        let mut verdict = self.inspect(&call, scratch);
+        let thread = self.thread(arrival, &call, &mut verdict);
         let model = call.model.as_deref().unwrap_or("");
         let Some(destination) = self.routes.find(protocol.name(), &arrival.path, model) else {
             return self.refuse_request(arrival, Some(protocol), body, no_route(None));
@@ -157,6 +165,7 @@ impl Judge<'_> {
             route: destination.name,
             actions: &actions,
             content_sha256: &content_sha256,
+            thread,
         };
         let assessment = self.assess(arrival, &call, &verdict, &subject);
         let (outcome, ruling) = (&assessment.outcome, &assessment.ruling);
@@ -170,34 +179,72 @@ impl Judge<'_> {
             has_marks: self.policy.document().response.inspect,
             by: self.asked_by(arrival, &call, destination.name, &assessment),
         };
-        let (next, constraints) = judged.next(&destination);
+        let read = (started, content_sha256.as_str());
+        self.conclude(arrival, &judged, &destination, read, &assessment)
+    }
+
+    /// Carries the decision into a record and into what happens next.
+    fn conclude(
+        &self,
+        arrival: &Arrival,
+        judged: &JudgedCall<'_>,
+        destination: &Destination<'_>,
+        (started, content_sha256): (Instant, &str),
+        assessment: &Assessment<'_>,
+    ) -> Judged {
+        let (call, verdict, body) = (judged.call, judged.verdict, judged.body);
+        let model = call.model.as_deref().unwrap_or("");
+        let target = &self.routes.targets[destination.target];
+        let (outcome, ruling) = (&assessment.outcome, &assessment.ruling);
+        let (next, constraints) = judged.next(destination);
         let next = next.priced(price(self.prices, model));
-        let prompt = self.prompt_text(&call, &verdict);
+        let prompt = self.prompt_text(call, verdict);
         let row = CallRow {
-            protocol: protocol.name(),
+            protocol: judged.protocol.name(),
             upstream: &target.name,
             provider: &target.provider,
             route: destination.name,
             body,
-            content_sha256: &content_sha256,
+            content_sha256,
             simhash: last_user_text(&call.segments).map(simhash),
             eval_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
             constraints: &constraints,
             prompt_text: prompt.as_deref(),
             fingerprints: &assessment.fingerprints,
             view: assessment.view,
+            is_answer: false,
         };
         let decision = next.decision(outcome.decision);
         let facts = self.facts_with(decision, outcome, ruling);
         Judged {
-            record: record::decision(self.node, arrival, &facts, &verdict, (Some(&call), &row)),
+            record: record::decision(self.node, arrival, &facts, verdict, (Some(call), &row)),
             decision,
             next,
             is_unjudged: !verdict.unjudged.is_empty(),
             bytes: length(body),
-            approval: assessment.approval,
+            approval: assessment.approval.clone(),
             session: assessment.view.key,
+            keeper: keeper(judged.protocol, &assessment.user),
         }
+    }
+
+    /// The conversation that a call goes on from, if its last answer passed here: then what was said
+    /// before was seen, and nothing of it is `Unjudged`.
+    fn thread(
+        &self,
+        arrival: &Arrival,
+        call: &ParsedCall<'_>,
+        verdict: &mut Verdict,
+    ) -> Option<Thread> {
+        let previous = call.previous.as_deref()?;
+        let user = record::user(arrival, Some(call));
+        let thread = self.sessions.thread(&user, previous)?;
+        if thread.is_whole {
+            verdict
+                .unjudged
+                .retain(|part| part.what.as_deref() != Some(PREVIOUS));
+        }
+        Some(thread)
     }
 
     /// Who asks, for rules about what comes back.
@@ -283,6 +330,7 @@ impl Judge<'_> {
             bytes: length(body),
             approval: None,
             session: 0,
+            keeper: String::new(),
         }
     }
 
@@ -332,6 +380,7 @@ impl Judge<'_> {
             bytes: length(body),
             approval: None,
             session: 0,
+            keeper: String::new(),
         }
     }
 
@@ -504,6 +553,15 @@ impl Fault {
     }
 }
 
+/// Who may go on from the answer.
+fn keeper(protocol: &dyn Protocol, user: &str) -> String {
+    if protocol.name() == KEEPS_CONVERSATIONS {
+        user.to_owned()
+    } else {
+        String::new()
+    }
+}
+
 fn malformed(why: String) -> (Fault, String) {
     let reason = Some(UnjudgedReason::Malformed);
     Fault::new(ErrorKind::Malformed, "malformed", reason).saying(why)
@@ -547,7 +605,7 @@ fn forward(to: &Destination<'_>, body: Bytes, is_modified: bool, asked: Asked) -
     })
 }
 
-fn redactions(verdict: &Verdict, categories: &[ThreatCategory]) -> Vec<Redaction> {
+pub(crate) fn redactions(verdict: &Verdict, categories: &[ThreatCategory]) -> Vec<Redaction> {
     verdict
         .findings
         .iter()

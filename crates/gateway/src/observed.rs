@@ -116,6 +116,7 @@ impl Judge<'_> {
             route: "observed",
             actions: &[],
             content_sha256: "",
+            thread: None,
         };
         let assessment = self.assess(arrival, &call, &verdict, &subject);
         let outcome = &assessment.outcome;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use atalaya_model::UnjudgedReason;
 use atalaya_wire::ErrorKind;
 use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
@@ -27,8 +28,49 @@ fn refused(kind: ErrorKind, unjudged: Option<UnjudgedReason>, message: &str) -> 
     Received::Refused(Fault::new(kind, reason, unjudged), message.to_owned())
 }
 
+/// Why a head cannot be judged whatever the body says: what is between us and the model could read
+/// it as another request.
+fn ambiguous(head: &Parts) -> Option<Received> {
+    let malformed = |message| {
+        let reason = Some(UnjudgedReason::Malformed);
+        let fault = Fault::new(ErrorKind::Malformed, "malformed", reason);
+        Some(Received::Refused(fault, String::from(message)))
+    };
+    if is_ambiguous(head.uri.path()) {
+        return malformed("the path has dot segments, or characters that are not written plainly");
+    }
+    if head.headers.get_all(CONTENT_TYPE).iter().count() > 1 {
+        return malformed("the content-type stands there more than once");
+    }
+    let upgrade = head.headers.get(UPGRADE);
+    if upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+        let message = "messages of a web socket are not looked at here: use the same path with POST, and server-sent events for a stream";
+        let reason = Some(UnjudgedReason::UnknownContent);
+        return Some(refused(ErrorKind::UnsupportedMedia, reason, message));
+    }
+    None
+}
+
+/// Whether servers disagree about what a path means.
+fn is_ambiguous(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    // Names of models at Amazon have slashes.
+    let has_slash = lower.contains("%2f") && !lower.contains("/model/");
+    let has_odd = ["%5c", "%00", "%0a", "%0d", "%25", "%3b"]
+        .iter()
+        .any(|escape| lower.contains(escape));
+    let is_dot = |segment: &str| {
+        let segment = segment.split(';').next().unwrap_or("");
+        matches!(segment.replace("%2e", ".").as_str(), "." | "..")
+    };
+    has_slash || has_odd || lower.contains(['\\', ';']) || lower.split('/').any(is_dot)
+}
+
 /// Receives the whole body.
 pub(crate) async fn receive(head: &Parts, body: Incoming, config: &GatewayConfig) -> Received {
+    if let Some(refused) = ambiguous(head) {
+        return refused;
+    }
     let is_encoded = head
         .headers
         .get_all("content-encoding")
@@ -106,4 +148,38 @@ async fn collect(mut body: Incoming, max: usize) -> Result<Bytes, CollectError> 
     } else {
         rest.freeze()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_ambiguous;
+
+    #[test]
+    fn paths_that_servers_read_differently_are_known() {
+        for path in [
+            "/v1/../chat/completions",
+            "/v1/./chat",
+            "/v1/%2e%2E/chat",
+            "/v1/.%2e/chat",
+            "/v1%2Fchat",
+            "/v1%5cchat",
+            "/v1\\chat",
+            "/v1/chat%00",
+            "/v1/chat%252fx",
+            "/v1/..;/chat",
+            "/v1/chat;x=1",
+        ] {
+            assert!(is_ambiguous(path), "{path}");
+        }
+        for path in [
+            "/",
+            "/v1/chat/completions",
+            "/model/arn%3Aaws%3Abedrock%3Aeu%3A1%3Ainference-profile%2Fx/converse",
+            "/v1beta/models/gemini-2.5:generateContent",
+            "/v1/files/file.name..txt",
+            "/.well-known/agent-card.json",
+        ] {
+            assert!(!is_ambiguous(path), "{path}");
+        }
+    }
 }

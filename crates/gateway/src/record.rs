@@ -100,6 +100,8 @@ pub(crate) struct CallRow<'a> {
     pub(crate) prompt_text: Option<&'a str>,
     pub(crate) fingerprints: &'a [String],
     pub(crate) view: View,
+    /// It is an answer that was evaluated.
+    pub(crate) is_answer: bool,
 }
 
 /// Writes the decision record.
@@ -112,6 +114,7 @@ pub(crate) fn decision(
 ) -> Vec<u8> {
     let mut out = Row::new(TABLE);
     arrived(&mut out, arrival);
+    out.text("Stage", if row.is_answer { "response" } else { "request" });
     decided(&mut out, facts);
     judged(&mut out, verdict, call, row);
     if row.view.score > 0 || row.view.is_tainted {
@@ -157,8 +160,7 @@ fn arrived(out: &mut Row, arrival: &Arrival) {
 }
 
 fn decided(out: &mut Row, facts: &DecisionFacts<'_>) {
-    out.text("Stage", "request")
-        .text("Decision", facts.decision.as_str())
+    out.text("Decision", facts.decision.as_str())
         .text("WouldDecision", facts.would_decision.as_str())
         .flag("Enforced", facts.enforced)
         .text("ReasonCode", facts.reason)

@@ -81,6 +81,10 @@ impl<R: Recorder> Settlement<R> {
             account.and_then(|account| account.settle(&ending.settled, ending.response_bytes));
         if let (Some(conversation), Some(report)) = (self.conversation.take(), &ending.report) {
             conversation.note(&report.findings);
+            if ending.outcome == Outcome::Answered {
+                let id = ending.settled.response_id.as_deref();
+                conversation.answered(id.unwrap_or(""), report.unjudged.is_empty());
+            }
         }
         let by = SettledBy {
             cost_usd: cost,

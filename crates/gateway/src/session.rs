@@ -7,7 +7,7 @@
 //!
 //! In memory, bounded, the longest unused forgotten first. Left out: sharing between nodes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
@@ -54,9 +54,25 @@ pub(crate) struct Conversation {
     /// Least score that taints; `None` if nothing does.
     pub(crate) from_score: Option<u8>,
     pub(crate) now: Timestamp,
+    /// Who may go on from the answer, in protocols that keep it; empty in others.
+    pub(crate) caller: String,
+    /// Everything that was said until now was seen.
+    pub(crate) is_whole: bool,
 }
 
 impl Conversation {
+    /// Remembers the answer, from which the conversation may go on.
+    pub(crate) fn answered(&self, response_id: &str, is_seen: bool) {
+        if self.caller.is_empty() || response_id.is_empty() {
+            return;
+        }
+        let thread = Thread {
+            key: self.key,
+            is_whole: self.is_whole && is_seen,
+        };
+        self.sessions.remember(&self.caller, response_id, thread);
+    }
+
     /// Takes in what was found in an answer: a tool's result in it may taint what follows.
     pub(crate) fn note(&self, findings: &[Finding]) {
         let taints = |finding: &Finding| {
@@ -77,12 +93,31 @@ pub(crate) struct Sessions {
     hasher: RandomState,
     shards: Vec<Mutex<HashMap<u64, Kept>>>,
     config: Config,
+    threads: Mutex<Threads>,
+}
+
+/// Where a conversation goes on that the provider keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Thread {
+    /// Key of the conversation.
+    pub(crate) key: u64,
+    /// Detectors saw all of it.
+    pub(crate) is_whole: bool,
+}
+
+/// Answers from which conversations can go on, the oldest forgotten first.
+#[derive(Default)]
+struct Threads {
+    known: HashMap<u64, Thread>,
+    order: VecDeque<u64>,
 }
 
 /// One call of a conversation.
 pub(crate) struct Turn<'t> {
     pub(crate) caller: &'t str,
     pub(crate) session: &'t str,
+    /// The conversation that it goes on from, if that is known.
+    pub(crate) thread: Option<Thread>,
     pub(crate) segments: &'t [Segment<'t>],
     pub(crate) findings: &'t [Finding],
     pub(crate) now: Timestamp,
@@ -94,7 +129,33 @@ impl Sessions {
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             config,
+            threads: Mutex::default(),
         }
+    }
+
+    /// The conversation of an answer that this caller got.
+    pub(crate) fn thread(&self, caller: &str, response_id: &str) -> Option<Thread> {
+        let at = self.hasher.hash_one((caller, "response", response_id));
+        self.threads.lock().known.get(&at).copied()
+    }
+
+    /// Remembers to which conversation an answer belongs.
+    fn remember(&self, caller: &str, response_id: &str, thread: Thread) {
+        let at = self.hasher.hash_one((caller, "response", response_id));
+        let mut threads = self.threads.lock();
+        if threads.known.insert(at, thread).is_none() {
+            threads.order.push_back(at);
+        }
+        while threads.order.len() > self.config.sessions_max.max(1) {
+            if let Some(oldest) = threads.order.pop_front() {
+                threads.known.remove(&oldest);
+            }
+        }
+    }
+
+    /// A key for a conversation that has nothing else to be known by.
+    pub(crate) fn fresh(&self, decision_id: &str) -> u64 {
+        self.hasher.hash_one(("decision", decision_id)) | 1
     }
 
     /// Takes a turn in; what is known of its conversation then.
@@ -178,6 +239,9 @@ impl Sessions {
 
     /// `None` for a call that belongs to no conversation.
     fn key(&self, turn: &Turn<'_>) -> Option<u64> {
+        if let Some(thread) = turn.thread {
+            return Some(thread.key);
+        }
         // 0 is nobody's.
         if !turn.session.is_empty() {
             return Some(self.hasher.hash_one((turn.caller, "id", turn.session)) | 1);

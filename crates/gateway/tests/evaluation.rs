@@ -256,3 +256,57 @@ async fn spans_come_as_protobuf_too_and_nonsense_is_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_answer_is_evaluated_and_what_can_be_masked_comes_back_masked() {
+    let mut setup = setup();
+    setup.policy = "version: 1\nid: p\nrevision: '1'\ntools: {deny: [shell]}\ncategories: {secret: {constrain: 50, constraints: {redact: [secret]}}}\n";
+    let bench = Bench::with(Script::Answer(200, ANSWER), setup).await;
+    let answer = |message: Value| json!({"choices": [{"index": 0, "message": message}]});
+    let secret = "the key is AKIAIOSFODNN7EXAMPLQ, use it";
+    let mcp = json!({"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": ATTACK}]}});
+    for (body, decision, edited) in [
+        (
+            json!({"answer": answer(json!({"content": "hello"}))}),
+            "ALLOW",
+            false,
+        ),
+        (
+            json!({"answer": answer(json!({"content": secret}))}),
+            "CONSTRAIN",
+            true,
+        ),
+        (
+            json!({"call": {"messages": [{"role": "user", "content": secret}]}}),
+            "CONSTRAIN",
+            true,
+        ),
+        (
+            json!({"answer": answer(json!({"tool_calls": [{"function": {"name": "shell", "arguments": "{}"}}]}))}),
+            "BLOCK",
+            false,
+        ),
+        (json!({"answer": mcp, "path": "/mcp"}), "BLOCK", false),
+    ] {
+        let answer = evaluate(&bench, &body).await;
+        assert_eq!(answer.status, 200, "{body} {answer:?}");
+        let read = answer.json();
+        assert_eq!(read["decision"], decision, "{body} {read}");
+        assert_eq!(read["edited"].is_object(), edited, "{body} {read}");
+        assert!(!answer.body.contains("AKIA"), "{read}");
+        if edited {
+            assert!(answer.body.contains("[REDACTED:secret]"), "{read}");
+        }
+    }
+    let records = bench.records(10).await;
+    let stages: Vec<&str> = records
+        .iter()
+        .filter_map(|record| record["Stage"].as_str())
+        .collect();
+    assert_eq!(
+        stages,
+        ["response", "response", "request", "response", "response"]
+    );
+    let both = json!({"answer": {}, "text": "a"});
+    assert_eq!(evaluate(&bench, &both).await.status, 400);
+}

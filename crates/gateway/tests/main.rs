@@ -19,4 +19,5 @@ mod failures;
 mod forwarding;
 mod resilience;
 mod sessions;
+mod surfaces;
 mod upstream;

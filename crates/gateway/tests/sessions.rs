@@ -317,3 +317,37 @@ async fn a_changed_policy_decides_anew_about_texts_that_were_seen_before() {
         "the same words in another line are not allowed"
     );
 }
+
+#[tokio::test]
+async fn a_conversation_that_the_provider_keeps_is_known_by_the_answers_it_went_through() {
+    const RESPONSE: &str = r#"{"id":"resp_1","object":"response","status":"completed","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"fine"}]}]}"#;
+    let mut setup = setup();
+    setup.policy =
+        policy("sessions: {thresholds: {log: 1, constrain: null, block: null}, score_min: 10}\n");
+    let bench = Bench::with(Script::Answer(200, RESPONSE), setup).await;
+    let ask = async |text: &str, previous: Option<&str>, key: &str| {
+        let mut call = json!({"model": "m", "input": text});
+        if let Some(previous) = previous {
+            call["previous_response_id"] = json!(previous);
+        }
+        let header = format!("authorization: Bearer {key}\r\n");
+        let body = call.to_string();
+        let before = bench.records(0).await.len() / 2;
+        bench
+            .post_with("/v1/responses", &header, body.as_bytes())
+            .await;
+        decisions(&bench, before + 1).await.pop().unwrap()
+    };
+    let is_unread = |decision: &Value| decision["Unjudged"][0]["what"] == "previous_response_id";
+    // Nobody here saw what it goes on from.
+    assert!(is_unread(&ask("Go on.", Some("resp_0"), "a").await));
+    let first = ask(STEP[0], None, "a").await;
+    let second = ask(STEP[1], Some("resp_1"), "a").await;
+    assert!(!is_unread(&second), "{second}");
+    assert!(
+        second["SessionScore"].as_u64() > first["SessionScore"].as_u64(),
+        "{first} {second}"
+    );
+    // The answer was another caller's.
+    assert!(is_unread(&ask("Go on.", Some("resp_1"), "b").await));
+}

@@ -32,6 +32,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("atalaya-lake", 2, &["atalaya-journal"]),
     ("atalaya-query", 2, &[]),
     ("atalaya-store", 2, &[]),
+    ("atalaya-companion", 2, &[]),
     ("atalaya-detect", 2, &["atalaya-store"]),
     ("atalaya-evaluate", 2, &[]),
     ("atalaya-gateway", 2, &[]),

@@ -76,6 +76,8 @@ pub struct ParsedCall<'a> {
     pub user: Option<Cow<'a, str>>,
     /// The protocol's own conversation field.
     pub session: Option<Cow<'a, str>>,
+    /// Id of the answer that the call goes on from, where the provider keeps the conversation.
+    pub previous: Option<Cow<'a, str>>,
     /// Names of the tools that are offered.
     pub tools: Vec<Cow<'a, str>>,
     /// Number of messages.

@@ -51,7 +51,12 @@ stale. No cell is silent:
 What cannot be read is never passed silently: it is listed as `Unjudged`, goes into the log with
 its type and size, and the policy says whether it passes (`unjudged:`). So are bodies that cannot
 be parsed (`malformed`), compressed ones (`encoded`), media, and content of unknown types. Routes
-that no protocol knows are refused unless the policy passes them, as `Unjudged`.
+that no protocol knows are refused unless the policy passes them, as `Unjudged`. Web sockets
+(`Upgrade: websocket`: the WebSocket mode of Responses, Realtime) are refused and logged, and so are
+paths with dot segments or encoded separators, and requests with two content types.
+
+Tools that a model asks for in its answer are held against the policy's lists and rules, the
+caller's scopes and what tainted the conversation, in whole and streamed answers of every protocol.
 
 ";
 

@@ -31,4 +31,5 @@ pub use coverage::{Coverage, matrix};
 pub use framing::{Frame, FrameError, Framing, Splitter, aws_event, rewrite};
 pub use protocol::{AppliedConstraint, Protocol, RequestHead};
 pub use reader::{ResponseReader, Settled};
+pub use rules::PREVIOUS;
 pub use tool_calls::{ToolCallPiece, tool_calls};

@@ -12,6 +12,9 @@ use atalaya_model::SegmentKind;
 
 pub(crate) use walk::read;
 
+/// What is said to be `Unjudged` of a call that goes on from an answer.
+pub const PREVIOUS: &str = "previous_response_id";
+
 /// What stands on a path.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
@@ -100,6 +103,8 @@ pub(crate) enum Fact {
     ReplyTo,
     /// Name of a tool that is called.
     Tool,
+    /// Id of the answer that the call goes on from; what was said before lies with the provider.
+    Previous,
 }
 
 /// How a document is read.
@@ -173,6 +178,7 @@ impl Table {
             match rule.is {
                 Is::Media(what) | Is::Opaque(what) => names.push(what),
                 Is::Tokens(_) => names.push("token_ids"),
+                Is::Fact(Fact::Previous) => names.push(PREVIOUS),
                 Is::Block(blocks) => names.extend(
                     blocks
                         .iter()

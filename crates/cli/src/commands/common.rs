@@ -34,7 +34,11 @@ impl Place {
     }
 }
 
-fn load_file(path: &std::path::Path) -> Result<Config, Failure> {
+/// Reads a configuration file.
+///
+/// # Errors
+/// Bad input with file, line and caret.
+pub(crate) fn load_file(path: &std::path::Path) -> Result<Config, Failure> {
     let text = read(path)?;
     Config::parse(&text).map_err(|diagnostics| {
         Failure::diagnostics(&path.display().to_string(), &text, &diagnostics)

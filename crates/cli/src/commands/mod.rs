@@ -9,6 +9,7 @@ mod config;
 mod control;
 mod demo;
 mod enforce;
+mod evaluate;
 mod evaluate_detectors;
 mod evidence;
 mod incidents;
@@ -17,7 +18,9 @@ mod keys;
 mod kql;
 mod listing;
 mod log;
+mod mcp;
 mod model;
+mod node;
 mod policy;
 mod query;
 mod replay;
@@ -40,7 +43,10 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Query(query::Args),
     Scan(scan::Args),
+    Evaluate(evaluate::Args),
     EvaluateDetectors(evaluate_detectors::Args),
+    #[command(subcommand)]
+    Mcp(mcp::Command),
     Ingest(ingest::Args),
     #[command(subcommand)]
     Alerts(alerts::Command),
@@ -94,6 +100,8 @@ impl Command {
             Self::Demo(args) => demo::run(&args),
             Self::Query(args) => query::run(&args),
             Self::Scan(args) => scan::run(&args),
+            Self::Evaluate(args) => evaluate::run(&args),
+            Self::Mcp(command) => mcp::run(&command),
             Self::EvaluateDetectors(args) => evaluate_detectors::run(&args),
             Self::Ingest(args) => ingest::run(&args),
             Self::Alerts(command) => alerts::run(&command),

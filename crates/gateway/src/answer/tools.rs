@@ -203,20 +203,25 @@ impl Called {
     /// The call, once for each document of its arguments: some servers repeat them, and some give
     /// several calls one number. What cannot be read is null, with which a condition holds.
     fn actions(&self) -> Vec<ToolAction> {
-        let action = |arguments| ToolAction {
-            name: self.name.clone(),
-            arguments,
-        };
-        if self.arguments.trim().is_empty() {
-            return vec![action(Value::Object(serde_json::Map::new()))];
-        }
-        if self.arguments.len() > ARGUMENTS_BYTES_MAX {
-            return vec![action(Value::Null)];
-        }
-        let documents = serde_json::Deserializer::from_str(&self.arguments).into_iter::<Value>();
-        let read = documents.map(|document| action(document.unwrap_or(Value::Null)));
-        read.take(CALLS_MAX).collect()
+        read_arguments(&self.name, &self.arguments)
     }
+}
+
+/// A call of a tool, once for each document of its arguments.
+pub(crate) fn read_arguments(name: &str, arguments: &str) -> Vec<ToolAction> {
+    let action = |arguments| ToolAction {
+        name: name.to_owned(),
+        arguments,
+    };
+    if arguments.trim().is_empty() {
+        return vec![action(Value::Object(serde_json::Map::new()))];
+    }
+    if arguments.len() > ARGUMENTS_BYTES_MAX {
+        return vec![action(Value::Null)];
+    }
+    let documents = serde_json::Deserializer::from_str(arguments).into_iter::<Value>();
+    let read = documents.map(|document| action(document.unwrap_or(Value::Null)));
+    read.take(CALLS_MAX).collect()
 }
 
 fn decided(watch: &Watch, call: &CallContext<'_>) -> ToolsOutcome {

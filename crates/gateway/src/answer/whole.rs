@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use atalaya_inspect::Scratch;
 use atalaya_model::{Decision, Segment, SegmentKind, Span, UnjudgedReason, Verdict};
-use atalaya_policy::BlockStyle;
+use atalaya_policy::{BlockStyle, Policy};
 use atalaya_wire::{ErrorContext, ErrorKind, Framing, ParsedAnswer};
 
 use super::tools::{ToolWatch, ToolsOutcome};
-use super::{Report, Watch, leak, redactions, unjudged};
+use super::{PromptMarks, Report, Watch, leak, redactions, unjudged};
 use crate::approve::ApprovalNeeded;
 
 /// What the caller gets.
@@ -47,12 +47,27 @@ pub(crate) fn judge_whole(
 /// What the segments of an answer show.
 pub(super) fn inspect(watch: &Watch, segments: &[Segment<'_>], scratch: &mut Scratch) -> Verdict {
     let mut verdict = watch.inspector.inspect(segments, scratch);
-    let response = &watch.policy.document().response;
+    add_leaks(segments, &watch.policy, &watch.asked.marks, &mut verdict);
+    verdict
+}
+
+/// Canaries in an answer whose call nobody saw.
+pub(crate) fn leaks_of(segments: &[Segment<'_>], policy: &Policy, verdict: &mut Verdict) {
+    add_leaks(segments, policy, &PromptMarks::default(), verdict);
+}
+
+fn add_leaks(
+    segments: &[Segment<'_>],
+    policy: &Policy,
+    marks: &PromptMarks,
+    verdict: &mut Verdict,
+) {
+    let response = &policy.document().response;
     for (index, segment) in segments.iter().enumerate() {
         let found = leak::leaks(
             &segment.text,
             (u32::try_from(index).unwrap_or(u32::MAX), segment.kind),
-            &watch.asked.marks,
+            marks,
             (&response.canaries, response.prompt_overlap_words),
         );
         verdict.findings.extend(found);
@@ -60,7 +75,6 @@ pub(super) fn inspect(watch: &Watch, segments: &[Segment<'_>], scratch: &mut Scr
     verdict
         .findings
         .sort_by_key(|finding| std::cmp::Reverse(finding.score));
-    verdict
 }
 
 fn judge_parsed(

@@ -2,7 +2,7 @@
 
 use atalaya_model::{SegmentKind, UnjudgedReason};
 
-use super::{Block, Fact, Is, Of, Table};
+use super::{Block, Fact, Is, Of, PREVIOUS, Table};
 use crate::call::{ParseLimits, WireError};
 use crate::collect::{Collector, Path, is_plain_key, wrong_type};
 use crate::json::{self, Kind, Value};
@@ -334,6 +334,15 @@ impl<'c, 'a> Reading<'c, 'a> {
                 }
                 Ok(())
             }
+            Is::Fact(Fact::Previous) => {
+                let id = value.as_str().filter(|id| !id.is_empty());
+                if value.kind() != Kind::Null && value.raw() != "" {
+                    let what = Some(PREVIOUS);
+                    collector.unjudged(path, UnjudgedReason::Opaque, what, value);
+                }
+                collector.call.previous = id;
+                Ok(())
+            }
             Is::Fact(fact) => {
                 read_fact(collector, *fact, path, value)?;
                 self.collector.label(place.turn, path, value)
@@ -471,6 +480,7 @@ fn read_fact<'a>(
             });
         }
         Fact::Tool => call.tools.extend(value.as_str()),
+        Fact::Previous => {}
     }
     Ok(())
 }

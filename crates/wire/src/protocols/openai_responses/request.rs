@@ -87,7 +87,7 @@ const RULES: &[crate::rules::Rule] = &[
     rule("input/#/error", Is::Text(Of::Kind(ToolResult))),
     rule("input/#/result", Is::Media("image")),
     rule("input/#/tools", Is::Tools),
-    rule("previous_response_id", Is::Opaque("previous_response_id")),
+    rule("previous_response_id", Is::Fact(Fact::Previous)),
     rule("conversation", Is::Opaque("conversation")),
     rule("prompt/id", Is::Opaque("prompt")),
     rule("prompt/variables", Is::Text(Of::Kind(User))),
