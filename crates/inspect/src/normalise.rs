@@ -42,10 +42,24 @@ use atalaya_model::Span;
 pub(crate) use self::fold::fold_pattern;
 pub(crate) use self::offsets::OffsetMap;
 use self::regions::Regions;
-pub(crate) use self::reversed::{CUES as REVERSED_CUES, FREQUENT as REVERSED_FREQUENT};
-pub(crate) use self::rot13::{CUES as ROT13_CUES, FREQUENT as ROT13_FREQUENT};
+pub(crate) use self::reversed::CUES as REVERSED_CUES;
+pub(crate) use self::rot13::CUES as ROT13_CUES;
 use self::shape::Shape;
 pub(crate) use self::trick::{Trick, Tricks};
+
+/// Frequent words in a disguise, with the blank behind them, as far as they are no words then:
+/// some of them together give it away.
+pub(crate) fn frequent_words_in(trick: Trick) -> Vec<String> {
+    let disguise = match trick {
+        Trick::Rot13 => rot13::moved_word,
+        _ => reversed::backwards,
+    };
+    vocabulary::frequent()
+        .map(disguise)
+        .filter(|word| vocabulary::rank(word.as_bytes()).is_none())
+        .map(|word| word + " ")
+        .collect()
+}
 
 /// Views of views of views.
 pub(crate) const DEPTH_MAX: u8 = 3;
@@ -109,6 +123,7 @@ pub(crate) struct Views {
     /// Whether a limit cut something off.
     limited: bool,
     tricks: Tricks,
+    word_order: Option<usize>,
     /// Where the view at hand has long words.
     long: Vec<Range<u32>>,
 }
@@ -119,6 +134,7 @@ impl Views {
         self.count = 0;
         self.derived_bytes = 0;
         self.limited = false;
+        self.word_order = None;
         self.tricks = Tricks::default();
         let view = self.fresh();
         view.plain.clear();
@@ -298,6 +314,19 @@ impl Views {
             }
             _ => {}
         }
+    }
+
+    /// Whether a view only has the words of the original in the opposite order.
+    #[must_use]
+    pub(crate) fn is_word_order(&self, index: usize) -> bool {
+        self.word_order == Some(index)
+    }
+
+    /// Makes the view of the original in which the order of words is the opposite one.
+    pub(crate) fn derive_word_order(&mut self) {
+        let (order, before) = (reversed::word_order, self.count);
+        self.add(0, Trick::Reversed, Text::Folded, "", order);
+        self.word_order = (self.count > before).then_some(before);
     }
 
     fn derive_invisible(&mut self, index: usize, tricks: Tricks, original: &str) {

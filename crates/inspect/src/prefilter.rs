@@ -10,7 +10,7 @@ mod places;
 use std::collections::BTreeMap;
 
 use crate::context::ABOUT_ATTACKS;
-use crate::normalise::{REVERSED_CUES, REVERSED_FREQUENT, ROT13_CUES, ROT13_FREQUENT, Trick};
+use crate::normalise::{REVERSED_CUES, ROT13_CUES, Trick, frequent_words_in};
 use crate::patterns::{LiteralSet, Need, Pattern};
 
 use self::places::for_each_place;
@@ -167,8 +167,10 @@ fn everywhere() -> Vec<(Vec<u8>, Target)> {
     };
     let mut list = all(REVERSED_CUES, Target::Reading(Trick::Reversed));
     list.extend(all(ROT13_CUES, Target::Reading(Trick::Rot13)));
-    list.extend(all(REVERSED_FREQUENT, Target::Hint(Trick::Reversed)));
-    list.extend(all(ROT13_FREQUENT, Target::Hint(Trick::Rot13)));
+    for trick in [Trick::Reversed, Trick::Rot13] {
+        let words = frequent_words_in(trick).into_iter();
+        list.extend(words.map(|word| (word.into_bytes(), Target::Hint(trick))));
+    }
     let about = (0..).zip(ABOUT_ATTACKS);
     list.extend(about.map(|(i, term)| (term.as_bytes().to_vec(), Target::About(i))));
     list

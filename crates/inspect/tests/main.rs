@@ -1,4 +1,6 @@
 //! What the inspector promises, on data.
 
 mod classifier;
+mod data_types;
+mod disguises;
 mod patterns;

@@ -36,6 +36,11 @@ const DOUBT_RARITY: f32 = 1.0;
 /// Where even a sure pattern would not lift a window to this, patterns are not looked for: such a
 /// text would not be worth a note.
 const GATE_RARITY: f32 = 1.5;
+/// Short texts between these rarities are also read with their words in the opposite order.
+const DOUBTFUL: std::ops::Range<f32> = 0.6..2.0;
+const DOUBTFUL_BYTES_MAX: usize = 2_000;
+/// Words in any order make sense more often than letters.
+const WORD_ORDER_HANDICAP: f32 = 0.4;
 /// From this score on the classifier reports a finding of its own.
 const FINDING_SCORE_MIN: u8 = 20;
 
@@ -92,6 +97,18 @@ impl Inspector {
         score
     }
 
+    /// Whether a text is short, written plainly, and neither innocent nor an attack for sure.
+    pub(super) fn leaves_doubt(&self, role: Role, text: &str, scratch: &Scratch) -> bool {
+        let (Some(model), Some(kind)) = (&self.model, kind_of(role)) else {
+            return false;
+        };
+        let [Some(score)] = scratch.scores.as_slice() else {
+            return false;
+        };
+        let rarity = model.table(kind).rarity(score.worst, score.windows);
+        text.len() <= DOUBTFUL_BYTES_MAX && DOUBTFUL.contains(&rarity)
+    }
+
     /// Judges a segment by its worst view; `patterns` is the worst score of patterns, 0 to 100.
     pub(super) fn judge(&self, kind: Kind, patterns: u8, text: &Scratch) -> Option<Judged> {
         let table = self.model.as_ref()?.table(kind);
@@ -107,7 +124,10 @@ impl Inspector {
             } else {
                 score.windows.max(whole.map_or(0, |whole| whole.windows))
             };
-            let rarity = table.rarity(log_odds, windows);
+            let mut rarity = table.rarity(log_odds, windows);
+            if text.views.is_word_order(view) {
+                rarity -= WORD_ORDER_HANDICAP;
+            }
             if worst.is_none_or(|(_, _, before)| rarity > before) {
                 worst = Some((view, score, rarity));
             }

@@ -66,6 +66,9 @@ impl Inspector {
             walk.view(view);
             view += 1;
         }
+        if self.leaves_doubt(kind.role(), text, walk.scratch) {
+            walk.word_order();
+        }
         walk.findings(index, kind);
         let complete = walk.complete && !scratch.views.limited();
         scratch.tricks.merge(scratch.views.tricks());
@@ -108,7 +111,7 @@ fn by_words(findings: &[Finding]) -> u8 {
 }
 
 /// Frequent words in disguise that say as much as one rare one.
-const HINTS_MIN: u32 = 3;
+const HINTS_MIN: u32 = 2;
 
 /// Signs that a text is to be read otherwise.
 #[derive(Clone, Copy, Default)]
@@ -187,6 +190,17 @@ impl Walk<'_> {
                 self.scratch.views.derive_on_cue(index, trick, cue.first);
             }
         }
+    }
+
+    /// Reads the words in the opposite order: the classifier only, since chance makes patterns.
+    fn word_order(&mut self) {
+        self.scratch.views.derive_word_order();
+        let views = std::mem::take(&mut self.scratch.views);
+        if let Some(view) = views.get(self.scratch.scores.len()) {
+            let score = self.inspector.read(self.role, view.folded(), self.scratch);
+            self.scratch.scores.push(score);
+        }
+        self.scratch.views = views;
     }
 
     /// Tries the patterns whose words stand near each other. Places are read from right to left,

@@ -52,12 +52,7 @@ pub(crate) fn joined(
     };
     for (start, end) in runs(bytes, 0, bytes.len()) {
         let run = bytes.get(start..end).unwrap_or_default();
-        let least = if run.len() >= RUN_BYTES_MIN {
-            WORDS_MIN
-        } else {
-            2
-        };
-        if run.len() >= least_bytes && !is_known(run) && splitter.split(run, least) {
+        if run.len() >= least_bytes && !is_known(run) && splitter.split(run, 2) {
             patches.replace(start, end, &splitter.plain);
         }
     }
@@ -71,7 +66,8 @@ fn is_camel_case(plain: Option<&str>, start: usize, end: usize) -> bool {
         let turns = run.windows(2).filter(
             |pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()),
         );
-        turns.count() > 0
+        // A sentence within has one capital letter in many.
+        turns.count() * 7 > end - start
     })
 }
 
@@ -175,7 +171,7 @@ impl Splitter {
             next = u16::try_from(at).unwrap_or(u16::MAX);
             at = start;
         }
-        if long_words < words_min || in_words * 100 < run.len() * 65 || run.len() < words * 3 {
+        if long_words < words_min || in_words * 100 < run.len() * 65 || run.len() * 2 < words * 5 {
             return false;
         }
         self.plain.clear();

@@ -37,40 +37,6 @@ pub(crate) const CUES: &[&str] = &[
     "nimda",
 ];
 
-/// Frequent words backwards that are no words; some of them together give it away.
-pub(crate) const FREQUENT: &[&str] = &[
-    "eht ",
-    "uoy ",
-    "ruoy ",
-    "lla ",
-    "rof ",
-    "taht ",
-    "siht ",
-    "htiw ",
-    "tahw ",
-    "woh ",
-    "llet ",
-    "wohs ",
-    "evig ",
-    "etirw ",
-    "morf ",
-    "evah ",
-    "lliw ",
-    "ylno ",
-    "tuoba ",
-    "gniwollof ",
-    "yna ",
-    "txet ",
-    "resu ",
-    "esaelp ",
-    "erehw ",
-    "dluow ",
-    "dluoc ",
-    "tnirp ",
-    "gnihtyreve ",
-    "mret ",
-];
-
 /// Longest stretch that is read backwards.
 const STRETCH_BYTES_MAX: usize = 16 * 1024;
 
@@ -108,6 +74,22 @@ pub(crate) fn reversed_words(
         at += word.len();
     }
     true
+}
+
+/// Puts the words into the opposite order.
+pub(crate) fn word_order(source: &str, text: &mut String, map: &mut OffsetMap) -> bool {
+    let base = source.as_ptr() as usize;
+    for word in source.split_ascii_whitespace().rev() {
+        map.copied(text.len(), word.as_ptr() as usize - base);
+        text.push_str(word);
+        text.push(' ');
+    }
+    !text.is_empty()
+}
+
+/// A word from back to front.
+pub(crate) fn backwards(word: &str) -> String {
+    word.chars().rev().collect()
 }
 
 fn stretch(source: &str, cue: usize) -> (usize, usize) {

@@ -28,46 +28,6 @@ pub(crate) const CUES: &[&str] = &[
     "nqzva",
 ];
 
-/// Frequent words moved by 13 that are no words; some of them together give it away.
-pub(crate) const FREQUENT: &[&str] = &[
-    "gur ",
-    "naq ",
-    "lbh ",
-    "lbhe ",
-    "sbe ",
-    "gung ",
-    "guvf ",
-    "jvgu ",
-    "abg ",
-    "nyy ",
-    "jung ",
-    "ubj ",
-    "gryy ",
-    "fubj ",
-    "tvir ",
-    "jevgr ",
-    "sebz ",
-    "zhfg ",
-    "unir ",
-    "jvyy ",
-    "bayl ",
-    "grkg ",
-    "hfre ",
-    "nobhg ",
-    "nal ",
-    "cyrnfr ",
-    "jurer ",
-    "jbhyq ",
-    "pbhyq ",
-    "cevag ",
-    "rirelguvat ",
-    "sbyybjvat ",
-    "nf ",
-    "bs ",
-    "zr ",
-    "vf ",
-];
-
 /// Longest stretch that is read.
 const STRETCH_BYTES_MAX: usize = 64 * 1024;
 
@@ -78,6 +38,11 @@ pub(crate) fn rot13(source: &str, cue: usize, text: &mut String, map: &mut Offse
     map.copied(text.len(), start);
     text.extend(source.get(start..end).unwrap_or("").chars().map(moved));
     true
+}
+
+/// A word with every letter moved.
+pub(crate) fn moved_word(word: &str) -> String {
+    word.chars().map(moved).collect()
 }
 
 const fn moved(c: char) -> char {

@@ -1,5 +1,6 @@
-//! Common English words and their ranks: what letters have to become before a disguise is
-//! believed. Counted over innocent and attacking texts alike (`words.txt`, most frequent first).
+//! Common words and their ranks: what letters have to become before a disguise is believed.
+//! Counted over innocent and attacking texts alike (`words.txt`: English, most frequent first, then
+//! Hindi in Latin letters and seven European languages).
 
 use std::sync::OnceLock;
 
@@ -58,6 +59,14 @@ pub(super) fn rank(word: &[u8]) -> Option<u16> {
         return None;
     }
     rank_of_hash(word.iter().copied().fold(0, step))
+}
+
+/// The most frequent words that are no chance.
+pub(super) fn frequent() -> impl Iterator<Item = &'static str> {
+    /// More words would make chance hits.
+    const FREQUENT: usize = 400;
+    let words = WORDS.split_ascii_whitespace();
+    words.take(FREQUENT).filter(|word| word.len() >= 3)
 }
 
 /// Whether a word is common, and long enough to be no chance.
