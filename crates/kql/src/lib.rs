@@ -13,6 +13,11 @@
 //! with Kusto's rules, tracks whether rows have an order, and knows which conditions can never
 //! hold. Where real Kusto refuses but the meaning is clear, a query runs with a warning
 //! ([`BindOptions::strict`] refuses it). Left out: execution (`query`), storage, IO.
+//!
+//! Nothing here asks for a clock, files, threads or a network, and nothing below it brings an
+//! operating system along, so that it builds for `wasm32-unknown-unknown` too:
+//! `cargo build -p atalaya-kql --target wasm32-unknown-unknown` where that target is installed;
+//! `tests/pure.rs` holds it to that everywhere else.
 
 mod assist;
 pub mod ast;

@@ -12,4 +12,5 @@
 mod assist;
 mod cases;
 mod corpus;
+mod pure;
 mod robust;
