@@ -14,7 +14,9 @@ pub struct Name {
 /// A whole text: statements separated by semicolons.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Script {
-    /// Let statements, in order.
+    /// `set name = value` statements, in order.
+    pub sets: Vec<(Name, Option<Expr>)>,
+    /// Let statements and declarations, in order.
     pub lets: Vec<Let>,
     /// The query.
     pub query: Option<Pipeline>,
@@ -40,6 +42,32 @@ pub enum LetValue {
     Materialize(Pipeline),
     /// `(a: long, T: (x: string)) { … }`.
     Function(Box<Lambda>),
+    /// `declare pattern name = (a: string)[b: string] { … }`.
+    Pattern(Box<Pattern>),
+}
+
+/// A declared pattern: row sets by the values of arguments.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pattern {
+    /// Names and types of the arguments.
+    pub parameters: Vec<(Name, Name)>,
+    /// Name and type of what may follow the arguments behind a dot.
+    pub path: Option<(Name, Name)>,
+    /// The row sets.
+    pub matches: Vec<PatternMatch>,
+}
+
+/// One row set of a pattern: `("a").["b"] = { … }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PatternMatch {
+    /// The values of the arguments.
+    pub arguments: Vec<String>,
+    /// What follows behind a dot.
+    pub path: Option<String>,
+    /// The rows.
+    pub body: Pipeline,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// A let-bound function.
@@ -84,6 +112,8 @@ pub enum Source {
     Name(Name),
     /// `f(…)`.
     Call(Name, Vec<NamedExpr>),
+    /// `pattern("a").b`
+    Pattern(Name, Vec<NamedExpr>, Name),
     /// In parentheses.
     Nested(Box<Pipeline>),
     /// `datatable (a: long, …) [ … ]`.
@@ -129,7 +159,11 @@ pub enum OperatorKind {
     /// `project-rename`
     ProjectRename(Vec<NamedExpr>),
     /// `project-reorder`
-    ProjectReorder(Vec<(Name, Option<bool>)>),
+    ProjectReorder(Vec<(Name, Option<NameOrder>)>),
+    /// `project-by-names 'a', dynamic(['b*'])`
+    ProjectByNames(Vec<Expr>),
+    /// `assert-schema (a: long, …)`
+    AssertSchema(Vec<(Name, Name)>),
     /// `extend`
     Extend(Vec<NamedExpr>),
     /// `summarize … by …`
@@ -170,6 +204,8 @@ pub enum OperatorKind {
     MvApply(ExpandArgs, Vec<Operator>),
     /// `partition by column ( … )`
     Partition(Name, Vec<Operator>),
+    /// `partition by column { query }`: the query sees the column's value as `toscalar(column)`.
+    PartitionFree(Name, Box<Pipeline>),
     /// `search`
     Search(SearchArgs),
     /// `make-series`
@@ -205,6 +241,15 @@ pub struct NamedExpr {
     pub names: Vec<Name>,
     /// The value.
     pub expr: Expr,
+}
+
+/// How columns of a pattern are ordered by their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameOrder {
+    /// `desc`, `granny-desc`
+    pub descending: bool,
+    /// `granny-…`: numbers inside of names count as numbers.
+    pub by_number: bool,
 }
 
 /// One key of a sort.

@@ -2,6 +2,8 @@
 
 mod aggregate;
 mod apply;
+mod by_names;
+mod calls;
 mod dynamic;
 mod evaluate;
 mod expand;
@@ -12,6 +14,8 @@ mod foreign;
 mod join;
 mod literal;
 mod names;
+mod order;
+mod patterns;
 mod plugins;
 mod project;
 mod range;
@@ -22,9 +26,12 @@ mod scan;
 mod scope;
 mod search;
 mod series;
+mod settings;
 mod several;
 mod shared;
+mod sources;
 mod top_nested;
+mod typing;
 mod union;
 
 use atalaya_model::{Diagnostic, Level, Span};
@@ -100,6 +107,7 @@ pub fn bind_with(
         further: Vec::new(),
         render: None,
         depth: 0,
+        bin_auto: settings::BinAuto::default(),
         answers,
         asked: 0,
         question: None,
@@ -134,6 +142,8 @@ pub(crate) struct Binder<'b> {
     pub(crate) further: Vec<Further>,
     pub(crate) render: Option<Render>,
     depth: usize,
+    /// What `set` statements say of `bin_auto`.
+    bin_auto: settings::BinAuto,
     answers: &'b [Vec<ColumnDef>],
     asked: usize,
     question: Option<Question>,
@@ -142,6 +152,7 @@ pub(crate) struct Binder<'b> {
 impl Binder<'_> {
     fn script(&mut self, script: &Script) -> Option<RelNode> {
         let mut env = Env::default();
+        self.settings(&env, &script.sets);
         let text = self.source.clone();
         self.stored_functions(&mut env, &text, None);
         for binding in &script.lets {
@@ -184,6 +195,10 @@ impl Binder<'_> {
         let value = match &binding.value {
             LetValue::Function(lambda) => Some(Value::Function {
                 lambda: (**lambda).clone().into(),
+                env: env.clone(),
+            }),
+            LetValue::Pattern(pattern) => Some(Value::Pattern {
+                pattern: (**pattern).clone().into(),
                 env: env.clone(),
             }),
             LetValue::Tabular(pipeline) => {

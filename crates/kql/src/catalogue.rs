@@ -10,7 +10,7 @@ use crate::bound::Type;
 
 pub use aggregates::AGGREGATES;
 pub use operators::{OPERATORS, operator};
-pub use refused::{REFUSED, refused};
+pub use refused::{REFUSED, REFUSED_OPERATORS, refused, refused_operator};
 pub use scalars::SCALARS;
 pub use tuples::{TUPLES, tuple};
 

@@ -262,7 +262,7 @@ impl Lexer<'_> {
     }
 }
 
-const HYPHENATED: [&str; 17] = [
+const HYPHENATED: [&str; 26] = [
     "project-away",
     "project-keep",
     "project-rename",
@@ -277,8 +277,17 @@ const HYPHENATED: [&str; 17] = [
     "top-nested",
     "top-hitters",
     "sample-distinct",
+    "assert-schema",
+    "granny-asc",
+    "granny-desc",
+    "graph-mark-components",
     "graph-match",
-    "execute-and",
+    "graph-shortest-paths",
+    "graph-to-table",
+    "graph-where-edges",
+    "graph-where-nodes",
+    "macro-expand",
+    "execute-and-cache",
     "partition-by",
 ];
 

@@ -1,8 +1,11 @@
 //! Tokens to tree, by recursive descent. Goes on after an error at the next operator.
 
-pub(crate) mod expressions;
+mod expressions;
 mod extraction;
+mod lists;
+mod literals;
 mod operators;
+mod patterns;
 mod scan;
 mod series;
 mod several;
@@ -10,7 +13,7 @@ mod sources;
 
 use atalaya_model::{Diagnostic, Span};
 
-pub(crate) use expressions::{LITERAL_TYPES, timespan_ticks};
+pub(crate) use literals::{LITERAL_TYPES, timespan_ticks, unquote};
 
 use crate::ast::{Lambda, Let, LetValue, Name, Parameter, Pipeline, Script};
 use crate::lexer::{Kind, Token, lex};
@@ -82,8 +85,17 @@ impl<'s> Parser<'s> {
                 if let Some(parameters) = self.parameters() {
                     script.lets.extend(parameters);
                 }
+            } else if self.is_word("declare") && self.is_word_at(1, "pattern") {
+                self.at += 2;
+                if let Some(pattern) = self.pattern_declaration() {
+                    script.lets.push(pattern);
+                }
             } else if self.is_word("set") {
-                self.skip_statement();
+                self.at += 1;
+                if let Some(name) = self.name() {
+                    let value = self.eat("=").then(|| self.additive());
+                    script.sets.push((name, value));
+                }
             } else if script.query.is_some() {
                 self.error(
                     "KQL003",
@@ -385,7 +397,7 @@ impl<'s> Parser<'s> {
                 .is_some_and(|t| t.kind == Kind::String)
         {
             self.at += 1;
-            let text = expressions::unquote(self.text());
+            let text = unquote(self.text());
             self.at += 1;
             self.want("]")?;
             return Some(Name {

@@ -89,6 +89,12 @@ fn what_kusto_refuses_is_warned_about_with_the_corrected_text_and_refused_when_s
     }
     let strict = run(query, true);
     assert!(strict.query.is_none());
+    // What is refused does not run, and is not said to.
+    let says_it_runs = |d: &&atalaya_model::Diagnostic| {
+        d.level == Level::Error && d.message.contains("Run here as if")
+    };
+    assert!(strict.diagnostics.iter().find(says_it_runs).is_none());
+    assert!(text.contains("Run here as if `sort by TimeGenerated asc` came first"));
     assert_eq!(
         strict
             .diagnostics
@@ -147,7 +153,7 @@ fn columns_are_named_as_kusto_names_them() {
 
 #[test]
 fn mistakes_are_told_with_code_place_and_remedy() {
-    for (query, code, place, help) in [
+    told(&[
         (
             "AuditLgo | take 1",
             "KS142",
@@ -196,7 +202,7 @@ fn mistakes_are_told_with_code_place_and_remedy() {
             "AuditLog | graph-match x",
             "KQL010",
             "graph-match",
-            "operators are",
+            "joins of the table of edges",
         ),
         (
             "AuditLog | sumarize count()",
@@ -204,14 +210,49 @@ fn mistakes_are_told_with_code_place_and_remedy() {
             "sumarize",
             "`summarize`",
         ),
-    ] {
+    ]);
+}
+
+#[test]
+fn mistakes_in_statements_and_declarations_are_told_too() {
+    told(&[
+        (
+            "AuditLog | summarize count() by bin_auto(TimeGenerated)",
+            "KS107",
+            "bin_auto(TimeGenerated)",
+            "set query_bin_auto_size",
+        ),
+        (
+            "declare pattern P = (a: string) { (\"x\") = { AuditLog } }; P(\"y\")",
+            "KS211",
+            "P(\"y\")",
+            "it has rows for (\"x\")",
+        ),
+        (
+            "AuditLog | assert-schema (UserId: long)",
+            "KS106",
+            "UserId",
+            "",
+        ),
+        (
+            "AuditLog | extend h = hash_many(UserId, Operation)",
+            "KS211",
+            "hash_many",
+            "",
+        ),
+    ]);
+}
+
+/// The first thing that is said of a query: code, place and a part of the remedy.
+fn told(cases: &[(&str, &str, &str, &str)]) {
+    for (query, code, place, help) in cases {
         let bound = run(query, false);
         assert!(bound.query.is_none(), "{query}");
         let first = &bound.diagnostics[0];
-        assert_eq!(first.code, code, "{query}: {first:?}");
-        assert_eq!(first.span.slice(query), place, "{query}: {first:?}");
+        assert_eq!(first.code, *code, "{query}: {first:?}");
+        assert_eq!(first.span.slice(query), *place, "{query}: {first:?}");
         assert!(
-            first.help.clone().unwrap_or_default().contains(help),
+            first.help.clone().unwrap_or_default().contains(*help),
             "{query}: {first:?}"
         );
     }

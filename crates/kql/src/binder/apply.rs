@@ -112,6 +112,47 @@ impl Binder<'_> {
         })
     }
 
+    /// `partition by Key { query }`: the query is run for every value of the column, and sees it
+    /// as `toscalar(Key)`.
+    pub(crate) fn partition_free(
+        &mut self,
+        env: &Env,
+        node: RelNode,
+        key: &Name,
+        body: &ast::Pipeline,
+        span: Span,
+    ) -> Option<RelNode> {
+        let Some(at) = node
+            .schema
+            .iter()
+            .position(|column| column.name == key.text)
+        else {
+            let message = format!("there is no column `{}`", key.text);
+            self.error("KS142", key.span, message);
+            return None;
+        };
+        let value = vec![columns(&node).swap_remove(at)];
+        let schema = vec![node.schema[at].clone()];
+        let values = projected(node, value, schema, span);
+        let (slot, rows) = self.slot(values.schema.clone(), span);
+        let mut inner = env.clone();
+        inner.set(&key.text, Value::Rows(rows.into()));
+        let body = self.pipeline(&inner, body)?;
+        Some(RelNode {
+            schema: body.schema.clone(),
+            op: RelOp::Each {
+                input: Box::new(values),
+                keys: vec![0],
+                carried: Vec::new(),
+                body: Box::new(body),
+                slot,
+                width: 1,
+            },
+            span,
+            serialized: false,
+        })
+    }
+
     pub(crate) fn invoke(
         &mut self,
         env: &Env,

@@ -4,12 +4,13 @@ use atalaya_model::Span;
 
 use super::Binder;
 use super::QuestionKind;
-use super::expr::{call, conversion};
+use super::expr::call;
 use super::literal::literal;
 use super::plugins;
 use super::project::{columns, projected};
 use super::rel::scope;
 use super::scope::Env;
+use super::typing::conversion;
 use crate::ast::{self, EvaluateArgs, Name, NamedExpr};
 use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Type};
 

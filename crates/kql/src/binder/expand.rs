@@ -221,7 +221,7 @@ impl Binder<'_> {
                         None
                     }
                 },
-                LetValue::Function(_) => None,
+                LetValue::Function(_) | LetValue::Pattern(_) => None,
             }
         });
         self.leave();

@@ -4,10 +4,11 @@ use atalaya_model::Span;
 
 use super::literal::literal;
 use super::scope::{Env, Scope, Value};
+use super::typing::{arithmetic, comparable, reconciled, widened};
 use super::{Binder, range};
 use crate::ast::{self, InItem};
 use crate::bound::{Expr, ExprKind, Literal, Type};
-use crate::catalogue::{self, Returns, WINDOWS};
+use crate::catalogue;
 
 impl Binder<'_> {
     /// An expression without columns in sight.
@@ -98,7 +99,7 @@ impl Binder<'_> {
         self.lenient("ATL101", comma, message.to_owned(), help);
     }
 
-    fn name(&mut self, scope: Scope<'_>, name: &str, span: Span) -> Option<Expr> {
+    pub(super) fn name(&mut self, scope: Scope<'_>, name: &str, span: Span) -> Option<Expr> {
         if let Some(index) = scope.columns.iter().position(|column| column.name == name) {
             let column = &scope.columns[index];
             let kind = ExprKind::Column(index);
@@ -207,7 +208,13 @@ impl Binder<'_> {
         Some(call(name, args, Type::Bool, span))
     }
 
-    fn binary(&mut self, name: &str, left: Expr, right: Expr, span: Span) -> Option<Expr> {
+    pub(super) fn binary(
+        &mut self,
+        name: &str,
+        left: Expr,
+        right: Expr,
+        span: Span,
+    ) -> Option<Expr> {
         let (left, right) = if matches!(name, "==" | "!=") {
             reconciled(left, right)
         } else {
@@ -262,239 +269,6 @@ impl Binder<'_> {
         self.check_reachable(name, &args, span);
         Some(call(name, args, ty, span))
     }
-
-    fn call(
-        &mut self,
-        scope: Scope<'_>,
-        name: &str,
-        args: &[ast::NamedExpr],
-        span: Span,
-    ) -> Option<Expr> {
-        if let Some(Value::Function { lambda, env }) = scope.env.get(name).cloned() {
-            return self.call_lambda_scalar(scope, &lambda, &env, args, span);
-        }
-        if let Some(special) = self.special_call(scope, name, args, span) {
-            return special;
-        }
-        if let Some(special) = self.column_call(scope, name, args, span) {
-            return special;
-        }
-        let Some(function) = catalogue::scalar(name) else {
-            self.unknown_function(name, span);
-            return None;
-        };
-        if args.len() < function.min || args.len() > function.max {
-            let message = format!(
-                "`{name}` wants {} arguments, not {}",
-                arity(function.min, function.max),
-                args.len()
-            );
-            self.error("KS119", span, message);
-            return None;
-        }
-        let bound: Vec<Option<Expr>> = args.iter().map(|arg| self.expr(scope, &arg.expr)).collect();
-        let bound: Vec<Expr> = bound.into_iter().collect::<Option<_>>()?;
-        if WINDOWS.contains(&name) && !scope.serialized {
-            self.error(
-                "ATL103",
-                span,
-                format!("`{name}` cannot be used here: it looks at other rows"),
-            );
-            return None;
-        }
-        if matches!(name, "prev" | "next") && !is_fine_offset(&bound) {
-            let message = format!("`{name}` wants a constant distance of at least 1");
-            self.error("KS107", span, message);
-            return None;
-        }
-        let ty = result_type(function.returns, name, &bound);
-        Some(call(name, bound, ty, span))
-    }
-
-    fn unknown_function(&mut self, name: &str, span: Span) {
-        let span = Span::new(span.start, span.start + name.len());
-        if catalogue::aggregate(name).is_some() {
-            let message = format!("`{name}` is an aggregate");
-            self.error_help("KS211", span, message, "use it in `summarize`".to_owned());
-            return;
-        }
-        if let Some(reason) = catalogue::refused(name) {
-            let message = format!("the function `{name}` is refused: {reason}");
-            self.error("KS211", span, message);
-            return;
-        }
-        let message = format!("the function `{name}` is not known");
-        let near = crate::nearest(name, catalogue::SCALARS.iter().map(|f| f.name));
-        match near {
-            Some(near) => {
-                self.error_help("KS211", span, message, format!("did you mean `{near}`?"));
-            }
-            None => self.error("KS211", span, message),
-        }
-    }
-
-    /// A bag of columns by their names.
-    fn packed(
-        &mut self,
-        scope: Scope<'_>,
-        function: &str,
-        columns: &[ast::Expr],
-        span: Span,
-    ) -> Option<Expr> {
-        let mut pairs = Vec::with_capacity(columns.len() * 2);
-        for column in columns {
-            let Some(name) = super::names::implied(column) else {
-                let message = "a bag of columns wants names of columns".to_owned();
-                self.error("KS106", column.span, message);
-                return None;
-            };
-            pairs.push(literal(Literal::String(name), Type::String, span));
-            pairs.push(self.expr(scope, column)?);
-        }
-        Some(call(function, pairs, Type::Dynamic, span))
-    }
-
-    /// `extract(…, typeof(T))`: the text, converted.
-    fn extracted(
-        &mut self,
-        scope: Scope<'_>,
-        name: &str,
-        args: &[ast::NamedExpr],
-        span: Span,
-    ) -> Option<Option<Expr>> {
-        let (last, rest) = args.split_last()?;
-        let ast::ExprKind::Call(wanted, of) = &last.expr.kind else {
-            return None;
-        };
-        let [ast::NamedExpr { expr, .. }] = of.as_slice() else {
-            return None;
-        };
-        let ast::ExprKind::Name(ty) = &expr.kind else {
-            return None;
-        };
-        if wanted != "typeof" {
-            return None;
-        }
-        let Some(ty) = Type::parse(ty) else {
-            self.error("KS106", expr.span, format!("`{ty}` is no type"));
-            return Some(None);
-        };
-        let text = self.call(scope, name, rest, span);
-        Some(text.map(|text| match ty {
-            Type::String => text,
-            ty => call(conversion(ty), vec![text], ty, span),
-        }))
-    }
-
-    /// Functions over columns by name, and such that need a word of warning.
-    fn column_call(
-        &mut self,
-        scope: Scope<'_>,
-        name: &str,
-        args: &[ast::NamedExpr],
-        span: Span,
-    ) -> Option<Option<Expr>> {
-        match name {
-            "geo_info_from_ip_address" if !self.catalog.has_places() => {
-                let message = "there is no database of places here: the result is null";
-                let help =
-                    "put a City database in MaxMind's format into the library as places.mmdb";
-                let warning =
-                    atalaya_model::Diagnostic::warning("ATL106", span, message).with_help(help);
-                self.diagnostics.push(warning);
-                None
-            }
-            "column_names_of" => {
-                let [arg] = args else { return None };
-                let rows = self.rows_of_expr(scope.env, &arg.expr)?;
-                Some(rows.map(|rows| {
-                    let names = rows.schema.iter().map(|column| {
-                        literal(Literal::String(column.name.clone()), Type::String, span)
-                    });
-                    call("pack_array", names.collect(), Type::Dynamic, span)
-                }))
-            }
-            "pack_all" if args.len() <= 1 => {
-                let skips = matches!(
-                    args.first().map(|arg| &arg.expr.kind),
-                    Some(ast::ExprKind::Bool(true))
-                );
-                let columns: Vec<ast::Expr> = scope
-                    .columns
-                    .iter()
-                    .map(|column| ast::Expr {
-                        kind: ast::ExprKind::Name(column.name.clone()),
-                        span,
-                    })
-                    .collect();
-                let function = if skips {
-                    "bag_pack_nonempty"
-                } else {
-                    "bag_pack"
-                };
-                Some(self.packed(scope, function, &columns, span))
-            }
-            "bag_pack_columns" if !args.is_empty() => {
-                let columns: Vec<ast::Expr> = args.iter().map(|arg| arg.expr.clone()).collect();
-                Some(self.packed(scope, "bag_pack", &columns, span))
-            }
-            _ => None,
-        }
-    }
-
-    /// Functions that are something else underneath.
-    fn special_call(
-        &mut self,
-        scope: Scope<'_>,
-        name: &str,
-        args: &[ast::NamedExpr],
-        span: Span,
-    ) -> Option<Option<Expr>> {
-        let now = literal(
-            Literal::DateTime(self.options.now_ticks),
-            Type::DateTime,
-            span,
-        );
-        match name {
-            "now" if args.is_empty() => Some(Some(now)),
-            "now" | "ago" if args.len() == 1 => {
-                let offset = self.expr(scope, &args[0].expr)?;
-                let operator = if name == "now" { "+" } else { "-" };
-                // Folded here, so that a time filter is a comparison with a constant.
-                if let ExprKind::Literal(Literal::Timespan(ticks)) = offset.kind {
-                    let signed = if name == "now" {
-                        ticks
-                    } else {
-                        ticks.wrapping_neg()
-                    };
-                    let at = self.options.now_ticks.wrapping_add(signed);
-                    return Some(Some(literal(Literal::DateTime(at), Type::DateTime, span)));
-                }
-                Some(self.binary(operator, now, offset, span))
-            }
-            "extract" | "extract_json" | "extractjson" | "percentile_tdigest" => {
-                self.extracted(scope, name, args, span)
-            }
-            "ingestion_time" if args.is_empty() => {
-                let is_time = |column: &crate::bound::ColumnDef| column.name == "TimeGenerated";
-                if scope.columns.iter().any(is_time) {
-                    return Some(self.name(scope, "TimeGenerated", span));
-                }
-                Some(Some(literal(Literal::Null, Type::DateTime, span)))
-            }
-            "column_ifexists" | "columnifexists" if args.len() == 2 => {
-                let named = self.scalar(scope.env, &args[0].expr)?.kind;
-                let ExprKind::Literal(Literal::String(column)) = named else {
-                    return None;
-                };
-                if scope.columns.iter().any(|known| known.name == column) {
-                    return Some(self.name(scope, &column, span));
-                }
-                Some(self.expr(scope, &args[1].expr))
-            }
-            _ => None,
-        }
-    }
 }
 
 pub(crate) fn call(name: &str, args: Vec<Expr>, ty: Type, span: Span) -> Expr {
@@ -510,52 +284,6 @@ pub(crate) fn call(name: &str, args: Vec<Expr>, ty: Type, span: Span) -> Expr {
     }
 }
 
-/// Equality of a string and another type is that of the types' own texts or values, and `bool`
-/// counts as a number.
-fn reconciled(left: Expr, right: Expr) -> (Expr, Expr) {
-    let convert = |expr: Expr, ty: Type| {
-        let span = expr.span;
-        call(conversion(ty), vec![expr], ty, span)
-    };
-    let target = |one: Type, other: Type| match (one, other) {
-        (Type::String, Type::Bool) => Some(Type::Bool),
-        (Type::String, Type::DateTime) => Some(Type::DateTime),
-        (ty, Type::String) if ty.is_numeric() || ty == Type::Guid => Some(Type::String),
-        (Type::Bool, ty) if ty.is_numeric() => Some(Type::Long),
-        _ => None,
-    };
-    if let Some(ty) = target(left.ty, right.ty) {
-        return (convert(left, ty), right);
-    }
-    match target(right.ty, left.ty) {
-        Some(ty) => (left, convert(right, ty)),
-        None => (left, right),
-    }
-}
-
-/// Arithmetic on `int` is arithmetic on `long`.
-fn widened(expr: Expr) -> Expr {
-    if expr.ty != Type::Int {
-        return expr;
-    }
-    let span = expr.span;
-    call("tolong", vec![expr], Type::Long, span)
-}
-
-/// The distance and the default of `prev` and `next` are constants.
-fn is_fine_offset(args: &[Expr]) -> bool {
-    let is_constant = |arg: &Expr| matches!(arg.kind, ExprKind::Literal(_) | ExprKind::Call { .. });
-    match args {
-        [_, distance, rest @ ..] => match &distance.kind {
-            ExprKind::Literal(Literal::Long(distance)) => {
-                *distance >= 1 && rest.iter().all(is_constant)
-            }
-            _ => false,
-        },
-        _ => true,
-    }
-}
-
 fn value_set(rows: crate::bound::RelNode, span: Span) -> Expr {
     Expr {
         kind: ExprKind::ValueSet(Box::new(rows)),
@@ -563,111 +291,4 @@ fn value_set(rows: crate::bound::RelNode, span: Span) -> Expr {
         span,
         range: None,
     }
-}
-
-/// The function that converts to a type.
-pub(crate) const fn conversion(ty: Type) -> &'static str {
-    match ty {
-        Type::Bool => "tobool",
-        Type::Int => "toint",
-        Type::Long => "tolong",
-        Type::Real => "toreal",
-        Type::Decimal => "todecimal",
-        Type::String => "tostring",
-        Type::DateTime => "todatetime",
-        Type::Timespan => "totimespan",
-        Type::Guid => "toguid",
-        Type::Dynamic => "todynamic",
-    }
-}
-
-fn arity(min: usize, max: usize) -> String {
-    if min == max {
-        min.to_string()
-    } else {
-        format!("{min} to {max}")
-    }
-}
-
-fn arithmetic(name: &str, left: Type, right: Type) -> Option<Type> {
-    use Type::{DateTime, Decimal, Dynamic, Long, Real, Timespan};
-    if left == Dynamic || right == Dynamic {
-        return None;
-    }
-    if left.is_numeric() && right.is_numeric() {
-        return Some(match (left, right) {
-            (Decimal, _) | (_, Decimal) => Decimal,
-            (Real, _) | (_, Real) => Real,
-            _ => Long,
-        });
-    }
-    match (name, left, right) {
-        ("+" | "-" | "%", Timespan, Timespan) => Some(Timespan),
-        ("+", DateTime, Timespan) | ("+", Timespan, DateTime) | ("-", DateTime, Timespan) => {
-            Some(DateTime)
-        }
-        ("-", DateTime, DateTime) => Some(Timespan),
-        ("/", Timespan, Timespan) => Some(Real),
-        ("*" | "/", Timespan, number) if number.is_numeric() => Some(Timespan),
-        ("*", number, Timespan) if number.is_numeric() => Some(Timespan),
-        _ => {
-            let _ = Long;
-            None
-        }
-    }
-}
-
-fn comparable(left: Type, right: Type) -> bool {
-    (left == right && left != Type::Dynamic)
-        || (left.is_numeric() && right.is_numeric())
-        || (left == Type::Dynamic) != (right == Type::Dynamic)
-}
-
-pub(crate) fn result_type(returns: Returns, name: &str, args: &[Expr]) -> Type {
-    let of = |index: usize| args.get(index).map_or(Type::Dynamic, |arg| arg.ty);
-    match returns {
-        Returns::Always(ty) => ty,
-        Returns::Of(index) => of(index),
-        Returns::Common(from) => {
-            // `case` has its values at odd places and its default last.
-            let values: Vec<Type> = if name == "case" {
-                let pairs = args.iter().skip(1).step_by(2).map(|arg| arg.ty);
-                pairs.chain(args.last().map(|arg| arg.ty)).collect()
-            } else {
-                args.iter().skip(from).map(|arg| arg.ty).collect()
-            };
-            common(&values)
-        }
-        Returns::Rounded => match (of(0), of(1)) {
-            (Type::Real, _) | (Type::Long | Type::Int, Type::Real) => Type::Real,
-            (Type::Int, Type::Int) => Type::Int,
-            (Type::Int | Type::Long, _) => Type::Long,
-            (first, _) => first,
-        },
-        Returns::Sum => match of(0) {
-            Type::Int => Type::Long,
-            Type::Dynamic => Type::Real,
-            other => other,
-        },
-    }
-}
-
-fn common(types: &[Type]) -> Type {
-    let mut common = types.first().copied().unwrap_or(Type::Dynamic);
-    for ty in types {
-        common = match (common, *ty) {
-            (a, b) if a == b => a,
-            (a, b) if a.is_numeric() && b.is_numeric() => {
-                if matches!(a, Type::Real) || matches!(b, Type::Real) {
-                    Type::Real
-                } else {
-                    Type::Long
-                }
-            }
-            // What is in the dynamic value is taken as the other type.
-            (Type::Dynamic, other) | (other, Type::Dynamic) => other,
-            _ => Type::Dynamic,
-        };
-    }
-    common
 }

@@ -4,11 +4,12 @@
 use atalaya_model::Span;
 
 use super::Binder;
-use super::expr::{call, conversion};
+use super::expr::call;
 use super::literal::literal;
 use super::project::{columns, projected};
 use super::rel::scope;
 use super::scope::Env;
+use super::typing::conversion;
 use crate::ast::{ExprKind as AstKind, Name, ParseArgs, ParseItem, ParseKvArgs};
 use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Type};
 

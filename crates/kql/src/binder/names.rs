@@ -4,9 +4,10 @@ use crate::ast::{Expr, ExprKind};
 use crate::bound::ColumnDef;
 
 /// Functions whose result keeps the name of their first argument.
-const TRANSPARENT: [&str; 22] = [
+const TRANSPARENT: [&str; 23] = [
     "round",
     "bin",
+    "bin_auto",
     "bin_at",
     "floor",
     "ceiling",
@@ -91,6 +92,7 @@ pub(crate) fn of_aggregate(name: &str, args: &[Expr]) -> String {
         }
         "make_bag" | "make_dictionary" => format!("bag_{column}"),
         "arg_max" | "arg_min" | "take_any" | "take_anyif" => column,
+        "buildschema" => format!("schema_{column}"),
         "any" => format!("any_{column}"),
         "percentile" | "percentilew" => {
             let which = args.last().map(|arg| match &arg.kind {

@@ -2,11 +2,14 @@
 //! `__plugin_rows`. Adding one is adding a file here and a line to [`PLUGINS`].
 
 mod activity;
+mod cohorts;
 mod geo;
 mod narrow;
 mod rolling;
+mod schemas;
 mod segments;
 mod sequences;
+mod sketches;
 
 use atalaya_model::Span;
 
@@ -47,6 +50,10 @@ const PLUGINS: &[Plugin] = &[
         write: segments::basket,
     },
     Plugin {
+        name: "dcount_intersect",
+        write: sketches::dcount_intersect,
+    },
+    Plugin {
         name: "diffpatterns",
         write: segments::diffpatterns,
     },
@@ -59,12 +66,28 @@ const PLUGINS: &[Plugin] = &[
         write: geo::polygon_lookup,
     },
     Plugin {
+        name: "identity",
+        write: narrow::identity,
+    },
+    Plugin {
         name: "narrow",
         write: narrow::narrow,
     },
     Plugin {
+        name: "new_activity_metrics",
+        write: cohorts::new_activity_metrics,
+    },
+    Plugin {
         name: "rolling_percentile",
         write: rolling::rolling_percentile,
+    },
+    Plugin {
+        name: "rows_near",
+        write: sequences::rows_near,
+    },
+    Plugin {
+        name: "schema_merge",
+        write: schemas::schema_merge,
     },
     Plugin {
         name: "sequence_detect",

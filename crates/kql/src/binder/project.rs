@@ -2,12 +2,13 @@
 
 use atalaya_model::Span;
 
-use super::Binder;
-use super::expr::{call, conversion};
+use super::expr::call;
 use super::literal::literal;
 use super::names::{Namer, implied};
 use super::rel::scope;
 use super::scope::{Env, Scope};
+use super::typing::conversion;
+use super::{Binder, by_names};
 use crate::ast::{self, Name, NamedExpr};
 use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Type};
 use crate::catalogue;
@@ -195,7 +196,7 @@ impl Binder<'_> {
         Some(())
     }
 
-    fn unknown_column(&mut self, node: &RelNode, name: &Name) {
+    pub(crate) fn unknown_column(&mut self, node: &RelNode, name: &Name) {
         let near = crate::nearest(
             &name.text,
             node.schema.iter().map(|column| column.name.as_str()),
@@ -243,19 +244,25 @@ impl Binder<'_> {
     pub(crate) fn project_reorder(
         &mut self,
         node: RelNode,
-        patterns: &[(Name, Option<bool>)],
+        patterns: &[(Name, Option<ast::NameOrder>)],
         span: Span,
     ) -> Option<RelNode> {
         let names: Vec<Name> = patterns.iter().map(|(name, _)| name.clone()).collect();
         self.check_patterns(&node, &names)?;
         let mut order: Vec<usize> = Vec::new();
-        for (pattern, descending) in patterns {
+        for (pattern, wanted) in patterns {
             let mut found: Vec<usize> = (0..node.schema.len())
                 .filter(|i| !order.contains(i) && covers(&pattern.text, &node.schema[*i].name))
                 .collect();
-            if let Some(descending) = descending {
-                found.sort_by(|a, b| node.schema[*a].name.cmp(&node.schema[*b].name));
-                if *descending {
+            if let Some(wanted) = wanted {
+                found.sort_by(|a, b| {
+                    let (a, b) = (&node.schema[*a].name, &node.schema[*b].name);
+                    match wanted.by_number {
+                        true => by_names::by_number(a, b),
+                        false => a.cmp(b),
+                    }
+                });
+                if wanted.descending {
                     found.reverse();
                 }
             }

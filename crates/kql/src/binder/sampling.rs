@@ -6,7 +6,7 @@ use super::Binder;
 use super::names::implied;
 use super::scope::Env;
 use crate::ast::{Expr, ExprKind, Name, NamedExpr, SortArg};
-use crate::bound::RelNode;
+use crate::bound::{RelNode, Type};
 
 impl Binder<'_> {
     pub(crate) fn sample_distinct(
@@ -65,7 +65,21 @@ impl Binder<'_> {
             descending: true,
             nulls_first: None,
         };
-        let sorted = self.sort(env, summary, &[key], span)?;
+        // Among equal counts the engine may choose; the last value makes the choice the same always.
+        let of_value = summary
+            .schema
+            .first()
+            .filter(|column| column.ty != Type::Dynamic);
+        let tie = of_value.map(|value| SortArg {
+            expr: Expr {
+                kind: ExprKind::Name(value.name.clone()),
+                span,
+            },
+            descending: true,
+            nulls_first: None,
+        });
+        let keys: Vec<SortArg> = std::iter::once(key).chain(tie).collect();
+        let sorted = self.sort(env, summary, &keys, span)?;
         self.take(env, sorted, count, span)
     }
 }

@@ -3,9 +3,10 @@
 use atalaya_model::Span;
 
 use super::Binder;
-use super::expr::{call, conversion};
+use super::expr::call;
 use super::literal::literal;
 use super::scope::{Env, Scope, Value};
+use super::typing::conversion;
 use crate::ast::{self, Expr, ExprKind, InItem, NamedExpr, ScanArgs};
 use crate::bound::{self, ColumnDef, Literal, RelNode, RelOp, ScanOutput, ScanStep, Type};
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::ast::Lambda;
+use crate::ast::{Lambda, Pattern};
 use crate::bound::{ColumnDef, Expr, RelNode};
 
 /// What a let-bound name stands for.
@@ -15,6 +15,8 @@ pub(crate) enum Value {
     Rows(Rc<RelNode>),
     /// A function and what it could see where it was defined.
     Function { lambda: Rc<Lambda>, env: Env },
+    /// A declared pattern and what it could see where it was declared.
+    Pattern { pattern: Rc<Pattern>, env: Env },
     /// An error has been reported; do not report it again.
     Broken,
 }

@@ -26,6 +26,7 @@ pub const AGGREGATES: &[Function] = &[
     f("binary_all_and", 1, 1, Always(Long)),
     f("binary_all_or", 1, 1, Always(Long)),
     f("binary_all_xor", 1, 1, Always(Long)),
+    f("buildschema", 1, 1, Always(Dynamic)),
     f("count", 0, 1, Always(Long)),
     f("count_distinct", 1, 1, Always(Long)),
     f("count_distinctif", 2, 2, Always(Long)),

@@ -3,6 +3,7 @@
 /// Name and syntax of every operator that runs.
 pub const OPERATORS: &[(&str, &str)] = &[
     ("as", "as Name"),
+    ("assert-schema", "assert-schema (Column: type, …)"),
     ("consume", "consume"),
     ("count", "count [as Name]"),
     ("distinct", "distinct Column, …"),
@@ -38,6 +39,10 @@ pub const OPERATORS: &[(&str, &str)] = &[
     ("partition", "partition by Column (operator | …)"),
     ("project", "project [Column =] expression, …"),
     ("project-away", "project-away Column or pattern, …"),
+    (
+        "project-by-names",
+        "project-by-names 'Column or pattern', …",
+    ),
     ("project-keep", "project-keep Column or pattern, …"),
     ("project-rename", "project-rename New = Old, …"),
     ("project-reorder", "project-reorder Column [asc|desc], …"),

@@ -2,9 +2,9 @@
 
 use atalaya_model::Span;
 
-use super::{DEPTH_MAX, Parser};
-use crate::ast::{Expr, ExprKind, InItem, Name, NamedExpr};
-use crate::lexer::{Kind, unit_ticks};
+use super::{DEPTH_MAX, LITERAL_TYPES, Parser, timespan_ticks, unquote};
+use crate::ast::{Expr, ExprKind, InItem};
+use crate::lexer::Kind;
 
 /// String operators that are words.
 const WORD_OPERATORS: [&str; 19] = [
@@ -45,11 +45,6 @@ const ARITHMETIC_OPERATORS_MAX: usize = 256;
 /// How often a query may make the parser read an item of an `in` list twice, as a value and as
 /// rows: nested lists would double the work with every level.
 const SECOND_LOOKS_MAX: usize = 256;
-/// Types whose literals hold raw text.
-pub(crate) const LITERAL_TYPES: [&str; 14] = [
-    "datetime", "date", "timespan", "time", "dynamic", "guid", "long", "int", "real", "double",
-    "decimal", "bool", "boolean", "string",
-];
 
 impl Parser<'_> {
     pub(crate) fn expr(&mut self) -> Expr {
@@ -467,133 +462,6 @@ impl Parser<'_> {
             span,
         }
     }
-
-    pub(super) fn argument(&mut self) -> NamedExpr {
-        let is_named = self.token().kind == Kind::Name && self.is_at(1, "=");
-        let names = if is_named {
-            let name = self.name();
-            self.at += 1;
-            name.into_iter().collect()
-        } else {
-            Vec::new()
-        };
-        NamedExpr {
-            names,
-            expr: self.expr(),
-        }
-    }
-
-    /// `datetime(2024-01-01)`: the inside is raw text up to the closing parenthesis.
-    fn typed_literal(&mut self, ty: &str) -> Option<Expr> {
-        let start = self.span().start;
-        let open = self.tokens.get(self.at + 1)?.span;
-        let mut depth = 0_usize;
-        let mut end = self.at + 1;
-        for (offset, token) in self.tokens[self.at + 1..].iter().enumerate() {
-            if token.kind == Kind::End {
-                return None;
-            }
-            if token.kind == Kind::Punct {
-                match self.text_of(*token) {
-                    "(" => depth += 1,
-                    ")" => depth -= 1,
-                    _ => {}
-                }
-            }
-            if depth == 0 {
-                end = self.at + 1 + offset;
-                break;
-            }
-        }
-        let close = self.tokens.get(end)?.span;
-        let raw = self.source.get(open.end..close.start)?.trim();
-        let is_literal = match ty {
-            "dynamic" | "datetime" | "date" | "guid" => true,
-            "timespan" | "time" => true,
-            _ if raw.starts_with("0x") || raw.starts_with("0X") => true,
-            _ => raw == "null" || raw.parse::<f64>().is_ok() || matches!(raw, "true" | "false"),
-        };
-        if !is_literal {
-            return None;
-        }
-        self.at = end + 1;
-        let kind = ExprKind::TypedLiteral(ty.to_owned(), raw.to_owned());
-        Some(Expr {
-            kind,
-            span: Span::new(start, close.end),
-        })
-    }
-
-    pub(crate) fn named_exprs(&mut self) -> Vec<NamedExpr> {
-        let mut list = Vec::new();
-        loop {
-            list.push(self.named_expr());
-            if !self.eat(",") {
-                return list;
-            }
-        }
-    }
-
-    fn named_expr(&mut self) -> NamedExpr {
-        let mut names: Vec<Name> = Vec::new();
-        let is_single = (self.token().kind == Kind::Name && self.is_at(1, "="))
-            || (self.is("[") && self.is_at(2, "]") && self.is_at(3, "="));
-        if is_single {
-            self.check_reserved();
-            names.extend(self.name());
-            self.at += 1;
-        } else if self.is("(") && self.is_name_tuple() {
-            self.at += 1;
-            while !self.is(")") {
-                names.extend(self.name());
-                self.eat(",");
-            }
-            self.at += 2;
-        }
-        NamedExpr {
-            names,
-            expr: self.expr(),
-        }
-    }
-
-    /// A list does not end with a comma.
-    fn check_after_comma(&mut self) {
-        if self.is(")") {
-            self.expected("an expression");
-        }
-    }
-
-    /// Words that Kusto does not take as names of columns unless they are bracketed.
-    pub(super) fn check_reserved(&mut self) {
-        const RESERVED: [&str; 5] = ["asc", "desc", "first", "last", "missing"];
-        let word = self.text();
-        if self.token().kind == Kind::Name && RESERVED.contains(&word) {
-            let message = format!("`{word}` is a word of the language, not a name");
-            let help = format!("write `['{word}']`");
-            self.error("KS005", &message, &help);
-        }
-    }
-
-    /// `(a, b) =`
-    fn is_name_tuple(&self) -> bool {
-        let mut ahead = 1;
-        loop {
-            let is_name = self
-                .tokens
-                .get(self.at + ahead)
-                .is_some_and(|token| token.kind == Kind::Name);
-            if !is_name {
-                return false;
-            }
-            if self.is_at(ahead + 1, ")") {
-                return self.is_at(ahead + 2, "=");
-            }
-            if !self.is_at(ahead + 1, ",") {
-                return false;
-            }
-            ahead += 2;
-        }
-    }
 }
 
 /// `a or b or c …` as a tree whose depth is the logarithm of its length: rules list thousands of
@@ -623,70 +491,4 @@ fn binary(name: &str, left: Expr, right: Expr) -> Expr {
         kind: ExprKind::Binary(name.to_owned(), Box::new(left), Box::new(right)),
         span,
     }
-}
-
-/// The value of a string token, prefix and quotes included.
-pub(crate) fn unquote(token: &str) -> String {
-    let token = token.trim_start_matches(['h', 'H']);
-    let (is_verbatim, token) = match token.strip_prefix('@') {
-        Some(rest) => (true, rest),
-        None => (false, token),
-    };
-    for fence in ["```", "~~~"] {
-        if let Some(inner) = token.strip_prefix(fence) {
-            return inner.strip_suffix(fence).unwrap_or(inner).to_owned();
-        }
-    }
-    let Some(quote) = token.chars().next() else {
-        return String::new();
-    };
-    let inner = &token[quote.len_utf8()..];
-    let inner = inner.strip_suffix(quote).unwrap_or(inner);
-    if is_verbatim {
-        return inner.replace(&format!("{quote}{quote}"), &quote.to_string());
-    }
-    unescape(inner)
-}
-
-fn unescape(inner: &str) -> String {
-    let mut out = String::with_capacity(inner.len());
-    let mut chars = inner.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('n') => out.push('\n'),
-            Some('t') => out.push('\t'),
-            Some('r') => out.push('\r'),
-            Some('0') => out.push('\0'),
-            Some('a') => out.push('\u{7}'),
-            Some('b') => out.push('\u{8}'),
-            Some('f') => out.push('\u{c}'),
-            Some('v') => out.push('\u{b}'),
-            Some('u') => {
-                let code: String = chars.by_ref().take(4).collect();
-                out.extend(u32::from_str_radix(&code, 16).ok().and_then(char::from_u32));
-            }
-            Some(other) => out.push(other),
-            None => out.push('\\'),
-        }
-    }
-    out
-}
-
-/// Ticks of `5m`, `1.5h`.
-pub(crate) fn timespan_ticks(text: &str) -> Option<i64> {
-    let split = text.find(|c: char| c.is_alphabetic())?;
-    let (number, unit) = text.split_at(split);
-    let ticks = unit_ticks(unit)?;
-    if let Ok(whole) = number.parse::<i64>() {
-        return Some(whole.wrapping_mul(ticks));
-    }
-    let number: f64 = number.parse().ok()?;
-    #[expect(clippy::cast_possible_truncation, reason = "saturates, as Kusto does")]
-    #[expect(clippy::cast_precision_loss, reason = "units are far below 2^53")]
-    let ticks = (number * ticks as f64).round() as i64;
-    Some(ticks)
 }

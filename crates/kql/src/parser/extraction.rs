@@ -1,10 +1,10 @@
 //! Operators that take values apart or look for them: `parse`, `parse-kv`, `search`, and those
 //! that run operators on parts of the rows.
 
-use super::{Parser, expressions};
+use super::Parser;
 use crate::ast::{
-    EvaluateArgs, FindArgs, Name, NamedExpr, NestedLevel, Operator, OperatorKind, ParseArgs,
-    ParseItem, ParseKvArgs, SearchArgs,
+    EvaluateArgs, FindArgs, NamedExpr, NestedLevel, Operator, OperatorKind, ParseArgs, ParseItem,
+    ParseKvArgs, SearchArgs,
 };
 use crate::lexer::Kind;
 
@@ -33,7 +33,7 @@ impl Parser<'_> {
             if self.eat("*") {
                 items.push(ParseItem::Star);
             } else if self.token().kind == Kind::String {
-                items.push(ParseItem::Text(expressions::unquote(self.text())));
+                items.push(ParseItem::Text(super::unquote(self.text())));
                 self.at += 1;
             } else if self.token().kind == Kind::Name || self.is("[") {
                 self.check_reserved();
@@ -213,17 +213,25 @@ impl Parser<'_> {
         Some(OperatorKind::MvApply(args, self.body()?))
     }
 
-    pub(super) fn partition(&mut self, keyword: &Name) -> Option<OperatorKind> {
+    pub(super) fn partition(&mut self) -> Option<OperatorKind> {
         while self.text().starts_with("hint") {
             self.skip_hint();
         }
         self.want_word("by")?;
         let key = self.name()?;
-        if !self.is("(") {
-            self.skip_to_operator();
-            return Some(OperatorKind::Unsupported(keyword.clone()));
+        if !self.is("{") {
+            return Some(OperatorKind::Partition(key, self.body()?));
         }
-        Some(OperatorKind::Partition(key, self.body()?))
+        self.at += 1;
+        if !self.enter() {
+            return None;
+        }
+        self.depth += BODY_WEIGHT;
+        let query = self.pipeline();
+        self.depth -= 1 + BODY_WEIGHT;
+        let query = query?;
+        self.want("}")?;
+        Some(OperatorKind::PartitionFree(key, Box::new(query)))
     }
 
     /// Operators in parentheses.

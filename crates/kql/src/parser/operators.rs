@@ -4,7 +4,7 @@ use atalaya_model::Span;
 
 use super::Parser;
 use crate::ast::{
-    ExpandArgs, ExprKind, JoinArgs, Name, NamedExpr, Operator, OperatorKind, SortArg,
+    ExpandArgs, ExprKind, JoinArgs, Name, NameOrder, NamedExpr, Operator, OperatorKind, SortArg,
 };
 use crate::lexer::Kind;
 
@@ -90,11 +90,22 @@ impl Parser<'_> {
 
     fn further_kind(&mut self, keyword: &Name) -> Option<OperatorKind> {
         Some(match keyword.text.as_str() {
+            "project-by-names" => {
+                let mut names = vec![self.expr()];
+                while self.eat(",") {
+                    names.push(self.expr());
+                }
+                OperatorKind::ProjectByNames(names)
+            }
+            "assert-schema" => {
+                self.want("(")?;
+                OperatorKind::AssertSchema(self.column_list()?)
+            }
             "parse" => self.parse_with(false)?,
             "parse-where" => self.parse_with(true)?,
             "parse-kv" => self.parse_kv()?,
             "mv-apply" => self.apply()?,
-            "partition" => self.partition(keyword)?,
+            "partition" => self.partition()?,
             "search" => OperatorKind::Search(self.search_args()?),
             "make-series" => self.make_series()?,
             "sample" => OperatorKind::Sample(self.additive()),
@@ -156,14 +167,19 @@ impl Parser<'_> {
         let mut names = Vec::new();
         loop {
             let name = self.pattern()?;
-            let descending = if self.eat_word("asc") || self.eat_word("granny-asc") {
-                Some(false)
-            } else if self.eat_word("desc") || self.eat_word("granny-desc") {
-                Some(true)
-            } else {
-                None
-            };
-            names.push((name, descending));
+            let orders = [
+                ("asc", false, false),
+                ("desc", true, false),
+                ("granny-asc", false, true),
+                ("granny-desc", true, true),
+            ];
+            let found = orders.iter().find(|(word, ..)| self.is_word(word));
+            let order = found.map(|(_, descending, by_number)| NameOrder {
+                descending: *descending,
+                by_number: *by_number,
+            });
+            self.at += usize::from(order.is_some());
+            names.push((name, order));
             if !self.eat(",") {
                 return Some(OperatorKind::ProjectReorder(names));
             }

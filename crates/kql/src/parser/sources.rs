@@ -137,6 +137,9 @@ impl Parser<'_> {
             self.at += 1;
             return self.source_expression();
         }
+        if self.eat(".") {
+            return Some(Source::Pattern(name, args, self.name()?));
+        }
         Some(Source::Call(name, args))
     }
 

@@ -7,6 +7,7 @@ mod digest;
 mod distinct;
 mod extremes;
 mod percentiles;
+mod schema;
 mod spread;
 
 use arrow::array::{Array as _, ArrayRef, BinaryArray, BooleanArray};
@@ -24,6 +25,7 @@ static FAMILIES: &[&[Aggregate]] = &[
     distinct::AGGREGATES,
     extremes::AGGREGATES,
     percentiles::AGGREGATES,
+    schema::AGGREGATES,
     spread::AGGREGATES,
 ];
 

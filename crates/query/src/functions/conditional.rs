@@ -29,6 +29,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("notnull", |a| Some(Value::Bool(!a[0].is_null()))),
     Function::rows("max_of", |a| extreme(a, Ordering::Greater)),
     Function::rows("min_of", |a| extreme(a, Ordering::Less)),
+    Function::bind("assert", |call| {
+        let holds = call.args[0].constant.as_ref().and_then(Value::as_bool);
+        match holds {
+            Some(true) => Ok(Kernel::Rows(Box::new(|_| Some(Value::Bool(true))))),
+            Some(false) => {
+                let message = call.text(1).unwrap_or_default();
+                Err(format!("an assertion does not hold: {message}"))
+            }
+            None => Err("the condition of `assert` must be a constant".to_owned()),
+        }
+    }),
     Function::bind("gettype", |call| {
         let ty = call.args.first().map(|arg| arg.ty);
         Ok(Kernel::Rows(Box::new(move |a| {

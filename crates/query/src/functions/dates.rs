@@ -35,6 +35,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("datetime_part", |a| {
         datetime_part(&text(a, 0)?, ticks(a, 1)?)
     }),
+    Function::rows("datepart", |a| datetime_part(&text(a, 0)?, ticks(a, 1)?)),
     Function::rows("datetime_add", |a| {
         let at = match &a[2] {
             Value::DateTime(v) => *v,

@@ -15,14 +15,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::bind("parse_match", parse_match),
     Function::bind("parse_pairs", parse_pairs),
     Function::rows("parse_url", |a| Some(parse_url(&text(a, 0)?))),
-    Function::rows("parse_urlquery", |a| {
-        let source = text(a, 0)?;
-        let query = source.strip_prefix('?').unwrap_or(&source);
-        Some(Value::bag(vec![(
-            Arc::from("Query Parameters"),
-            query_parameters(query),
-        )]))
-    }),
+    Function::rows("parseurl", |a| Some(parse_url(&text(a, 0)?))),
+    Function::rows("parse_urlquery", parse_urlquery),
+    Function::rows("parseurlquery", parse_urlquery),
     Function::rows("parse_path", |a| Some(parse_path(&text(a, 0)?))),
     Function::rows("parse_command_line", |a| {
         let line = text(a, 0)?;
@@ -31,6 +26,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::rows("format_bytes", format_bytes),
 ];
+
+fn parse_urlquery(args: &[Value]) -> Option<Value> {
+    let source = text(args, 0)?;
+    let query = source.strip_prefix('?').unwrap_or(&source);
+    Some(Value::bag(vec![(
+        Arc::from("Query Parameters"),
+        query_parameters(query),
+    )]))
+}
 
 /// `parse_match(text, kind, flags, item…)`: the columns' texts as an array, or null.
 fn parse_match(call: &Call<'_>) -> Result<Kernel, Refusal> {

@@ -10,6 +10,7 @@ use atalaya_kql::bound::{ColumnDef, RelNode, RelOp};
 use datafusion::common::DataFusionError;
 
 use super::need::Need;
+use super::resolve::waits;
 use super::times::Bounds;
 use super::{HELD_ROWS_MAX, Held, LowerError, Lowered, Lowering, rows, type_of};
 use crate::types;
@@ -41,6 +42,8 @@ impl Lowering<'_> {
         let all = concat_batches(&first.schema(), &held.batches).map_err(engine)?;
         let (mut batches, mut total) = (Vec::new(), 0);
         let visible: Vec<usize> = (0..*width).collect();
+        let mut body = body.clone();
+        let waits = waits(&mut body, *slot);
         for part in partitions(&all, keys, &input.schema)? {
             let indices = UInt32Array::from(part);
             let rows = take_record_batch(&all, &indices).map_err(engine)?;
@@ -58,7 +61,13 @@ impl Lowering<'_> {
                 LowerError::Limit("a partition has no place for its rows".to_owned())
             })?;
             place.batches = vec![seen];
-            let results = child.hold(body, &Need::all(&body.schema)).await?;
+            let results = if waits {
+                let mut body = body.clone();
+                child.resolve(&mut body).await?;
+                child.hold(&body, &Need::all(&body.schema)).await?
+            } else {
+                child.hold(&body, &Need::all(&body.schema)).await?
+            };
             for result in results.batches {
                 total += result.num_rows();
                 if total > HELD_ROWS_MAX {

@@ -13,25 +13,43 @@ use crate::value::{Value, json};
 const SET_VALUES_MAX: usize = 1_000_000;
 
 impl Lowering<'_> {
-    /// Replaces every inner query below a node by its value.
+    /// Replaces every inner query below a node by its value. One that reads the rows of a
+    /// partition stays until these are there.
     pub(super) fn resolve<'s>(&'s self, node: &'s mut RelNode) -> BoxFuture<'s, Lowered<()>> {
+        self.resolve_without(node, &[])
+    }
+
+    fn resolve_without<'s>(
+        &'s self,
+        node: &'s mut RelNode,
+        open: &'s [usize],
+    ) -> BoxFuture<'s, Lowered<()>> {
         async move {
+            let mut inside = open.to_vec();
+            if let RelOp::Each { slot, .. } = &node.op {
+                inside.push(*slot);
+            }
             let (inputs, exprs) = parts(&mut node.op);
             for input in inputs {
-                self.resolve(input).await?;
+                self.resolve_without(input, &inside).await?;
             }
             for expr in exprs {
-                self.resolve_expr(expr).await?;
+                self.resolve_expr(expr, open).await?;
             }
             Ok(())
         }
         .boxed()
     }
 
-    fn resolve_expr<'s>(&'s self, expr: &'s mut Expr) -> BoxFuture<'s, Lowered<()>> {
+    fn resolve_expr<'s>(
+        &'s self,
+        expr: &'s mut Expr,
+        open: &'s [usize],
+    ) -> BoxFuture<'s, Lowered<()>> {
         async move {
             match &mut expr.kind {
                 ExprKind::Column(_) | ExprKind::Literal(_) | ExprKind::ValueSet(_) => {}
+                ExprKind::ToScalar(rows) if reads_of(rows, open) => {}
                 ExprKind::ToScalar(rows) => {
                     let values = self.first_column(rows, 1).await?;
                     let value = values.into_iter().next().unwrap_or_default();
@@ -40,9 +58,9 @@ impl Lowering<'_> {
                 ExprKind::Call { args, .. } => {
                     let mut resolved = Vec::with_capacity(args.len());
                     for mut arg in args.drain(..) {
-                        self.resolve_expr(&mut arg).await?;
+                        self.resolve_expr(&mut arg, open).await?;
                         match arg.kind {
-                            ExprKind::ValueSet(ref mut rows) => {
+                            ExprKind::ValueSet(ref mut rows) if !reads_of(rows, open) => {
                                 let ty = rows.schema.first().map_or(arg.ty, |column| column.ty);
                                 let values = self.first_column(rows, SET_VALUES_MAX).await?;
                                 resolved.extend(values.iter().map(|value| Expr {
@@ -88,6 +106,36 @@ impl Lowering<'_> {
         }
         Ok(values)
     }
+}
+
+/// Whether a query reads the rows of a partition that is not there yet.
+fn reads_of(node: &RelNode, open: &[usize]) -> bool {
+    // The walk over a node's parts wants to change them: it is given a copy.
+    !open.is_empty() && reads(&mut node.clone(), open)
+}
+
+fn reads(node: &mut RelNode, open: &[usize]) -> bool {
+    if let RelOp::Materialized(slot) = &node.op {
+        return open.contains(slot);
+    }
+    let (inputs, exprs) = parts(&mut node.op);
+    inputs.into_iter().any(|input| reads(input, open))
+        || exprs.into_iter().any(|expr| expr_reads(expr, open))
+}
+
+fn expr_reads(expr: &mut Expr, open: &[usize]) -> bool {
+    match &mut expr.kind {
+        ExprKind::Column(_) | ExprKind::Literal(_) => false,
+        ExprKind::ToScalar(rows) | ExprKind::ValueSet(rows) => reads(rows, open),
+        ExprKind::Call { args, .. } => args.iter_mut().any(|arg| expr_reads(arg, open)),
+    }
+}
+
+/// Whether expressions of a query wait for the rows of a partition.
+pub(super) fn waits(node: &mut RelNode, slot: usize) -> bool {
+    let (inputs, exprs) = parts(&mut node.op);
+    exprs.into_iter().any(|expr| expr_reads(expr, &[slot]))
+        || inputs.into_iter().any(|input| waits(input, slot))
 }
 
 fn literal(value: &Value) -> Literal {

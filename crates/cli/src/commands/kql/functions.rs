@@ -1,6 +1,8 @@
 //! `atalaya kql functions`
 
-use atalaya_kql::catalogue::{AGGREGATES, Function, REFUSED, Returns, SCALARS, WINDOWS};
+use atalaya_kql::catalogue::{
+    AGGREGATES, Function, REFUSED, REFUSED_OPERATORS, Returns, SCALARS, WINDOWS,
+};
 
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
@@ -46,14 +48,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 }
 
 fn refused(format: Option<Format>) -> Result<Exit, Failure> {
-    let rows: Vec<Vec<String>> = REFUSED
+    let functions = REFUSED
         .iter()
-        .map(|(name, reason)| vec![(*name).to_owned(), (*reason).to_owned()])
-        .collect();
+        .map(|(name, reason)| vec![(*name).to_owned(), (*reason).to_owned()]);
+    let operators = REFUSED_OPERATORS
+        .iter()
+        .map(|(name, reason, remedy)| vec![(*name).to_owned(), format!("{reason}; {remedy}")]);
+    let rows: Vec<Vec<String>> = functions.chain(operators).collect();
     let object = |row: &Vec<String>| serde_json::json!({"name": row[0], "reason": row[1]});
     let text = match Format::or_default(format) {
-        Format::Table => output::table(&["Function", "Refused because"], &rows),
-        Format::Csv => output::csv(&["Function", "Refused because"], &rows),
+        Format::Table => output::table(&["Function or operator", "Refused because"], &rows),
+        Format::Csv => output::csv(&["Function or operator", "Refused because"], &rows),
         Format::Json => {
             let list: Vec<_> = rows.iter().map(object).collect();
             format!("{}\n", serde_json::Value::Array(list))

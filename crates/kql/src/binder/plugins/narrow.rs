@@ -11,3 +11,9 @@ pub(super) fn narrow(_: &Arguments<'_>) -> Result<String, Problem> {
         | project Row, Column = tostring(__plugin_bag[0]), Value = tostring(__plugin_bag[1])"
         .to_owned())
 }
+
+/// `evaluate identity()`: the rows as they are.
+#[expect(clippy::unnecessary_wraps, reason = "plugins have one signature")]
+pub(super) fn identity(_: &Arguments<'_>) -> Result<String, Problem> {
+    Ok("__plugin_rows".to_owned())
+}

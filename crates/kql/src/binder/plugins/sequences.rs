@@ -96,3 +96,26 @@ pub(super) fn session_count(args: &Arguments<'_>) -> Result<String, Problem> {
         | summarize count_sessions = count() by {time} = bin_at({time}, {bin}, {start}){dimensions}"
     ))
 }
+
+/// `rows_near(condition, rows, rows_after)`: rows that meet a condition, and those around them.
+pub(super) fn rows_near(args: &Arguments<'_>) -> Result<String, Problem> {
+    let condition = args.expr("Condition", 0)?;
+    let before = args.expr("NumRows", 1)?;
+    let after = match args.find("RowsAfter", 2) {
+        Some(_) => args.expr("RowsAfter", 2)?,
+        None => before.clone(),
+    };
+    Ok(format!(
+        "let __plugin_numbered = materialize(__plugin_rows
+            | serialize __plugin_row = row_number());
+        let __plugin_near = __plugin_numbered
+            | where {condition}
+            | mv-expand __plugin_row = range(__plugin_row - {before}, __plugin_row + {after}, 1)
+                to typeof(long)
+            | distinct __plugin_row;
+        __plugin_numbered
+        | join kind=leftsemi __plugin_near on __plugin_row
+        | sort by __plugin_row asc
+        | project-away __plugin_row"
+    ))
+}

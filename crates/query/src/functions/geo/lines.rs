@@ -42,6 +42,14 @@ pub(in crate::functions) const FUNCTIONS: &[Function] = &[
         };
         Some(point(interpolate(line, share)?.place()))
     }),
+    Function::rows("geo_line_locate_point", |a| {
+        let at = Vector::of(Place::of(a, 1)?);
+        let lines = lines(&a[0])?;
+        let [line] = lines.as_slice() else {
+            return None;
+        };
+        Some(Value::Real(locate(line, at)?))
+    }),
     Function::rows("geo_intersects_2lines", |a| {
         let (left, right) = (lines(&a[0])?, lines(&a[1])?);
         let meets = edges(&left).any(|mine| edges(&right).any(|theirs| touch(mine, theirs)));
@@ -123,6 +131,23 @@ fn interpolate(line: &Line, share: f64) -> Option<Vector> {
         left -= length;
     }
     line.points.last().copied()
+}
+
+/// Where on a line the point lies that is nearest: its share of the line's length.
+fn locate(line: &Line, at: Vector) -> Option<f64> {
+    let total: f64 = line.edges().map(Edge::length).sum();
+    let mut before = 0.0;
+    let mut best: Option<(f64, f64)> = None;
+    for edge in line.edges() {
+        let nearest = edge.nearest(at);
+        let apart = at.angle(nearest);
+        if best.is_none_or(|(known, _)| apart < known) {
+            best = Some((apart, before + edge.from.angle(nearest)));
+        }
+        before += edge.length();
+    }
+    let (_, along) = best?;
+    Some((along / total).clamp(0.0, 1.0))
 }
 
 /// Points where lines cross or meet, and edges that both have.

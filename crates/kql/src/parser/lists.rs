@@ -1,0 +1,93 @@
+//! Lists of expressions, with or without names.
+
+use super::Parser;
+use crate::ast::{Name, NamedExpr};
+use crate::lexer::Kind;
+
+impl Parser<'_> {
+    pub(super) fn argument(&mut self) -> NamedExpr {
+        let is_named = self.token().kind == Kind::Name && self.is_at(1, "=");
+        let names = if is_named {
+            let name = self.name();
+            self.at += 1;
+            name.into_iter().collect()
+        } else {
+            Vec::new()
+        };
+        NamedExpr {
+            names,
+            expr: self.expr(),
+        }
+    }
+
+    pub(crate) fn named_exprs(&mut self) -> Vec<NamedExpr> {
+        let mut list = Vec::new();
+        loop {
+            list.push(self.named_expr());
+            if !self.eat(",") {
+                return list;
+            }
+        }
+    }
+
+    fn named_expr(&mut self) -> NamedExpr {
+        let mut names: Vec<Name> = Vec::new();
+        let is_single = (self.token().kind == Kind::Name && self.is_at(1, "="))
+            || (self.is("[") && self.is_at(2, "]") && self.is_at(3, "="));
+        if is_single {
+            self.check_reserved();
+            names.extend(self.name());
+            self.at += 1;
+        } else if self.is("(") && self.is_name_tuple() {
+            self.at += 1;
+            while !self.is(")") {
+                names.extend(self.name());
+                self.eat(",");
+            }
+            self.at += 2;
+        }
+        NamedExpr {
+            names,
+            expr: self.expr(),
+        }
+    }
+
+    /// A list does not end with a comma.
+    pub(super) fn check_after_comma(&mut self) {
+        if self.is(")") {
+            self.expected("an expression");
+        }
+    }
+
+    /// Words that Kusto does not take as names of columns unless they are bracketed.
+    pub(super) fn check_reserved(&mut self) {
+        const RESERVED: [&str; 5] = ["asc", "desc", "first", "last", "missing"];
+        let word = self.text();
+        if self.token().kind == Kind::Name && RESERVED.contains(&word) {
+            let message = format!("`{word}` is a word of the language, not a name");
+            let help = format!("write `['{word}']`");
+            self.error("KS005", &message, &help);
+        }
+    }
+
+    /// `(a, b) =`
+    fn is_name_tuple(&self) -> bool {
+        let mut ahead = 1;
+        loop {
+            let is_name = self
+                .tokens
+                .get(self.at + ahead)
+                .is_some_and(|token| token.kind == Kind::Name);
+            if !is_name {
+                return false;
+            }
+            if self.is_at(ahead + 1, ")") {
+                return self.is_at(ahead + 2, "=");
+            }
+            if !self.is_at(ahead + 1, ",") {
+                return false;
+            }
+            ahead += 2;
+        }
+    }
+}

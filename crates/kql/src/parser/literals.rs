@@ -1,0 +1,122 @@
+//! Literals: strings, spans of time, and those with the name of their type.
+
+use atalaya_model::Span;
+
+use super::Parser;
+use crate::ast::{Expr, ExprKind};
+use crate::lexer::{Kind, unit_ticks};
+
+/// Types whose literals hold raw text.
+pub(crate) const LITERAL_TYPES: [&str; 14] = [
+    "datetime", "date", "timespan", "time", "dynamic", "guid", "long", "int", "real", "double",
+    "decimal", "bool", "boolean", "string",
+];
+
+impl Parser<'_> {
+    /// `datetime(2024-01-01)`: the inside is raw text up to the closing parenthesis.
+    pub(super) fn typed_literal(&mut self, ty: &str) -> Option<Expr> {
+        let start = self.span().start;
+        let open = self.tokens.get(self.at + 1)?.span;
+        let mut depth = 0_usize;
+        let mut end = self.at + 1;
+        for (offset, token) in self.tokens[self.at + 1..].iter().enumerate() {
+            if token.kind == Kind::End {
+                return None;
+            }
+            if token.kind == Kind::Punct {
+                match self.text_of(*token) {
+                    "(" => depth += 1,
+                    ")" => depth -= 1,
+                    _ => {}
+                }
+            }
+            if depth == 0 {
+                end = self.at + 1 + offset;
+                break;
+            }
+        }
+        let close = self.tokens.get(end)?.span;
+        let raw = self.source.get(open.end..close.start)?.trim();
+        let is_literal = match ty {
+            "dynamic" | "datetime" | "date" | "guid" => true,
+            "timespan" | "time" => true,
+            _ if raw.starts_with("0x") || raw.starts_with("0X") => true,
+            _ => raw == "null" || raw.parse::<f64>().is_ok() || matches!(raw, "true" | "false"),
+        };
+        if !is_literal {
+            return None;
+        }
+        self.at = end + 1;
+        let kind = ExprKind::TypedLiteral(ty.to_owned(), raw.to_owned());
+        Some(Expr {
+            kind,
+            span: Span::new(start, close.end),
+        })
+    }
+}
+
+/// The value of a string token, prefix and quotes included.
+pub(crate) fn unquote(token: &str) -> String {
+    let token = token.trim_start_matches(['h', 'H']);
+    let (is_verbatim, token) = match token.strip_prefix('@') {
+        Some(rest) => (true, rest),
+        None => (false, token),
+    };
+    for fence in ["```", "~~~"] {
+        if let Some(inner) = token.strip_prefix(fence) {
+            return inner.strip_suffix(fence).unwrap_or(inner).to_owned();
+        }
+    }
+    let Some(quote) = token.chars().next() else {
+        return String::new();
+    };
+    let inner = &token[quote.len_utf8()..];
+    let inner = inner.strip_suffix(quote).unwrap_or(inner);
+    if is_verbatim {
+        return inner.replace(&format!("{quote}{quote}"), &quote.to_string());
+    }
+    unescape(inner)
+}
+
+fn unescape(inner: &str) -> String {
+    let mut out = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('n') => out.push('\n'),
+            Some('t') => out.push('\t'),
+            Some('r') => out.push('\r'),
+            Some('0') => out.push('\0'),
+            Some('a') => out.push('\u{7}'),
+            Some('b') => out.push('\u{8}'),
+            Some('f') => out.push('\u{c}'),
+            Some('v') => out.push('\u{b}'),
+            Some('u') => {
+                let code: String = chars.by_ref().take(4).collect();
+                out.extend(u32::from_str_radix(&code, 16).ok().and_then(char::from_u32));
+            }
+            Some(other) => out.push(other),
+            None => out.push('\\'),
+        }
+    }
+    out
+}
+
+/// Ticks of `5m`, `1.5h`.
+pub(crate) fn timespan_ticks(text: &str) -> Option<i64> {
+    let split = text.find(|c: char| c.is_alphabetic())?;
+    let (number, unit) = text.split_at(split);
+    let ticks = unit_ticks(unit)?;
+    if let Ok(whole) = number.parse::<i64>() {
+        return Some(whole.wrapping_mul(ticks));
+    }
+    let number: f64 = number.parse().ok()?;
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, as Kusto does")]
+    #[expect(clippy::cast_precision_loss, reason = "units are far below 2^53")]
+    let ticks = (number * ticks as f64).round() as i64;
+    Some(ticks)
+}
