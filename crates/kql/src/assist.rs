@@ -66,6 +66,36 @@ const KEYWORDS: [&str; 14] = [
     "or",
 ];
 
+/// What `render` draws.
+const CHARTS: [&str; 14] = [
+    "anomalychart",
+    "areachart",
+    "barchart",
+    "card",
+    "columnchart",
+    "ladderchart",
+    "linechart",
+    "piechart",
+    "pivotchart",
+    "scatterchart",
+    "stackedareachart",
+    "table",
+    "timechart",
+    "timepivot",
+];
+/// Flavours of a join.
+const JOINS: [&str; 9] = [
+    "fullouter",
+    "inner",
+    "innerunique",
+    "leftanti",
+    "leftouter",
+    "leftsemi",
+    "rightanti",
+    "rightouter",
+    "rightsemi",
+];
+
 /// What can stand at an offset, completions that start like the word before it only.
 #[must_use]
 pub fn complete(
@@ -90,6 +120,9 @@ pub fn complete(
         Some("|") => operators(),
         None | Some(";") => tables(before, catalog),
         Some(last) if BEFORE_TABLES.contains(&last) => tables(before, catalog),
+        Some("evaluate") => plugins(),
+        Some("render") => words(&CHARTS),
+        Some("=") if is_kind_of_join(before, &tokens) => words(&JOINS),
         _ if opens_table(before, &tokens) => tables(before, catalog),
         _ => in_operator(before, &tokens, catalog, options),
     };
@@ -161,6 +194,35 @@ fn operators() -> Vec<Completion> {
         detail: (*syntax).to_owned(),
     };
     OPERATORS.iter().map(one).collect()
+}
+
+fn plugins() -> Vec<Completion> {
+    let one = |name: &str| Completion {
+        label: name.to_owned(),
+        kind: CompletionKind::Function,
+        detail: "plugin".to_owned(),
+    };
+    crate::binder::plugin_names().map(one).collect()
+}
+
+fn words(words: &[&str]) -> Vec<Completion> {
+    let one = |word: &&str| Completion {
+        label: (*word).to_owned(),
+        kind: CompletionKind::Keyword,
+        detail: String::new(),
+    };
+    words.iter().map(one).collect()
+}
+
+/// Whether the cursor stands behind `kind=` of a join.
+fn is_kind_of_join(before: &str, tokens: &[Token]) -> bool {
+    let text = |token: &Token| token.span.slice(before);
+    let pipe = tokens.iter().rposition(|token| text(token) == "|");
+    let operator = pipe.and_then(|pipe| tokens.get(pipe + 1)).map(text);
+    let [.., option, _] = tokens else {
+        return false;
+    };
+    text(option) == "kind" && matches!(operator, Some("join" | "lookup"))
 }
 
 /// Tables, and the names that let statements gave so far.

@@ -40,6 +40,7 @@ use crate::ast::{LetValue, Script};
 use crate::bound::{BoundQuery, ColumnDef, Further, RelNode, Render};
 use crate::catalog::Catalog;
 use crate::parser::parse;
+pub(crate) use evaluate::plugin_names;
 pub use foreign::check_stored_function;
 use scope::{Env, Value};
 

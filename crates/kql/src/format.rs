@@ -9,6 +9,12 @@ use atalaya_model::Diagnostic;
 use crate::lexer::{Kind, Token, lex};
 use crate::parser::LITERAL_TYPES;
 
+/// Words that are no functions, whatever stands in the brackets behind them.
+const BEFORE_BRACKETS: [&str; 12] = [
+    "and", "between", "by", "extend", "has_all", "has_any", "in", "join", "on", "or", "union",
+    "where",
+];
+
 /// Longest text in parentheses whose pipes stay on one line, characters.
 const INLINE_MAX: usize = 60;
 /// Blanks of one level.
@@ -236,6 +242,10 @@ fn is_spaced(left: &Piece<'_>, right: &Piece<'_>, pieces: &[Piece<'_>], at: usiz
     if punct(left, "=") && at >= 2 && is_option(at - 2) {
         return right.is_apart && right.kind == Kind::Punct;
     }
+    // `x in(a)` reads like a call.
+    if punct(right, "(") && left.kind == Kind::Name && BEFORE_BRACKETS.contains(&left.text) {
+        return true;
+    }
     // These may be one thing with their neighbours (`Src*`, `-1`, `f(`, `a[0]`, `in~`, `a:long`).
     let close = ["*", "-", "+", "(", "[", "~", ":", "!", "@", "?"];
     if any(right, &close) || any(left, &["*", "-", "+", "~", ":", "@", "?", "!"]) {
@@ -254,7 +264,7 @@ mod tests {
             ("T|where a==1|project b", "T\n| where a == 1\n| project b\n"),
             (
                 "let x=5 ;\nT | where a in(1,2) // why\n| take x",
-                "let x = 5;\nT\n| where a in(1, 2) // why\n| take x\n",
+                "let x = 5;\nT\n| where a in (1, 2) // why\n| take x\n",
             ),
             (
                 "T | join kind = inner (U | where Column == 'a rather long value here' | project a, b, c) on a",

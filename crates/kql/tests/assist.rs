@@ -42,6 +42,26 @@ fn what_can_follow_is_offered() {
             CompletionKind::Function,
         ),
         (
+            "AIGuardrailDecisions | evaluate rows¦",
+            "rows_near",
+            CompletionKind::Function,
+        ),
+        (
+            "AIGuardrailDecisions | join kind=leftan¦",
+            "leftanti",
+            CompletionKind::Keyword,
+        ),
+        (
+            "AIGuardrailDecisions | render time¦",
+            "timechart",
+            CompletionKind::Keyword,
+        ),
+        (
+            "AIGuardrailDecisions | extend pack_a¦",
+            "pack_all",
+            CompletionKind::Function,
+        ),
+        (
             "AIGuardrailDecisions | summarize dc¦",
             "dcount",
             CompletionKind::Function,

@@ -17,6 +17,11 @@ use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Type};
 /// Plugins that are understood.
 const PLUGINS: [&str; 4] = ["bag_unpack", "ipv4_lookup", "ipv6_lookup", "pivot"];
 
+/// Names of all plugins.
+pub(crate) fn plugin_names() -> impl Iterator<Item = &'static str> {
+    PLUGINS.into_iter().chain(plugins::names())
+}
+
 impl Binder<'_> {
     pub(crate) fn evaluate(
         &mut self,
@@ -39,7 +44,7 @@ impl Binder<'_> {
                     Some(reason) => format!("the plugin `{name}` is refused: {reason}"),
                     None => format!("the plugin `{name}` is not supported yet"),
                 };
-                let mut known: Vec<_> = PLUGINS.into_iter().chain(plugins::names()).collect();
+                let mut known: Vec<_> = plugin_names().collect();
                 known.sort_unstable();
                 let help = format!("plugins are: {}", known.join(", "));
                 self.error_help("KQL010", args.plugin.span, message, help);
