@@ -19,7 +19,7 @@ fn completions(marked: &str) -> Vec<Completion> {
 
 #[test]
 fn what_can_follow_is_offered() {
-    for (marked, label, kind) in [
+    offered(&[
         ("AIGuard¦", "AIGuardrailDecisions", CompletionKind::Table),
         (
             "AIGuardrailDecisions | su¦",
@@ -40,21 +40,6 @@ fn what_can_follow_is_offered() {
             "AIGuardrailDecisions | where strl¦",
             "strlen",
             CompletionKind::Function,
-        ),
-        (
-            "AIGuardrailDecisions | evaluate rows¦",
-            "rows_near",
-            CompletionKind::Function,
-        ),
-        (
-            "AIGuardrailDecisions | join kind=leftan¦",
-            "leftanti",
-            CompletionKind::Keyword,
-        ),
-        (
-            "AIGuardrailDecisions | render time¦",
-            "timechart",
-            CompletionKind::Keyword,
         ),
         (
             "AIGuardrailDecisions | extend pack_a¦",
@@ -91,11 +76,36 @@ fn what_can_follow_is_offered() {
             "n",
             CompletionKind::Keyword,
         ),
-    ] {
+    ]);
+}
+
+#[test]
+fn words_of_an_operator_are_offered() {
+    offered(&[
+        (
+            "AIGuardrailDecisions | evaluate rows¦",
+            "rows_near",
+            CompletionKind::Function,
+        ),
+        (
+            "AIGuardrailDecisions | join kind=leftan¦",
+            "leftanti",
+            CompletionKind::Keyword,
+        ),
+        (
+            "AIGuardrailDecisions | render time¦",
+            "timechart",
+            CompletionKind::Keyword,
+        ),
+    ]);
+}
+
+fn offered(cases: &[(&str, &str, CompletionKind)]) {
+    for (marked, label, kind) in cases {
         let found = completions(marked);
         let is_there = found
             .iter()
-            .any(|found| found.label == label && found.kind == kind);
+            .any(|found| found.label == *label && found.kind == *kind);
         assert!(is_there, "{marked}: {found:#?}");
     }
 }
