@@ -17,7 +17,7 @@ mod step;
 mod undo;
 mod walk;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ use crate::typed::{self, Stored};
 
 /// How long a process may drive a run without saying so again.
 const LEASE: Duration = Duration::from_secs(600);
+/// Most runbooks that are kept as they were read.
+const PARSED_MAX: usize = 256;
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,6 +185,8 @@ pub(crate) struct Inner {
     pub(crate) incidents: Incidents,
     holder: String,
     running: Mutex<HashSet<String>>,
+    /// Runbooks that were read, by the SHA-256 of their text.
+    parsed: Mutex<HashMap<String, Arc<Runbook>>>,
 }
 
 impl Engine {
@@ -196,6 +200,7 @@ impl Engine {
                 incidents,
                 holder: holder.to_owned(),
                 running: Mutex::default(),
+                parsed: Mutex::default(),
             }),
         }
     }
@@ -239,6 +244,9 @@ impl Engine {
         };
         let documents = self.inner.ports.documents.as_ref();
         if typed::insert(documents, &run, now).await? == Insertion::Inserted {
+            if crate::ids::sha256_hex(run.runbook_text.as_bytes()) == runbook.hash {
+                self.remember(runbook.hash.clone(), Arc::new(runbook.clone()));
+            }
             return Ok((run, true));
         }
         let known = typed::get(documents, &run_id).await?;
@@ -456,10 +464,25 @@ impl Engine {
     }
 
     /// The runbook as it was when the run began.
-    pub(crate) fn runbook_of(run: &Run) -> Result<Runbook, SagaError> {
-        Runbook::parse(&run.runbook_text, Origin::Run)
-            .map(|(runbook, _)| runbook)
-            .map_err(|_| SagaError::Refused("the run's runbook cannot be read".to_owned()))
+    pub(crate) fn runbook_of(&self, run: &Run) -> Result<Arc<Runbook>, SagaError> {
+        let hash = crate::ids::sha256_hex(run.runbook_text.as_bytes());
+        if let Some(known) = self.inner.parsed.lock().get(&hash) {
+            return Ok(Arc::clone(known));
+        }
+        let (runbook, _) = Runbook::parse(&run.runbook_text, Origin::Run)
+            .map_err(|_| SagaError::Refused("the run's runbook cannot be read".to_owned()))?;
+        Ok(self.remember(hash, Arc::new(runbook)))
+    }
+
+    /// Keeps a runbook that was read: reading it again binds its queries again, which is the
+    /// slowest thing between an alert and its first step.
+    fn remember(&self, hash: String, runbook: Arc<Runbook>) -> Arc<Runbook> {
+        let mut parsed = self.inner.parsed.lock();
+        if parsed.len() >= PARSED_MAX {
+            parsed.clear();
+        }
+        parsed.insert(hash, Arc::clone(&runbook));
+        runbook
     }
 
     /// Outcomes of the steps of a run.

@@ -376,36 +376,36 @@ steps:
                         .as_object_mut()
                         .unwrap()
                         .remove("__steps_a_rows__"),
-                )
+                );
             }),
             ("no step does the activity", |p| {
                 p["playbook_activities"]
                     .as_array_mut()
                     .unwrap()
-                    .push("map-network".into())
+                    .push("map-network".into());
             }),
             ("is not listed", |p| {
-                p["playbook_activities"] = json!(["step-sequence"])
+                p["playbook_activities"] = json!(["step-sequence"]);
             }),
             ("not what the workflow does", |p| {
-                p["playbook_processing_summary"]["if_logic"] = json!(false)
+                p["playbook_processing_summary"]["if_logic"] = json!(false);
             }),
             ("has no `colour`", |p| {
-                p["playbook_processing_summary"]["colour"] = json!(true)
+                p["playbook_processing_summary"]["colour"] = json!(true);
             }),
             ("`modified` is before", |p| {
-                p["modified"] = json!("2020-01-01T00:00:00.000Z")
+                p["modified"] = json!("2020-01-01T00:00:00.000Z");
             }),
             ("at least one entry", |p| {
-                p["target_definitions"] = json!({})
+                p["target_definitions"] = json!({});
             }),
             ("from 0 to 100", |p| p["impact"] = json!(101)),
             ("at least one item", |p| p["labels"] = json!([])),
             ("no type `text`", |p| {
-                p["playbook_variables"]["__caller__"]["type"] = json!("text")
+                p["playbook_variables"]["__caller__"]["type"] = json!("text");
             }),
             ("must be a string", |p| {
-                p["playbook_variables"]["__caller__"]["value"] = json!(7)
+                p["playbook_variables"]["__caller__"]["value"] = json!(7);
             }),
             ("`revoked` is true or false", |p| p["revoked"] = json!("no")),
         ];

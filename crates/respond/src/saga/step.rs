@@ -344,7 +344,7 @@ impl Engine {
         approved: bool,
         by: &str,
     ) -> Result<(), SagaError> {
-        let runbook = Self::runbook_of(run)?;
+        let runbook = self.runbook_of(run)?;
         let approval = runbook
             .action_step(step_id)
             .and_then(|step| step.approval.as_ref())

@@ -15,7 +15,7 @@ use crate::runbook::ActionStep;
 
 impl Engine {
     pub(super) async fn take_back(&self, run: Run) -> Result<Run, SagaError> {
-        let runbook = Self::runbook_of(&run)?;
+        let runbook = self.runbook_of(&run)?;
         let mut failures = Vec::new();
         let entries = self.inner.ports.documents.steps(&run.run_id).await?;
         for entry in entries.iter().rev() {

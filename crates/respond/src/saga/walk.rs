@@ -36,7 +36,7 @@ pub(super) struct Walk<'a> {
 
 impl Engine {
     pub(super) async fn walk(&self, run: Run) -> Result<Run, SagaError> {
-        let runbook = match Self::runbook_of(&run) {
+        let runbook = match self.runbook_of(&run) {
             Ok(runbook) => runbook,
             Err(error) => {
                 let why = error.to_string();
