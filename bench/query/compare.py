@@ -9,7 +9,6 @@ seconds are compared, because they depend least on it.
 import argparse
 import json
 import math
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,9 +21,9 @@ HERE = Path(__file__).parent
 PEERS = ["datafusion", "duckdb", "chdb"]
 
 
-def cpu_seconds():
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+def cpu_seconds(pid):
+    """User and system time of another process: Linux makes its clock's number of the process's."""
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def total(rows):
@@ -78,11 +77,10 @@ def worker(name, folder, threads):
     """Answers a line of JSON with a line of JSON until the input ends."""
     run = {"duckdb": duckdb_engine, "datafusion": datafusion_engine, "chdb": chdb_engine}[name](folder, threads)
     for line in sys.stdin:
-        cpu, wall = cpu_seconds(), time.monotonic()
+        wall = time.monotonic()
         try:
             rows = run(json.loads(line)["query"])
-            cost = {"cpu_s": cpu_seconds() - cpu, "wall_s": time.monotonic() - wall}
-            answer = {**cost, "rows": len(rows), "sum": total(rows)}
+            answer = {"wall_s": time.monotonic() - wall, "rows": len(rows), "sum": total(rows)}
         except Exception as error:
             answer = {"error": str(error)[:300]}
         print(json.dumps(answer), flush=True)
@@ -94,10 +92,12 @@ class Engine:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, query):
+        cpu = cpu_seconds(self.process.pid)
         self.process.stdin.write(json.dumps({"query": query}) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
-        return json.loads(line) if line else {"error": "it ended"}
+        answer = json.loads(line) if line else {"error": "it ended"}
+        return {**answer, "cpu_s": cpu_seconds(self.process.pid) - cpu} if line else answer
 
 
 def text_for(query, engine):

@@ -15,13 +15,15 @@ target="${CARGO_TARGET_DIR:-target}"
 cargo build --release -p atalaya-bench-query
 work="${ATALAYA_BENCH_DIR:-$target/bench-query}"
 mkdir -p "$work"
-if [ ! -d "$work/rows-$rows" ]; then
+# Named by what the lake writes: terms, and where identifiers lie.
+data="$work/rows-$rows-values"
+if [ ! -d "$data" ]; then
   "$target/release/atalaya-bench-query" generate "$work/partial" --rows "$rows"
-  mv "$work/partial" "$work/rows-$rows"
+  mv "$work/partial" "$data"
 fi
 if [ ! -x "$work/venv/bin/python" ]; then
   python3 -m venv "$work/venv"
   "$work/venv/bin/pip" install --quiet duckdb==2.0.1 chdb==4.4.0 datafusion==55.0.0
 fi
-exec "$work/venv/bin/python" bench/query/compare.py "$work/rows-$rows" \
+exec "$work/venv/bin/python" bench/query/compare.py "$data" \
   --binary "$target/release/atalaya-bench-query" "$@"

@@ -1,5 +1,5 @@
 //! Decision rows of one week, sorted by time, with the row groups, filters and indexes that the
-//! lake writes.
+//! lake writes, and an index of identifiers that it does not write yet.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -30,6 +30,9 @@ const SEARCHED: [&str; 5] = [
     "SrcIpAddr",
     "DetectedPattern",
 ];
+/// Those whose rows mostly hold values of their own.
+const UNIQUE: [&str; 2] = ["DecisionId", "SessionId"];
+const SEARCHED_PAGE_BYTES: usize = 64 << 10;
 const MODELS: [&str; 6] = [
     "openai/gpt-5/chat",
     "openai/gpt-5-mini/chat",
@@ -58,15 +61,18 @@ pub(crate) fn run(folder: &Path, rows: u64) -> Result<(), Box<dyn Error>> {
         let file = File::create(&path)?;
         let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties()))?;
         let mut terms = atalaya_terms::index::Builder::new(["PromptText"]);
+        let mut values = atalaya_terms::values::Builder::new(SEARCHED);
         let mut done = 0;
         while done < of_day {
             let count = (of_day - done).min(ROW_GROUP_ROWS as u64);
             let batch = batch(&schema, &mut random, day, (done, count, of_day))?;
             terms.add_row_group(&batch);
+            values.add_row_group(&batch);
             writer.write(&batch)?;
             done += count;
         }
         terms.finish(&mut writer)?;
+        values.finish(&mut writer)?;
         writer.close()?;
     }
     Ok(())
@@ -102,7 +108,11 @@ fn properties() -> WriterProperties {
         let path = ColumnPath::from(name);
         builder = builder
             .set_column_bloom_filter_enabled(path.clone(), true)
-            .set_column_bloom_filter_max_ndv(path, ROW_GROUP_ROWS as u64);
+            .set_column_bloom_filter_max_ndv(path.clone(), ROW_GROUP_ROWS as u64)
+            .set_column_data_page_size_limit(path.clone(), SEARCHED_PAGE_BYTES);
+        if UNIQUE.contains(&name) {
+            builder = builder.set_column_dictionary_enabled(path, false);
+        }
     }
     builder.build()
 }

@@ -1,8 +1,8 @@
 //! Text in, rows out: bind, lower, execute, within limits.
 //!
-//! Every query gets its own memory pool and deadline and runs on the engine's own threads, so
-//! that a heavy one can neither starve the callers' runtime nor take the memory of another.
-//! Nothing is spilled to disk: rows of the log would end up outside of the log.
+//! Every query has a share of the engine's memory ([`crate::memory`]) and a deadline and runs on
+//! the engine's own threads, so that a heavy one can neither starve the callers' runtime nor take
+//! the memory of another. Where a folder is named, what outgrows the memory is spilled into it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,6 @@ use atalaya_model::{Diagnostic, Level};
 use datafusion::common::DataFusionError;
 use datafusion::execution::cache::cache_manager::{CacheManager, CacheManagerConfig};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -26,6 +25,7 @@ use crate::answer;
 use crate::empty;
 use crate::library::{Library, WithLibrary};
 use crate::lower::{self, LowerError, Lowering, Step, TermIndexes, Trace};
+use crate::memory::SharedMemory;
 use crate::places::Places;
 use crate::source::TableSource;
 use crate::types::{self, Type};
@@ -45,6 +45,9 @@ pub struct EngineConfig {
     pub threads: usize,
     /// Memory that one query may hold, bytes.
     pub memory_bytes_max: usize,
+    /// Memory that all running queries together may hold, bytes; at least twice
+    /// `memory_bytes_max`.
+    pub memory_bytes_total: usize,
     /// Longest text of a query, bytes.
     pub query_bytes_max: usize,
     /// Stored functions, watchlists and external data.
@@ -62,6 +65,7 @@ impl Default for EngineConfig {
         Self {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             memory_bytes_max: 1 << 30,
+            memory_bytes_total: 2 << 30,
             query_bytes_max: 1 << 20,
             library: Arc::default(),
             queries_max: 8,
@@ -193,7 +197,15 @@ impl Engine {
             library: Arc::clone(&config.library),
         });
         let caches = CacheManager::try_new(&CacheManagerConfig::default());
+        let memory = SharedMemory::new(
+            config
+                .memory_bytes_total
+                .max(config.memory_bytes_max.saturating_mul(2)),
+            config.memory_bytes_max,
+            config.queries_max,
+        );
         let shared = Arc::new(Shared {
+            memory,
             caches: caches.map_err(std::io::Error::other)?,
             indexes: TermIndexes::default(),
             base: SessionStateBuilder::new().with_default_features().build(),
@@ -430,6 +442,7 @@ struct Job {
 
 /// What queries of one engine share.
 struct Shared {
+    memory: Arc<SharedMemory>,
     /// Footers of Parquet files, as DataFusion keeps them.
     caches: Arc<CacheManager>,
     indexes: TermIndexes,
@@ -493,9 +506,7 @@ impl Job {
 
     fn context(&self) -> Result<SessionContext, DataFusionError> {
         let mut runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(GreedyMemoryPool::new(
-                self.config.memory_bytes_max,
-            )))
+            .with_memory_pool(self.shared.memory.query())
             .with_disk_manager_builder(self.disk())
             .build()?;
         runtime.cache_manager = Arc::clone(&self.shared.caches);

@@ -14,6 +14,7 @@ mod files;
 pub mod functions;
 mod library;
 mod lower;
+mod memory;
 mod places;
 mod source;
 pub mod types;

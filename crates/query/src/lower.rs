@@ -7,6 +7,7 @@
 //! columns that nobody asks for are left out on the way down.
 
 mod aggregate;
+mod collect;
 mod each;
 mod evaluate;
 mod expand;
@@ -16,41 +17,37 @@ mod join;
 mod moments;
 mod need;
 mod networks;
+mod order;
 mod resolve;
 pub(crate) mod rows;
 mod scan;
 mod series;
+mod sort;
 mod states;
 mod terms;
 mod times;
 mod trace;
 
-use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arrow::array::{ArrayData, RecordBatch};
-use arrow::buffer::Buffer;
-use atalaya_kql::bound::{self, BoundQuery, ColumnDef, RelNode, RelOp, SortKey};
+use arrow::array::RecordBatch;
+use atalaya_kql::bound::{self, BoundQuery, ColumnDef, RelNode, RelOp};
 use atalaya_model::{Diagnostic, Span};
 use datafusion::common::{Column, DataFusionError};
-use datafusion::logical_expr::expr_rewriter::normalize_sorts;
-use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, LogicalPlanBuilder, Sort, SortExpr};
-use datafusion::physical_plan::execute_stream;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::SessionContext;
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
 
 pub(crate) use expr::type_of;
 
+use self::collect::Held;
 use self::expr::Scope;
 use self::need::Need;
 use self::times::Bounds;
 use crate::source::{SourceError, TableSource};
 use crate::types;
-
-/// Most rows of an intermediate result that is held in memory.
-const HELD_ROWS_MAX: usize = 50_000_000;
 
 /// Why a bound query cannot be run.
 #[derive(Debug)]
@@ -86,12 +83,6 @@ pub use trace::Step;
 pub(crate) use trace::Trace;
 
 type Lowered<T> = Result<T, LowerError>;
-
-/// Rows that are already there, in order.
-#[derive(Clone)]
-pub(crate) struct Held {
-    batches: Vec<RecordBatch>,
-}
 
 /// One query on its way.
 pub(crate) struct Lowering<'a> {
@@ -162,41 +153,6 @@ impl<'a> Lowering<'a> {
         self.hold_plan(plan).await
     }
 
-    async fn hold_plan(&self, plan: LogicalPlan) -> Lowered<Held> {
-        let batches = self.collect(plan, HELD_ROWS_MAX).await?;
-        Ok(Held { batches })
-    }
-
-    async fn collect(&self, plan: LogicalPlan, rows_max: usize) -> Lowered<Vec<RecordBatch>> {
-        let started = std::time::Instant::now();
-        let frame = self.context.execute_logical_plan(plan).await?;
-        let tasks = Arc::new(frame.task_ctx());
-        let plan = frame.create_physical_plan().await?;
-        let mut stream = execute_stream(Arc::clone(&plan), tasks)?;
-        let reservation = datafusion::execution::memory_pool::MemoryConsumer::new("held rows")
-            .register(&self.context.runtime_env().memory_pool);
-        let mut batches = Vec::new();
-        let mut rows = 0;
-        let mut known = HashSet::new();
-        while let Some(batch) = stream.next().await {
-            let batch = batch?;
-            rows += batch.num_rows();
-            if rows > rows_max {
-                return Err(LowerError::Limit(format!(
-                    "an intermediate result has more than {rows_max} rows"
-                )));
-            }
-            reservation.try_grow(new_bytes(&batch, &mut known))?;
-            if batch.num_rows() > 0 {
-                batches.push(batch);
-            }
-        }
-        if let Some(trace) = self.trace {
-            trace.add(plan.as_ref(), rows, started);
-        }
-        Ok(batches)
-    }
-
     /// Lowers a node. Columns that nobody needs may be null in its output.
     fn node<'s>(
         &'s self,
@@ -206,7 +162,7 @@ impl<'a> Lowering<'a> {
     ) -> BoxFuture<'s, Lowered<LogicalPlan>> {
         async move {
             match &node.op {
-                RelOp::Table(name) => self.table(name, &node.schema, need, bounds),
+                RelOp::Table(name) => Ok(self.table(name, &node.schema, need, bounds)?.0),
                 RelOp::External { .. } => rows::held(self.external(node)?, &node.schema),
                 RelOp::Values(rows) => rows::values(rows, &node.schema),
                 RelOp::Range { from, to, step } => rows::range(from, to, step, node),
@@ -227,10 +183,7 @@ impl<'a> Lowering<'a> {
                     groups,
                     aggregates,
                 } => self.aggregate(input, groups, aggregates, need).await,
-                RelOp::Sort { input, keys } => {
-                    let plan = self.sort(input, keys, None, (need, bounds)).await?;
-                    rows::held(self.hold_plan(plan).await?, &node.schema)
-                }
+                RelOp::Sort { input, keys } => self.sort(input, keys, (need, bounds)).await,
                 RelOp::Take { input, count } => self.take(input, *count, need, &node.schema).await,
                 RelOp::Join {
                     left,
@@ -268,13 +221,43 @@ impl<'a> Lowering<'a> {
         predicate: &bound::Expr,
         (need, bounds): (&Need, &Bounds),
     ) -> Lowered<LogicalPlan> {
-        let below = need.with_expr(predicate);
-        let bounds = bounds.narrowed(predicate);
-        let plan = self.node(input, &below, &bounds).await?;
+        // Filters that follow one another are one.
+        let (mut input, mut predicates) = (input, vec![predicate]);
+        while let RelOp::Filter {
+            input: below,
+            predicate,
+        } = &input.op
+            && !predicates.iter().any(|p| times::looks_at_other_rows(p))
+        {
+            predicates.push(predicate);
+            input = below;
+        }
+        let (mut below, mut bounds) = (need.clone(), bounds.clone());
+        for predicate in &predicates {
+            below.add_expr(predicate);
+            bounds = bounds.narrowed(predicate);
+        }
+        let (plan, passed) = match &input.op {
+            RelOp::Table(name) => self.table(name, &input.schema, &below, &bounds)?,
+            _ => (self.node(input, &below, &bounds).await?, Vec::new()),
+        };
         let mut scope = Scope::over(plan);
-        let predicate = scope.predicate(predicate)?;
+        let mut all = Vec::new();
+        for predicate in predicates.into_iter().rev() {
+            for part in times::conjuncts(predicate) {
+                // What the table's own filters say already is not computed again.
+                let is_passed = times::probe_of(part).is_some_and(|probe| passed.contains(&probe));
+                if !is_passed {
+                    all.push(scope.predicate(part)?);
+                }
+            }
+        }
         let had_windows = scope.has_windows();
-        let plan = LogicalPlanBuilder::from(scope.into_plan()?).filter(predicate)?;
+        let plan = LogicalPlanBuilder::from(scope.into_plan()?);
+        let Some(predicate) = conjunction(all) else {
+            return Ok(plan.build()?);
+        };
+        let plan = plan.filter(predicate)?;
         if had_windows {
             let columns = (0..input.schema.len()).map(column);
             return Ok(plan.project(columns)?.build()?);
@@ -318,39 +301,6 @@ impl<'a> Lowering<'a> {
         Ok(plan.project(outputs)?.project(renamed)?.build()?)
     }
 
-    async fn sort(
-        &self,
-        input: &RelNode,
-        keys: &[SortKey],
-        fetch: Option<usize>,
-        (need, bounds): (&Need, &Bounds),
-    ) -> Lowered<LogicalPlan> {
-        let below = keys
-            .iter()
-            .fold(need.clone(), |need, key| need.with_expr(&key.expr));
-        // A limit on the sorted rows must see the rows that a later filter would drop.
-        let none = Bounds::default();
-        let bounds = if fetch.is_some() { &none } else { bounds };
-        let plan = self.node(input, &below, bounds).await?;
-        let mut scope = Scope::over(plan);
-        let mut sorts = Vec::with_capacity(keys.len());
-        for key in keys {
-            let key_expr = scope.expr(&key.expr)?.expr;
-            sorts.push(SortExpr::new(key_expr, !key.descending, key.nulls_first));
-        }
-        // Not by the builder: it takes a key for the alias of an equally named column below.
-        let below = scope.into_plan()?;
-        let sorted = LogicalPlan::Sort(Sort {
-            expr: normalize_sorts(sorts, &below)?,
-            input: Arc::new(below),
-            fetch,
-        });
-        let plan = LogicalPlanBuilder::from(sorted)
-            .project(kept(&input.schema, need))?
-            .build()?;
-        Ok(plan)
-    }
-
     async fn take(
         &self,
         input: &RelNode,
@@ -360,8 +310,7 @@ impl<'a> Lowering<'a> {
     ) -> Lowered<LogicalPlan> {
         let fetch = usize::try_from(count).unwrap_or(usize::MAX);
         if let RelOp::Sort { input, keys } = &input.op {
-            let bounds = Bounds::default();
-            let plan = self.sort(input, keys, Some(fetch), (need, &bounds)).await?;
+            let plan = self.first_sorted(input, keys, fetch, need).await?;
             return rows::held(self.hold_plan(plan).await?, schema);
         }
         let plan = self.node(input, need, &Bounds::default()).await?;
@@ -396,26 +345,6 @@ impl<'a> Lowering<'a> {
 }
 
 /// Name of an intermediate column.
-/// Bytes of a batch that no batch before it holds too: texts of many batches lie in one buffer.
-fn new_bytes(batch: &RecordBatch, known: &mut HashSet<usize>) -> usize {
-    let mut new = |buffer: &Buffer| {
-        let is_new = known.insert(buffer.data_ptr().as_ptr() as usize);
-        if is_new { buffer.capacity() } else { 0 }
-    };
-    let mut bytes = 0;
-    let mut open: Vec<ArrayData> = batch
-        .columns()
-        .iter()
-        .map(arrow::array::Array::to_data)
-        .collect();
-    while let Some(data) = open.pop() {
-        bytes += data.buffers().iter().map(&mut new).sum::<usize>();
-        bytes += data.nulls().map_or(0, |nulls| new(nulls.buffer()));
-        open.extend(data.child_data().iter().cloned());
-    }
-    bytes
-}
-
 fn name(index: usize) -> String {
     format!("c{index}")
 }
@@ -438,17 +367,4 @@ fn null(schema: &[ColumnDef], index: usize) -> DfExpr {
         .map_or(types::Type::String, |column| type_of(column.ty));
     let none = types::scalar(&crate::value::Value::Null, ty);
     DfExpr::Literal(none, None)
-}
-
-/// The needed columns; nulls for the others.
-fn kept(schema: &[ColumnDef], need: &Need) -> Vec<DfExpr> {
-    (0..schema.len())
-        .map(|index| {
-            if need.has(index) {
-                column(index)
-            } else {
-                null(schema, index).alias(name(index))
-            }
-        })
-        .collect()
 }

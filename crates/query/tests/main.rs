@@ -10,9 +10,11 @@
 
 mod cases;
 mod engine;
+mod explain;
 mod hunting;
 mod library;
 mod made_up;
+mod memory;
 mod places;
 mod recorded;
 mod seed;

@@ -1,6 +1,8 @@
 //! Bloom filters (B. H. Bloom, 1970) with two hashes for all probes (Kirsch and Mitzenmacher,
 //! 2006).
 
+use std::io;
+
 use twox_hash::XxHash64;
 
 /// Bits for each term: one term in about 120 is taken for one that is there.
@@ -17,30 +19,47 @@ pub(crate) fn build(hashes: impl ExactSizeIterator<Item = u64>) -> Vec<u8> {
     let bytes = (hashes.len() * BITS_PER_TERM).div_ceil(8).max(8);
     let mut bits = vec![0_u8; bytes];
     for hash in hashes {
-        for at in probes(hash, bytes) {
-            bits[at / 8] |= 1 << (at % 8);
+        for at in probes(hash, bytes as u64) {
+            if let Some(byte) = usize::try_from(at / 8).ok().and_then(|at| bits.get_mut(at)) {
+                *byte |= 1 << (at % 8);
+            }
         }
     }
     bits
 }
 
-/// Whether a term can be among those that a filter was built of.
-pub(crate) fn may_hold(bits: &[u8], hash: u64) -> bool {
-    bits.is_empty() || probes(hash, bits.len()).all(|at| bits[at / 8] & 1 << (at % 8) != 0)
+/// Whether a term can be among those that a filter of so many bytes was built of; `byte` gives one
+/// of its bytes.
+pub(crate) fn may_hold(
+    bytes: u64,
+    hash: u64,
+    byte: &mut impl FnMut(u64) -> io::Result<u8>,
+) -> io::Result<bool> {
+    if bytes == 0 {
+        return Ok(true);
+    }
+    for at in probes(hash, bytes) {
+        if byte(at / 8)? & 1 << (at % 8) == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
-fn probes(hash: u64, bytes: usize) -> impl Iterator<Item = usize> {
-    let count = bytes as u64 * 8;
+fn probes(hash: u64, bytes: u64) -> impl Iterator<Item = u64> {
+    let count = bytes.saturating_mul(8).max(1);
     let step = hash.rotate_left(32) | 1;
-    (0..PROBES).map(move |probe| {
-        let at = hash.wrapping_add(probe.wrapping_mul(step)) % count;
-        usize::try_from(at).unwrap_or(0)
-    })
+    (0..PROBES).map(move |probe| hash.wrapping_add(probe.wrapping_mul(step)) % count)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{build, hash, may_hold};
+    use super::{build, hash};
+
+    fn may_hold(bits: &[u8], hash: u64) -> bool {
+        let mut byte = |at: u64| Ok(bits[usize::try_from(at).unwrap()]);
+        super::may_hold(bits.len() as u64, hash, &mut byte).unwrap()
+    }
 
     #[test]
     fn what_was_put_in_is_found_and_little_else() {

@@ -79,7 +79,7 @@ fn filter_of(texts: &StringArray) -> Vec<u8> {
 
 /// Hashes are hashed already.
 #[derive(Default)]
-struct Identity(u64);
+pub(crate) struct Identity(u64);
 
 impl std::hash::Hasher for Identity {
     fn finish(&self) -> u64 {
@@ -114,10 +114,26 @@ impl Places {
     }
 }
 
-/// Whether a row group can hold a row with all of these folded terms.
-#[must_use]
-pub fn may_hold(filter: &[u8], wanted: &[String]) -> bool {
-    wanted
-        .iter()
-        .all(|term| bloom::may_hold(filter, bloom::hash(term)))
+/// Whether a row group can hold a row with all of these folded terms. Of its filter, which lies at
+/// `(offset, length)`, only the bytes that decide are read.
+///
+/// # Errors
+/// When the file cannot be read there.
+pub fn may_hold(
+    (offset, length): (u64, u64),
+    wanted: &[String],
+    read: &mut impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+) -> io::Result<bool> {
+    let mut byte = |at: u64| {
+        let mut byte = [0];
+        let at = offset.checked_add(at).ok_or(io::ErrorKind::InvalidData)?;
+        read(at, &mut byte)?;
+        Ok(byte[0])
+    };
+    for term in wanted {
+        if !bloom::may_hold(length, bloom::hash(term), &mut byte)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

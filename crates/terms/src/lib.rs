@@ -1,10 +1,12 @@
 //! Terms: maximal runs of alphanumeric characters, case folded. `has` looks for them, and an
-//! [`index`] in each Parquet file says which row groups can hold one.
+//! [`index`] in each Parquet file says which row groups can hold one. Whole values of identifiers
+//! have an index of their own ([`values`]).
 //!
 //! Left out: the search itself (`query`), who writes files (`lake`).
 
 mod bloom;
 pub mod index;
+pub mod values;
 
 use std::borrow::Cow;
 

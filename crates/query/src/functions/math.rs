@@ -90,22 +90,34 @@ fn bits(args: &[Value], op: fn(i64, i64) -> i64) -> Option<Value> {
 
 fn bin(call: &Call<'_>) -> Result<Kernel, Refusal> {
     let result = call.result;
-    row_kernel(move |args| {
-        let (value, size) = (args.first()?, args.get(1)?);
-        match result {
-            Type::Real | Type::Decimal => {
-                let (value, size) = (value.as_f64()?, size.as_f64()?);
-                (size > 0.0).then(|| Value::Real((value / size).floor() * size))
-            }
-            _ => {
-                let (value, size) = (whole(value)?, whole(size)?);
-                if size <= 0 {
-                    return None;
-                }
-                typed(value.checked_sub(value.rem_euclid(size))?, result)
-            }
+    match super::vectors::bin(call.args, result) {
+        Some(columns) => Ok(Kernel::Columns(columns)),
+        None => row_kernel(move |args| binned(args, result)),
+    }
+}
+
+fn binned(args: &[Value], result: Type) -> Option<Value> {
+    let (value, size) = (args.first()?, args.get(1)?);
+    match result {
+        Type::Real | Type::Decimal => {
+            let (value, size) = (value.as_f64()?, size.as_f64()?);
+            (size > 0.0).then(|| Value::Real((value / size).floor() * size))
         }
-    })
+        _ => {
+            let (value, size) = (whole(value)?, whole(size)?);
+            if size <= 0 {
+                return None;
+            }
+            typed(value.checked_sub(value.rem_euclid(size))?, result)
+        }
+    }
+}
+
+/// `bin` row by row, to compare with.
+#[cfg(test)]
+pub(super) fn rows_of(name: &str, result: Type) -> Option<super::RowKernel> {
+    (name == "bin")
+        .then(|| Box::new(move |args: &[Value]| binned(args, result)) as super::RowKernel)
 }
 
 fn whole(value: &Value) -> Option<i64> {

@@ -24,6 +24,7 @@ mod strings;
 mod terms;
 mod tree;
 mod units;
+mod vectors;
 mod xml;
 mod zones;
 

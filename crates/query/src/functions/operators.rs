@@ -4,21 +4,28 @@
 
 use std::cmp::Ordering;
 
+use super::vectors::{self, Relation};
 use super::{Call, Function, Kernel, Refusal, row_kernel};
 use crate::types::Type;
 use crate::value::{Value, datetime};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::rows("==", |a| equal(&a[0], &a[1]).map(Value::Bool)),
-    Function::rows("!=", |a| equal(&a[0], &a[1]).map(|e| Value::Bool(!e))),
-    Function::rows("<", |a| ordered(a, Ordering::is_lt)),
-    Function::rows("<=", |a| ordered(a, Ordering::is_le)),
-    Function::rows(">", |a| ordered(a, Ordering::is_gt)),
-    Function::rows(">=", |a| ordered(a, Ordering::is_ge)),
-    Function::rows("between", between),
-    Function::rows("!between", |a| match between(a)? {
-        Value::Bool(v) => Some(Value::Bool(!v)),
-        _ => None,
+    Function::bind("==", |call| comparison(call, Relation::Equal)),
+    Function::bind("!=", |call| comparison(call, Relation::NotEqual)),
+    Function::bind("<", |call| comparison(call, Relation::Less)),
+    Function::bind("<=", |call| comparison(call, Relation::LessOrEqual)),
+    Function::bind(">", |call| comparison(call, Relation::Greater)),
+    Function::bind(">=", |call| comparison(call, Relation::GreaterOrEqual)),
+    Function::bind("between", |call| match vectors::between(call.args, false) {
+        Some(columns) => Ok(Kernel::Columns(columns)),
+        None => row_kernel(between),
+    }),
+    Function::bind("!between", |call| match vectors::between(call.args, true) {
+        Some(columns) => Ok(Kernel::Columns(columns)),
+        None => row_kernel(|a| match between(a)? {
+            Value::Bool(v) => Some(Value::Bool(!v)),
+            _ => None,
+        }),
     }),
     Function::rows("and", |a| match (a[0].as_bool(), a[1].as_bool()) {
         (Some(false), _) | (_, Some(false)) => Some(Value::Bool(false)),
@@ -36,12 +43,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::bind("*", |call| arithmetic(call, Op::Multiply)),
     Function::bind("/", |call| arithmetic(call, Op::Divide)),
     Function::bind("%", |call| arithmetic(call, Op::Remainder)),
-    Function::rows("unary-", |a| match &a[0] {
-        Value::Int(v) => Some(Value::Int(v.wrapping_neg())),
-        Value::Long(v) => Some(Value::Long(v.wrapping_neg())),
-        Value::Real(v) => Some(Value::Real(-v)),
-        Value::Timespan(v) => Some(Value::Timespan(v.wrapping_neg())),
-        _ => None,
+    Function::bind("unary-", |call| match vectors::negated(call.args) {
+        Some(columns) => Ok(Kernel::Columns(columns)),
+        None => row_kernel(|a| match &a[0] {
+            Value::Int(v) => Some(Value::Int(v.wrapping_neg())),
+            Value::Long(v) => Some(Value::Long(v.wrapping_neg())),
+            Value::Real(v) => Some(Value::Real(-v)),
+            Value::Timespan(v) => Some(Value::Timespan(v.wrapping_neg())),
+            _ => None,
+        }),
     }),
     Function::rows("unary+", |a| Some(a[0].clone())),
 ];
@@ -96,8 +106,26 @@ fn between(args: &[Value]) -> Option<Value> {
     Some(Value::Bool(above && below))
 }
 
+fn comparison(call: &Call<'_>, relation: Relation) -> Result<Kernel, Refusal> {
+    match vectors::comparison(call.args, relation) {
+        Some(columns) => Ok(Kernel::Columns(columns)),
+        None => row_kernel(move |args| related(args, relation)),
+    }
+}
+
+fn related(args: &[Value], relation: Relation) -> Option<Value> {
+    match relation {
+        Relation::Equal => equal(args.first()?, args.get(1)?).map(Value::Bool),
+        Relation::NotEqual => equal(args.first()?, args.get(1)?).map(|e| Value::Bool(!e)),
+        Relation::Less => ordered(args, Ordering::is_lt),
+        Relation::LessOrEqual => ordered(args, Ordering::is_le),
+        Relation::Greater => ordered(args, Ordering::is_gt),
+        Relation::GreaterOrEqual => ordered(args, Ordering::is_ge),
+    }
+}
+
 #[derive(Clone, Copy, PartialEq)]
-enum Op {
+pub(super) enum Op {
     Add,
     Subtract,
     Multiply,
@@ -107,13 +135,18 @@ enum Op {
 
 fn arithmetic(call: &Call<'_>, op: Op) -> Result<Kernel, Refusal> {
     let result = call.result;
-    row_kernel(move |args| {
-        let (a, b) = (args.first()?, args.get(1)?);
-        if a.is_null() || b.is_null() {
-            return None;
-        }
-        compute(a, b, op, result)
-    })
+    match vectors::arithmetic(call.args, op, result) {
+        Some(columns) => Ok(Kernel::Columns(columns)),
+        None => row_kernel(move |args| calculated(args, op, result)),
+    }
+}
+
+fn calculated(args: &[Value], op: Op, result: Type) -> Option<Value> {
+    let (a, b) = (args.first()?, args.get(1)?);
+    if a.is_null() || b.is_null() {
+        return None;
+    }
+    compute(a, b, op, result)
 }
 
 fn compute(a: &Value, b: &Value, op: Op, result: Type) -> Option<Value> {
@@ -149,7 +182,7 @@ fn number(value: &Value) -> Option<i64> {
     }
 }
 
-fn whole(a: i64, b: i64, op: Op) -> Option<i64> {
+pub(super) fn whole(a: i64, b: i64, op: Op) -> Option<i64> {
     Some(match op {
         Op::Add => a.wrapping_add(b),
         Op::Subtract => a.wrapping_sub(b),
@@ -162,7 +195,7 @@ fn whole(a: i64, b: i64, op: Op) -> Option<i64> {
     })
 }
 
-fn fraction(a: f64, b: f64, op: Op) -> f64 {
+pub(super) fn fraction(a: f64, b: f64, op: Op) -> f64 {
     match op {
         Op::Add => a + b,
         Op::Subtract => a - b,
@@ -187,6 +220,31 @@ fn timespan(a: &Value, b: &Value, op: Op) -> Option<Value> {
         _ => whole(a.as_i64()?, b.as_i64()?, op)?,
     };
     Some(Value::Timespan(ticks))
+}
+
+/// A binary operator row by row, to compare with.
+#[cfg(test)]
+pub(super) fn rows_of(name: &str, result: Type) -> Option<super::RowKernel> {
+    let relation = match name {
+        "==" => Relation::Equal,
+        "!=" => Relation::NotEqual,
+        "<" => Relation::Less,
+        "<=" => Relation::LessOrEqual,
+        ">" => Relation::Greater,
+        ">=" => Relation::GreaterOrEqual,
+        _ => {
+            let op = match name {
+                "+" => Op::Add,
+                "-" => Op::Subtract,
+                "*" => Op::Multiply,
+                "/" => Op::Divide,
+                "%" => Op::Remainder,
+                _ => return None,
+            };
+            return Some(Box::new(move |args| calculated(args, op, result)));
+        }
+    };
+    Some(Box::new(move |args| related(args, relation)))
 }
 
 #[cfg(test)]

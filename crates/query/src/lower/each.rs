@@ -9,10 +9,11 @@ use arrow::compute::{concat_batches, take, take_record_batch};
 use atalaya_kql::bound::{ColumnDef, RelNode, RelOp};
 use datafusion::common::DataFusionError;
 
+use super::collect::HELD_ROWS_MAX;
 use super::need::Need;
 use super::resolve::waits;
 use super::times::Bounds;
-use super::{HELD_ROWS_MAX, Held, LowerError, Lowered, Lowering, rows, type_of};
+use super::{Held, LowerError, Lowered, Lowering, rows, type_of};
 use crate::types;
 use crate::value::Value;
 
@@ -77,7 +78,7 @@ impl Lowering<'_> {
                 batches.push(joined(&rows, carried, &result, &node.schema)?);
             }
         }
-        Ok(Held { batches })
+        self.counted(batches)
     }
 }
 

@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 use atalaya_kql::bound::{ColumnDef, ExpandColumn, RelNode, RelOp};
 use datafusion::logical_expr::LogicalPlanBuilder;
 
+use super::collect::{HELD_ROWS_MAX, pause};
 use super::expr::Scope;
 use super::{Held, LowerError, Lowered, Lowering, column, name, rows, type_of};
 use crate::types::{self, Type};
@@ -56,7 +57,7 @@ impl Lowering<'_> {
             as_pairs: *as_pairs,
             limit: limit.map_or(usize::MAX, |l| usize::try_from(l).unwrap_or(usize::MAX)),
         };
-        expansion.run(&held)
+        self.counted(expansion.run(&held).await?)
     }
 }
 
@@ -71,16 +72,17 @@ struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
-    fn run(&self, held: &Held) -> Lowered<Held> {
+    async fn run(&self, held: &Held) -> Lowered<Vec<RecordBatch>> {
         let mut batches = Vec::new();
         let mut values = vec![Vec::new(); self.output.len()];
         let mut total = 0;
         for batch in &held.batches {
             for row in 0..batch.num_rows() {
+                pause(row).await;
                 self.row(batch, row, &mut values);
                 if values.first().map_or(0, Vec::len) >= BATCH_ROWS {
                     total += values[0].len();
-                    if total > super::HELD_ROWS_MAX {
+                    if total > HELD_ROWS_MAX {
                         let message = format!("mv-expand made more than {total} rows");
                         return Err(LowerError::Limit(message));
                     }
@@ -90,7 +92,7 @@ impl Expansion<'_> {
             }
         }
         batches.push(rows::batch_of(self.output, &values)?);
-        Ok(Held { batches })
+        Ok(batches)
     }
 
     fn row(&self, batch: &RecordBatch, row: usize, out: &mut [Vec<Value>]) {

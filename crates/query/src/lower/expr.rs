@@ -9,6 +9,7 @@ use std::sync::Arc;
 use atalaya_kql::bound::{self, Expr, ExprKind, Literal};
 use atalaya_model::Span;
 use datafusion::common::Column;
+use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{
     Expr as DfExpr, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr, not,
 };
@@ -18,7 +19,7 @@ use crate::functions::{self, Arg, Call, Kernel};
 use crate::types::{self, Type};
 use crate::udf;
 use crate::value::{Value, json, number};
-use crate::windows;
+use crate::windows::{self, WindowCall, Windowed};
 
 /// The engine's type of a bound type.
 pub(crate) const fn type_of(ty: bound::Type) -> Type {
@@ -48,8 +49,26 @@ pub(super) struct Lowering {
 pub(super) struct Scope {
     plan: LogicalPlan,
     windows: usize,
-    /// Windows over `plan` that are computed together, and the names of their columns.
-    open: Vec<(DfExpr, String)>,
+    /// Windows over `plan` that are computed together.
+    open: Vec<Window>,
+}
+
+/// A window function's call, and the name of its column.
+struct Window {
+    function: String,
+    args: Vec<Lowering>,
+    ty: Type,
+    name: String,
+}
+
+impl Window {
+    fn is(&self, function: &str, args: &[Lowering], ty: Type) -> bool {
+        let same = |(a, b): (&Lowering, &Lowering)| a.ty == b.ty && a.expr == b.expr;
+        self.function == function
+            && self.ty == ty
+            && self.args.len() == args.len()
+            && self.args.iter().zip(args).all(same)
+    }
 }
 
 impl Scope {
@@ -76,19 +95,48 @@ impl Scope {
             return Ok(());
         }
         let plan = std::mem::replace(&mut self.plan, LogicalPlanBuilder::empty(false).build()?);
-        let columns = plan.schema().columns().into_iter().map(DfExpr::Column);
-        let (windows, names): (Vec<DfExpr>, Vec<String>) = self.open.drain(..).unzip();
-        let results: Vec<DfExpr> = windows
-            .iter()
-            .zip(&names)
-            .map(|(window, name)| {
-                let computed = window.schema_name().to_string();
-                DfExpr::Column(Column::from_name(computed)).alias(name)
-            })
+        // Arguments are columns of their own behind those of the plan.
+        let mut inputs: Vec<DfExpr> = plan
+            .schema()
+            .columns()
+            .into_iter()
+            .map(DfExpr::Column)
             .collect();
-        let outputs: Vec<DfExpr> = columns.chain(results).collect();
-        self.plan = LogicalPlanBuilder::from(plan)
-            .window(windows)?
+        let names: Vec<String> = plan
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| f.name().clone())
+            .collect();
+        let mut calls = Vec::with_capacity(self.open.len());
+        for window in self.open.drain(..) {
+            let offset = window.args.get(1).and_then(|arg| arg.constant.clone());
+            let mut places = Vec::with_capacity(window.args.len());
+            for arg in window.args {
+                let known = inputs.iter().position(|input| *input == arg.expr);
+                let place = known.unwrap_or_else(|| {
+                    let name = format!("a{}", inputs.len());
+                    inputs.push(arg.expr.alias(name));
+                    inputs.len() - 1
+                });
+                places.push((place, arg.ty));
+            }
+            let call = WindowCall::new(&window.function, places, offset.as_ref(), window.ty);
+            let call = call.ok_or_else(|| {
+                LowerError::Limit(format!(
+                    "the window function {} is missing",
+                    window.function
+                ))
+            })?;
+            calls.push((window.name, call));
+        }
+        let outputs = names.iter().chain(calls.iter().map(|(name, _)| name));
+        let outputs: Vec<DfExpr> = outputs
+            .map(|name| DfExpr::Column(Column::from_name(name.as_str())).alias(name.as_str()))
+            .collect();
+        let plan = LogicalPlanBuilder::from(plan).project(inputs)?.build()?;
+        let windowed = provider_as_source(Arc::new(Windowed::new(plan, calls)));
+        self.plan = LogicalPlanBuilder::scan("windowed", windowed, None)?
             .project(outputs)?
             .build()?;
         Ok(())
@@ -110,7 +158,7 @@ impl Scope {
                     .map(|arg| self.expr(arg))
                     .collect::<Lowered<Vec<_>>>()?;
                 if windows::is_window(name) {
-                    return self.window(name, args, ty, expr.span);
+                    return self.window(name, args, ty);
                 }
                 self.call(name, args, ty, expr.span)
             }
@@ -181,14 +229,8 @@ impl Scope {
         })
     }
 
-    fn window(
-        &mut self,
-        name: &str,
-        args: Vec<Lowering>,
-        ty: Type,
-        span: Span,
-    ) -> Lowered<Lowering> {
-        let is_open = |name: &str| self.open.iter().any(|(_, open)| open == name);
+    fn window(&mut self, name: &str, args: Vec<Lowering>, ty: Type) -> Lowered<Lowering> {
+        let is_open = |name: &str| self.open.iter().any(|open| open.name == name);
         let looks_at_open = args.iter().any(|arg| {
             let columns = arg.expr.column_refs();
             columns.iter().any(|column| is_open(&column.name))
@@ -196,17 +238,18 @@ impl Scope {
         if looks_at_open {
             self.close()?;
         }
-        let args = args.into_iter().map(|arg| (arg.expr, arg.ty)).collect();
-        let window = windows::call(name, args, ty).ok_or_else(|| {
-            LowerError::unsupported(format!("the engine does not have `{name}` yet"), span)
-        })?;
-        let known = self.open.iter().find(|(open, _)| *open == window);
+        let known = self.open.iter().find(|open| open.is(name, &args, ty));
         let alias = match known {
-            Some((_, name)) => name.clone(),
+            Some(open) => open.name.clone(),
             None => {
                 let alias = format!("w{}", self.windows);
                 self.windows += 1;
-                self.open.push((window, alias.clone()));
+                self.open.push(Window {
+                    function: name.to_owned(),
+                    args,
+                    ty,
+                    name: alias.clone(),
+                });
                 alias
             }
         };

@@ -27,6 +27,6 @@ impl Lowering<'_> {
             let rows = read_external(&path, format.as_deref(), *skips_first, &node.schema);
             batches.push(rows.map_err(|error| LowerError::Limit(error.to_string()))?);
         }
-        Ok(Held { batches })
+        self.counted(batches)
     }
 }

@@ -25,6 +25,15 @@ impl Need {
         }
     }
 
+    /// These, or the first if there is none: rows without columns cannot be held.
+    pub(super) fn or_first(&self) -> Self {
+        let mut need = self.clone();
+        if !need.0.contains(&true) {
+            need.set(0);
+        }
+        need
+    }
+
     /// Also what the expression reads.
     pub(super) fn with_expr(&self, expr: &Expr) -> Self {
         let mut need = self.clone();

@@ -8,6 +8,7 @@ use arrow::compute::{concat_batches, take};
 use atalaya_kql::bound::{RelNode, RelOp};
 use datafusion::common::DataFusionError;
 
+use super::collect::pause;
 use super::need::Need;
 use super::times::Bounds;
 use super::{Held, LowerError, Lowered, Lowering, rows, type_of};
@@ -51,6 +52,7 @@ impl Lowering<'_> {
         let address = input.schema.len() - 1;
         let (mut lefts, mut rights) = (Vec::new(), Vec::new());
         for row in 0..left.num_rows() {
+            pause(row).await;
             let text = read(&left, input, address, row).to_text();
             let others: Vec<Value> = keys
                 .iter()
@@ -77,9 +79,7 @@ impl Lowering<'_> {
             columns.push(take(column, &rights, None).map_err(engine)?);
         }
         let batch = RecordBatch::try_new(rows::schema_of(&node.schema), columns).map_err(engine)?;
-        Ok(Held {
-            batches: vec![batch],
-        })
+        self.counted(vec![batch])
     }
 
     /// All rows of a node in one batch.

@@ -4,12 +4,19 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use async_trait::async_trait;
 use atalaya_kql::bound::{ColumnDef, Expr, ExprKind, RelNode};
-use datafusion::datasource::{MemTable, provider_as_source};
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::catalog::Session;
+use datafusion::common::DataFusionError;
+use datafusion::datasource::{MemTable, TableProvider, TableType, provider_as_source};
+use datafusion::execution::memory_pool::MemoryReservation;
+use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::ExecutionPlan;
 
+use super::collect::Held;
 use super::expr::{Scope, value_of};
-use super::{Held, LowerError, Lowered, name, type_of};
+use super::need::Need;
+use super::{LowerError, Lowered, name, type_of};
 use crate::types;
 use crate::value::Value;
 
@@ -42,17 +49,68 @@ pub(super) fn batch_of(columns: &[ColumnDef], values: &[Vec<Value>]) -> Lowered<
 
 /// A plan over rows that are held, in their order.
 pub(super) fn held(held: Held, columns: &[ColumnDef]) -> Lowered<LogicalPlan> {
+    let all = Need::all(columns);
+    held_needed(held, columns, &all)
+}
+
+/// The same where only the needed columns are held; the others are null.
+pub(super) fn held_needed(held: Held, columns: &[ColumnDef], need: &Need) -> Lowered<LogicalPlan> {
     let schema = schema_of(columns);
+    let needed: Vec<usize> = (0..columns.len()).filter(|at| need.has(*at)).collect();
+    let schema = schema.project(&needed);
+    let schema = schema.map_err(|error| LowerError::Engine(error.into()))?;
+    let plan = LogicalPlanBuilder::from(held_as(held, Arc::new(schema))?);
+    let outputs = (0..columns.len()).map(|at| {
+        if need.has(at) {
+            super::column(at).alias(name(at))
+        } else {
+            super::null(columns, at).alias(name(at))
+        }
+    });
+    Ok(plan.project(outputs)?.build()?)
+}
+
+/// A plan over held rows whose columns have the names and types of a schema.
+pub(super) fn held_as(held: Held, schema: SchemaRef) -> Lowered<LogicalPlan> {
     let batches = held
         .batches
         .into_iter()
         .map(|batch| RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| LowerError::Engine(error.into()))?;
-    let table = MemTable::try_new(schema, vec![batches])?;
-    let plan = LogicalPlanBuilder::scan("held", provider_as_source(Arc::new(table)), None)?;
-    let outputs = (0..columns.len()).map(|index| super::column(index).alias(name(index)));
-    Ok(plan.project(outputs)?.build()?)
+    let table = HeldTable {
+        table: MemTable::try_new(schema, vec![batches])?,
+        _memory: held.memory,
+    };
+    Ok(LogicalPlanBuilder::scan("held", provider_as_source(Arc::new(table)), None)?.build()?)
+}
+
+/// Rows in memory that are counted for as long as a plan may read them.
+#[derive(Debug)]
+struct HeldTable {
+    table: MemTable,
+    _memory: Option<Arc<MemoryReservation>>,
+}
+
+#[async_trait]
+impl TableProvider for HeldTable {
+    fn schema(&self) -> SchemaRef {
+        self.table.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        self.table.table_type()
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[DfExpr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        self.table.scan(state, projection, filters, limit).await
+    }
 }
 
 /// Constant rows.
@@ -74,7 +132,7 @@ pub(super) fn values(rows: &[Vec<Expr>], columns: &[ColumnDef]) -> Lowered<Logic
         }
     }
     let batches = vec![batch_of(columns, &by_column)?];
-    held(Held { batches }, columns)
+    held(Held::few(batches), columns)
 }
 
 /// One row of expressions, as `print` has it.
@@ -125,7 +183,7 @@ pub(super) fn range(from: &Expr, to: &Expr, step: &Expr, node: &RelNode) -> Lowe
         }
     }
     let batches = vec![batch_of(&node.schema, &[rows])?];
-    held(Held { batches }, &node.schema)
+    held(Held::few(batches), &node.schema)
 }
 
 fn whole(value: i64, ty: types::Type) -> Value {

@@ -22,7 +22,11 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
     Expr as DfExpr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, cast, lit,
 };
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::need::Need;
@@ -39,13 +43,14 @@ use crate::value::datetime;
 const TIME_COLUMN: &str = "TimeGenerated";
 
 impl Lowering<'_> {
+    /// The rows of a table, and which of the probes they all pass.
     pub(super) fn table(
         &self,
         table: &str,
         columns: &[ColumnDef],
         need: &Need,
         bounds: &Bounds,
-    ) -> Lowered<LogicalPlan> {
+    ) -> Lowered<(LogicalPlan, Vec<(usize, Probe)>)> {
         let stored = self.source.snapshot(table).map_err(LowerError::Source)?;
         let time = columns.iter().position(|c| c.name == TIME_COLUMN);
         let mut bounds = bounds.clone();
@@ -54,14 +59,24 @@ impl Lowering<'_> {
         }
         let (first, last) = time.map_or((i64::MIN, i64::MAX), |time| bounds.of(time));
         let schema = viewed(&stored.schema);
-        let texts = texts(&schema, columns, bounds);
-        let provider = StoredProvider::new(stored, (first, last), &texts, self.indexes)?;
+        let probes = probes(&schema, columns, bounds);
+        let provider = StoredProvider::new(stored, (first, last), &probes, self.indexes)?;
         let source = provider_as_source(Arc::new(provider));
         let mut plan = LogicalPlanBuilder::scan(table, source, None)?;
-        let equal = texts
-            .iter()
-            .filter_map(|(field, probe)| equals(field, probe));
-        for filter in time_filters(&schema, first, last).into_iter().chain(equal) {
+        // Numbers first: they are the cheapest to read.
+        let mut filters = time_filters(&schema, first, last);
+        let mut passed = Vec::new();
+        for is_number in [true, false] {
+            for found in &probes {
+                if matches!(found.probe, Probe::Number(..)) == is_number
+                    && let Some(filter) = equals(found.field, &found.probe)
+                {
+                    filters.push(filter);
+                    passed.push((found.column, found.probe.clone()));
+                }
+            }
+        }
+        if let Some(filter) = conjunction(filters) {
             plan = plan.filter(filter)?;
         }
         let mut outputs = Vec::with_capacity(columns.len());
@@ -73,7 +88,7 @@ impl Lowering<'_> {
             };
             outputs.push(output.alias(name(index)));
         }
-        Ok(plan.project(outputs)?.build()?)
+        Ok((plan.project(outputs)?.build()?, passed))
     }
 }
 
@@ -81,15 +96,17 @@ fn stored_column(name: &str) -> DfExpr {
     DfExpr::Column(Column::from_name(name))
 }
 
-/// What stored columns of text must be or hold.
-fn texts<'s>(
-    schema: &'s SchemaRef,
-    columns: &[ColumnDef],
-    bounds: Bounds,
-) -> Vec<(&'s Field, Probe)> {
+/// What a stored column must be or hold.
+struct Probed<'s> {
+    field: &'s Field,
+    column: usize,
+    probe: Probe,
+}
+
+/// The probes that stored columns can be asked.
+fn probes<'s>(schema: &'s SchemaRef, columns: &[ColumnDef], bounds: Bounds) -> Vec<Probed<'s>> {
     let stored = |(column, probe): (usize, Probe)| {
-        let column = columns.get(column)?;
-        let field = schema.field_with_name(&column.name).ok()?;
+        let field = schema.field_with_name(&columns.get(column)?.name).ok()?;
         let is_text = matches!(
             field.data_type(),
             DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8
@@ -99,7 +116,11 @@ fn texts<'s>(
             Probe::Number(..) => is_number,
             Probe::Equals(_) | Probe::Terms(_) => is_text,
         };
-        fits.then_some((field, probe))
+        fits.then_some(Probed {
+            field,
+            column,
+            probe,
+        })
     };
     bounds.probes.into_iter().filter_map(stored).collect()
 }
@@ -247,21 +268,21 @@ impl StoredProvider {
     fn new(
         stored: StoredTable,
         (first, last): (i64, i64),
-        texts: &[(&Field, Probe)],
+        probes: &[Probed<'_>],
         indexes: &TermIndexes,
     ) -> Result<Self, DataFusionError> {
-        let terms = texts.iter().filter_map(|(field, probe)| match probe {
-            Probe::Terms(terms) => Some((field.name().clone(), terms.clone())),
-            Probe::Equals(_) | Probe::Number(..) => None,
-        });
-        let terms: Vec<_> = terms.collect();
+        let probes = probes.iter();
+        let probes = probes.filter(|probed| !matches!(probed.probe, Probe::Number(..)));
+        let probes: Vec<(String, Probe)> = probes
+            .map(|probed| (probed.field.name().clone(), probed.probe.clone()))
+            .collect();
         let is_wanted = |file: &StoredFile| {
             file.times
                 .is_none_or(|(min, max)| max >= first && min <= last)
         };
         let plan = |file: StoredFile| {
-            let plan = (!terms.is_empty())
-                .then(|| indexes.plan(&file.path, file.size_bytes, &terms))
+            let plan = (!probes.is_empty())
+                .then(|| indexes.plan(&file.path, file.size_bytes, &probes))
                 .flatten();
             (file, plan)
         };
@@ -284,6 +305,36 @@ impl StoredProvider {
         })
     }
 
+    /// Rows that are in no file, filtered.
+    fn batches(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[DfExpr],
+    ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        let batches = std::slice::from_ref(&self.batches);
+        let schema = Arc::clone(&self.schema);
+        let Some(filter) = conjunction(filters.to_vec()).filter(|_| !self.batches.is_empty())
+        else {
+            let projection = projection.cloned();
+            let rows = MemorySourceConfig::try_new_exec(batches, schema, projection)?;
+            return Ok(rows);
+        };
+        let predicate = state.create_physical_expr(filter, &Arc::clone(&schema).to_dfschema()?)?;
+        let all = MemorySourceConfig::try_new_exec(batches, schema, None)?;
+        let filtered: Arc<dyn ExecutionPlan> = Arc::new(FilterExec::try_new(predicate, all)?);
+        let Some(projection) = projection else {
+            return Ok(filtered);
+        };
+        let column = |at: &usize| {
+            let name = self.schema.field(*at).name().clone();
+            let column: Arc<dyn PhysicalExpr> = Arc::new(PhysicalColumn::new(&name, *at));
+            (column, name)
+        };
+        let columns: Vec<_> = projection.iter().map(column).collect();
+        Ok(Arc::new(ProjectionExec::try_new(columns, filtered)?))
+    }
+
     fn files(
         &self,
         state: &dyn Session,
@@ -298,7 +349,8 @@ impl StoredProvider {
         // Columns of rows that a comparison excludes are not decoded.
         let mut options = state.table_options().parquet.clone();
         options.global.pushdown_filters = true;
-        options.global.reorder_filters = true;
+        // In the order that they are given: comparisons with constants, then functions of ours.
+        options.global.reorder_filters = false;
         let mut source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(reader));
@@ -307,15 +359,16 @@ impl StoredProvider {
             source = source.with_predicate(state.create_physical_expr(filter, &schema)?);
         }
         let partitions = state.config().target_partitions().max(1);
+        let sizes: Vec<u64> = self.files.iter().map(|(file, _)| file.size_bytes).collect();
         let mut groups = vec![Vec::new(); partitions.min(self.files.len())];
-        let count = groups.len();
-        for (index, (file, plan)) in self.files.iter().enumerate() {
+        let places = stretches(&sizes, groups.len());
+        for ((file, plan), group) in self.files.iter().zip(places) {
             let path = file.path.to_string_lossy().into_owned();
             let mut file = PartitionedFile::new(path, file.size_bytes);
             if let Some(plan) = plan {
                 file = file.with_extension(plan.clone());
             }
-            groups[index % count].push(file);
+            groups[group].push(file);
         }
         let config =
             FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
@@ -325,6 +378,30 @@ impl StoredProvider {
                 .build();
         Ok(DataSourceExec::from_data_source(config))
     }
+}
+
+/// Which of `count` groups each file belongs to: files of one time stay together, so that rows come
+/// in the order of the files, and groups are about equally large. No group is empty.
+fn stretches(sizes: &[u64], count: usize) -> Vec<usize> {
+    let all: u64 = sizes.iter().sum();
+    let mut before = 0_u64;
+    let mut group = 0;
+    let mut places = Vec::with_capacity(sizes.len());
+    for (index, size) in sizes.iter().enumerate() {
+        let middle = u128::from(before + size / 2) * count as u128;
+        let wanted = usize::try_from(middle / u128::from(all.max(1))).unwrap_or(0);
+        // Each of the groups behind needs a file, and none is left out.
+        let least = (count + index).saturating_sub(sizes.len());
+        let most = if index == 0 { 0 } else { group + 1 };
+        group = wanted
+            .max(group)
+            .max(least)
+            .min(most)
+            .min(count.saturating_sub(1));
+        places.push(group);
+        before += size;
+    }
+    places
 }
 
 #[async_trait]
@@ -341,8 +418,14 @@ impl TableProvider for StoredProvider {
         &self,
         filters: &[&DfExpr],
     ) -> Result<Vec<TableProviderFilterPushDown>, DataFusionError> {
-        // Statistics can skip row groups; the rows that are left are still filtered.
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        let support = |filter: &&DfExpr| {
+            if is_native(filter) {
+                TableProviderFilterPushDown::Exact
+            } else {
+                TableProviderFilterPushDown::Unsupported
+            }
+        };
+        Ok(filters.iter().map(support).collect())
     }
 
     async fn scan(
@@ -352,18 +435,13 @@ impl TableProvider for StoredProvider {
         filters: &[DfExpr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
-        let batches = MemorySourceConfig::try_new_exec(
-            std::slice::from_ref(&self.batches),
-            Arc::clone(&self.schema),
-            projection.cloned(),
-        )?;
+        let batches = self.batches(state, projection, filters)?;
         if self.files.is_empty() {
             return Ok(batches);
         }
         // A limit must not hide rows that a filter would have kept.
         let limit = limit.filter(|_| filters.is_empty());
-        let native: Vec<DfExpr> = filters.iter().filter(|f| is_native(f)).cloned().collect();
-        let files = self.files(state, projection, &native, limit)?;
+        let files = self.files(state, projection, filters, limit)?;
         if self.batches.is_empty() {
             return Ok(files);
         }
@@ -383,5 +461,25 @@ fn is_native(filter: &DfExpr) -> bool {
             matches!(list.expr.as_ref(), DfExpr::Column(_)) && list.list.iter().all(is_literal)
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stretches;
+
+    #[test]
+    fn files_stay_in_order_and_every_group_gets_some() {
+        let cases: [(&[u64], usize, &[usize]); 6] = [
+            (&[1, 1, 1, 1], 2, &[0, 0, 1, 1]),
+            (&[9, 1, 1, 1], 2, &[0, 1, 1, 1]),
+            (&[1, 1, 1, 9], 2, &[0, 0, 0, 1]),
+            (&[1, 1, 1], 3, &[0, 1, 2]),
+            (&[0, 0, 0], 2, &[0, 0, 1]),
+            (&[5], 1, &[0]),
+        ];
+        for (sizes, count, groups) in cases {
+            assert_eq!(stretches(sizes, count), groups, "{sizes:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use atalaya_kql::bound::{Expr, RelNode, RelOp};
 
+use super::collect::pause;
 use super::need::Need;
 use super::times::Bounds;
 use super::{Held, LowerError, Lowered, Lowering, rows, type_of};
@@ -34,6 +35,7 @@ impl Lowering<'_> {
         let mut table = Vec::new();
         for batch in &held.batches {
             for row in 0..batch.num_rows() {
+                pause(row).await;
                 let cells = input.schema.iter().enumerate();
                 let cells = cells
                     .map(|(at, column)| types::read(batch.column(at), type_of(column.ty), row));
@@ -50,7 +52,7 @@ impl Lowering<'_> {
             }
         }
         let batches = vec![rows::batch_of(&node.schema, &columns)?];
-        Ok(Held { batches })
+        self.counted(batches)
     }
 }
 

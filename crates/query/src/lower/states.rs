@@ -6,6 +6,7 @@
 
 use atalaya_kql::bound::{RelNode, RelOp, ScanOutput};
 
+use super::collect::pause;
 use super::evaluate::Evaluator;
 use super::need::Need;
 use super::times::Bounds;
@@ -72,6 +73,7 @@ impl Lowering<'_> {
         };
         for batch in &held.batches {
             for row in 0..batch.num_rows() {
+                pause(row).await;
                 let cells = input.schema.iter().enumerate();
                 let cells = cells
                     .map(|(at, column)| types::read(batch.column(at), type_of(column.ty), row));
@@ -86,7 +88,7 @@ impl Lowering<'_> {
             }
         }
         let batches = vec![rows::batch_of(&node.schema, &columns)?];
-        Ok(Held { batches })
+        self.counted(batches)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Which row groups of a file can hold the words that a query looks for.
+//! Which parts of a file can hold the words and values that a query looks for: row groups without
+//! the words, and stretches of rows without the values, are never read.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -6,18 +7,27 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use atalaya_terms::index::{Places, may_hold};
+use atalaya_terms::index::{self, may_hold};
+use atalaya_terms::values::{self, BLOCK_ROWS};
 use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
 use parking_lot::Mutex;
+use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use parquet::file::metadata::ParquetMetaDataReader;
+
+use super::times::Probe;
 
 /// Most files whose footers are remembered.
 const FILES_MAX: usize = 20_000;
 
-/// What a file's footer says of its index.
+/// Most values of a column that are looked up one by one: more of them exclude little.
+const VALUES_MAX: usize = 32;
+
+/// What a file's footer says of its indexes.
 struct Footer {
-    places: Option<Places>,
-    row_groups: usize,
+    terms: Option<index::Places>,
+    values: Option<values::Places>,
+    /// Rows of each row group.
+    rows: Vec<usize>,
 }
 
 /// Footers of files read so far; files never change under one name and size.
@@ -25,34 +35,59 @@ struct Footer {
 pub(crate) struct TermIndexes(Mutex<HashMap<(PathBuf, u64), Arc<Footer>>>);
 
 impl TermIndexes {
-    /// The row groups of a file to read, if its index excludes some. A file that cannot be read
-    /// is left to whoever scans it.
+    /// What to read of a file, if its indexes exclude some of it. A file that cannot be read is left
+    /// to whoever scans it.
     pub(super) fn plan(
         &self,
         path: &Path,
         size_bytes: u64,
-        probes: &[(String, Vec<Vec<String>>)],
+        probes: &[(String, Probe)],
     ) -> Option<ParquetAccessPlan> {
         let footer = self.footer(path, size_bytes).ok()?;
-        let places = footer.places.as_ref()?;
         let mut file = None;
-        let mut plan = ParquetAccessPlan::new_all(footer.row_groups);
-        for (column, wanted) in probes {
-            let Some(filters) = places.column(column) else {
-                continue;
-            };
+        let mut read = |offset: u64, into: &mut [u8]| {
             let file = match &mut file {
                 Some(file) => file,
-                None => file.insert(File::open(path).ok()?),
+                None => file.insert(File::open(path)?),
             };
-            let filters = read(file, filters, size_bytes).ok()?;
-            for (group, filter) in filters.iter().enumerate().take(footer.row_groups) {
-                if !wanted.iter().any(|terms| may_hold(filter, terms)) {
-                    plan.skip(group);
+            file.seek(SeekFrom::Start(offset))?;
+            file.read_exact(into)
+        };
+        let mut parts: Vec<Part> = footer.rows.iter().map(|_| Part::All).collect();
+        let mut is_known = false;
+        for (column, probe) in probes {
+            match probe {
+                Probe::Terms(wanted) => {
+                    let places = footer
+                        .terms
+                        .as_ref()
+                        .and_then(|places| places.column(column));
+                    for (part, place) in parts.iter_mut().zip(places.unwrap_or_default()) {
+                        is_known = true;
+                        let mut may_hold = |terms: &Vec<String>| may_hold(*place, terms, &mut read);
+                        if part.is_read() && !any(wanted, &mut may_hold).ok()? {
+                            *part = Part::Blocks(Vec::new());
+                        }
+                    }
                 }
+                Probe::Equals(wanted) if wanted.len() <= VALUES_MAX => {
+                    let places = footer
+                        .values
+                        .as_ref()
+                        .and_then(|places| places.column(column));
+                    for (part, place) in parts.iter_mut().zip(places.unwrap_or_default()) {
+                        is_known = true;
+                        if part.is_read()
+                            && let Some(blocks) = blocks(wanted, place, &mut read).ok()?
+                        {
+                            part.keep(&blocks);
+                        }
+                    }
+                }
+                Probe::Equals(_) | Probe::Number(..) => {}
             }
         }
-        Some(plan)
+        is_known.then(|| access(&parts, &footer.rows))
     }
 
     fn footer(&self, path: &Path, size_bytes: u64) -> io::Result<Arc<Footer>> {
@@ -65,8 +100,13 @@ impl TermIndexes {
             .parse_and_finish(&file)
             .map_err(io::Error::other)?;
         let footer = Arc::new(Footer {
-            places: Places::of(metadata.file_metadata()),
-            row_groups: metadata.num_row_groups(),
+            terms: index::Places::of(metadata.file_metadata()),
+            values: values::Places::of(metadata.file_metadata()),
+            rows: metadata
+                .row_groups()
+                .iter()
+                .map(|group| usize::try_from(group.num_rows()).unwrap_or(0))
+                .collect(),
         });
         let mut known = self.0.lock();
         if known.len() >= FILES_MAX {
@@ -77,20 +117,87 @@ impl TermIndexes {
     }
 }
 
-/// The filters of a column. They lie one after the other.
-fn read(file: &mut File, places: &[(u64, u64)], size_bytes: u64) -> io::Result<Vec<Vec<u8>>> {
-    let mut filters = Vec::with_capacity(places.len());
-    for (offset, length) in places {
-        if offset
-            .checked_add(*length)
-            .is_none_or(|end| end > size_bytes)
-        {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        file.seek(SeekFrom::Start(*offset))?;
-        let mut filter = vec![0; usize::try_from(*length).map_err(io::Error::other)?];
-        file.read_exact(&mut filter)?;
-        filters.push(filter);
+/// What is read of a row group.
+enum Part {
+    /// All of it.
+    All,
+    /// These stretches, in order.
+    Blocks(Vec<usize>),
+}
+
+impl Part {
+    fn is_read(&self) -> bool {
+        !matches!(self, Self::Blocks(blocks) if blocks.is_empty())
     }
-    Ok(filters)
+
+    /// Only what is in these stretches as well.
+    fn keep(&mut self, others: &[usize]) {
+        *self = match self {
+            Self::All => Self::Blocks(others.to_vec()),
+            Self::Blocks(blocks) => {
+                let both = blocks.iter().filter(|block| others.contains(block));
+                Self::Blocks(both.copied().collect())
+            }
+        };
+    }
+}
+
+fn any<T>(items: &[T], test: &mut impl FnMut(&T) -> io::Result<bool>) -> io::Result<bool> {
+    for item in items {
+        if test(item)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The stretches that can hold one of these values; nothing if all can.
+fn blocks(
+    wanted: &[String],
+    place: &values::Place,
+    read: &mut impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+) -> io::Result<Option<Vec<usize>>> {
+    let mut all = Vec::new();
+    for value in wanted {
+        match place.blocks(value, read)? {
+            Some(blocks) => all.extend(blocks),
+            None => return Ok(None),
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    Ok(Some(all))
+}
+
+fn access(parts: &[Part], rows: &[usize]) -> ParquetAccessPlan {
+    let mut plan = ParquetAccessPlan::new_all(rows.len());
+    for (group, (part, rows)) in parts.iter().zip(rows).enumerate() {
+        match part {
+            Part::All => {}
+            Part::Blocks(blocks) if blocks.is_empty() => plan.skip(group),
+            Part::Blocks(blocks) => plan.scan_selection(group, selection(blocks, *rows)),
+        }
+    }
+    plan
+}
+
+/// These stretches of so many rows.
+fn selection(blocks: &[usize], rows: usize) -> RowSelection {
+    let mut selectors = Vec::with_capacity(blocks.len() * 2 + 1);
+    let mut done = 0;
+    for block in blocks {
+        let start = (block * BLOCK_ROWS).min(rows);
+        let end = (start + BLOCK_ROWS).min(rows);
+        if start > done {
+            selectors.push(RowSelector::skip(start - done));
+        }
+        if end > start {
+            selectors.push(RowSelector::select(end - start));
+        }
+        done = end;
+    }
+    if done < rows {
+        selectors.push(RowSelector::skip(rows - done));
+    }
+    selectors.into()
 }

@@ -29,7 +29,7 @@ pub(super) enum Probe {
 }
 
 /// Whether an expression's value depends on more than its own row: `prev`, `row_number`.
-fn looks_at_other_rows(expr: &Expr) -> bool {
+pub(super) fn looks_at_other_rows(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Call { name, args } => {
             windows::is_window(name) || args.iter().any(looks_at_other_rows)
@@ -38,6 +38,24 @@ fn looks_at_other_rows(expr: &Expr) -> bool {
         | ExprKind::Literal(_)
         | ExprKind::ToScalar(_)
         | ExprKind::ValueSet(_) => false,
+    }
+}
+
+/// The parts of a predicate, all of which must hold.
+pub(super) fn conjuncts(predicate: &Expr) -> Vec<&Expr> {
+    match &predicate.kind {
+        ExprKind::Call { name, args } if name == "and" => args.iter().flat_map(conjuncts).collect(),
+        _ => vec![predicate],
+    }
+}
+
+/// What a predicate asks of a column, if it asks nothing else.
+pub(super) fn probe_of(predicate: &Expr) -> Option<(usize, Probe)> {
+    let mut bounds = Bounds::default();
+    bounds.narrow(predicate);
+    match bounds.probes.as_slice() {
+        [one] => Some(one.clone()),
+        _ => None,
     }
 }
 
@@ -154,6 +172,10 @@ impl Bounds {
         let (Some(column), Some(texts)) = (column_of(value), texts_of(texts)) else {
             return;
         };
+        // What is stored of other types is no plain text.
+        if value.ty != Type::String {
+            return;
+        }
         let terms = |text: &String| terms_of(text);
         let probe = match operator {
             "==" | "in" => Probe::Equals(texts),

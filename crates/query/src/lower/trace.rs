@@ -35,6 +35,16 @@ impl Trace {
         });
     }
 
+    /// A sort in memory, which is no operator of a plan.
+    pub(super) fn add_sort(&self, keys: usize, rows: usize, started: Instant) {
+        let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.0.lock().push(Step {
+            plan: format!("KqlSort: by {keys} keys, in memory, metrics=[output_rows={rows}]\n"),
+            rows,
+            elapsed_us,
+        });
+    }
+
     pub(crate) fn take(&self) -> Vec<Step> {
         std::mem::take(&mut self.0.lock())
     }
