@@ -54,6 +54,13 @@ def decisions(port):
     return {name: int(count) for name, count in counts.items()}
 
 
+def decided_about_chats(binary, data):
+    """What the log has of garak's calls; garak looks at the address itself as well."""
+    question = "AIGuardrailDecisions | where HttpPath endswith '/chat/completions' | count"
+    command = [binary, "query", question, "--data-dir", data, "--format", "csv"]
+    return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()[-1])
+
+
 def attempts(folder):
     """Probes, and answers that garak got or missed: each is one call."""
     probes, calls, missed = set(), 0, 0
@@ -92,11 +99,11 @@ def main():
         ended = "cut off: out of time"
     counted = decisions(gateway.admin_port)
     probes, calls, missed = attempts(folder)
-    total = sum(counted.values())
     status = gateway.stop()
+    total = decided_about_chats(os.path.abspath(options.bin), os.path.join(folder, "node", "data"))
     panicked = "panicked" in gateway.tail()
     print(f"garak ended with {ended}; {len(probes)} probes, {calls} attempts ({missed} without an answer), "
-          f"{total} decisions {counted}, gateway ended with {status}, panicked: {panicked}")
+          f"{total} decisions about them ({counted} in all), gateway ended with {status}, panicked: {panicked}")
     is_fine = calls == total and calls > 0 and status == 0 and not panicked
     if is_fine:
         shutil.rmtree(folder, ignore_errors=True)
