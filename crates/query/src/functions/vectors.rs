@@ -225,7 +225,10 @@ pub(super) fn bin(args: &[Arg], result: Type) -> Option<ColumnKernel> {
         return None;
     }
     let is_time = result == Type::DateTime;
-    let size = args[1].constant.as_ref().and_then(crate::value::Value::as_i64);
+    let size = args[1]
+        .constant
+        .as_ref()
+        .and_then(crate::value::Value::as_i64);
     Some(kernel(result, move |columns| {
         let one = |value: i64, size: i64| {
             let start = value.checked_sub(value.rem_euclid(size))?;
