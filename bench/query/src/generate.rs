@@ -1,5 +1,5 @@
 //! Decision rows of one week, sorted by time, with the row groups, filters and indexes that the
-//! lake writes, and an index of identifiers that it does not write yet.
+//! lake writes.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -30,7 +30,7 @@ const SEARCHED: [&str; 5] = [
     "SrcIpAddr",
     "DetectedPattern",
 ];
-/// Those whose rows mostly hold values of their own.
+/// Those whose rows mostly hold values of their own, as the lake would find.
 const UNIQUE: [&str; 2] = ["DecisionId", "SessionId"];
 const SEARCHED_PAGE_BYTES: usize = 64 << 10;
 const MODELS: [&str; 6] = [

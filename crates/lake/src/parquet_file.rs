@@ -28,7 +28,11 @@ use crate::time::{day_of, day_text};
 /// Rows per row group: small enough that a needle search with a bloom filter skips a lot.
 const ROW_GROUP_ROWS: usize = 65_536;
 
-/// Columns with many distinct values that people search for: they get a bloom filter.
+/// Pages of columns that people search for, bytes: a search for one value reads a page of each.
+const SEARCHED_PAGE_BYTES: usize = 64 << 10;
+
+/// Columns with many distinct values that people search for: they get a bloom filter, for whoever
+/// reads the files, and an index of where their values lie.
 const SEARCHED_COLUMNS: [&str; 12] = [
     "DecisionId",
     "EventId",
@@ -120,15 +124,21 @@ pub(crate) fn write_file(path: &Path, rows: &RecordBatch, day: i32) -> Result<Da
         .into_iter()
         .filter(|name| has_values(rows, name));
     let mut terms = atalaya_terms::index::Builder::new(texts);
+    let searched = SEARCHED_COLUMNS
+        .into_iter()
+        .filter(|name| has_values(rows, name));
+    let mut values = atalaya_terms::values::Builder::new(searched);
     for start in (0..rows.num_rows()).step_by(ROW_GROUP_ROWS) {
         let group = rows.slice(start, ROW_GROUP_ROWS.min(rows.num_rows() - start));
         terms.add_row_group(&group);
+        values.add_row_group(&group);
         writer
             .write(&group)
             .map_err(LakeError::parquet("writing", path))?;
     }
     terms
         .finish(&mut writer)
+        .and_then(|()| values.finish(&mut writer))
         .map_err(LakeError::io("writing", path))?;
     let file = writer
         .into_inner()
@@ -178,7 +188,12 @@ fn properties(rows: &RecordBatch) -> WriterProperties {
             let path = ColumnPath::from(name);
             builder = builder
                 .set_column_bloom_filter_enabled(path.clone(), true)
-                .set_column_bloom_filter_max_ndv(path, distinct_max);
+                .set_column_bloom_filter_max_ndv(path.clone(), distinct_max)
+                .set_column_data_page_size_limit(path.clone(), SEARCHED_PAGE_BYTES);
+            let column = rows.column_by_name(name);
+            if column.is_some_and(|column| atalaya_terms::values::is_mostly_unique(column)) {
+                builder = builder.set_column_dictionary_enabled(path, false);
+            }
         }
     }
     builder.build()
