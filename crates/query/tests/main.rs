@@ -9,6 +9,7 @@
 )]
 
 mod cases;
+mod correlations;
 mod engine;
 mod explain;
 mod hunting;

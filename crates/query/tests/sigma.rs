@@ -117,7 +117,7 @@ fn rules_as_kql_find_the_events_that_the_matcher_finds() {
         ask(&mut figures, &asked);
         all.push((pipeline.unwrap_or("plain"), figures, floor));
     }
-    for (name, figures, floor) in &all {
+    for (name, figures, _) in &all {
         report(name, figures);
     }
     for (name, figures, floor) in &all {
@@ -354,14 +354,14 @@ fn judge(name: &str, figures: &Figures, floor: usize) {
         wrong,
         ..
     } = figures;
-    assert!(*rules >= floor, "only {rules} rules were compared");
+    assert!(*rules >= floor, "{name}: only {rules} rules were compared");
     assert!(
         found * 10 > *events,
-        "only {found} of {events} are found at all"
+        "{name}: only {found} of {events} are found at all"
     );
     assert!(
         wrong.is_empty(),
-        "{} wrong: {:#?}",
+        "{name}: {} wrong: {:#?}",
         wrong.len(),
         &wrong[..wrong.len().min(5)]
     );
@@ -381,7 +381,7 @@ fn seed() -> u64 {
     seed.unwrap_or(20_260)
 }
 
-fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let places = [root.join("shared/sigma"), root.join("../shared/sigma")];
     let found = places.into_iter().find(|place| place.is_dir());
