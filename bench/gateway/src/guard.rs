@@ -64,10 +64,7 @@ pub(crate) fn serve(
     .into();
     let mut policy = Policy::builtin_text().to_owned();
     if let Some(bytes) = hold_bytes {
-        policy = policy.replace(
-            "\nresponse:\n",
-            &format!("\nresponse:\n  hold_bytes: {bytes}\n"),
-        );
+        policy = policy.replace("hold_bytes: 256", &format!("hold_bytes: {bytes}"));
     }
     let policy = Policy::parse(&policy).map_err(|problems| format!("{problems:?}"))?;
     let counted = Counted::default();
