@@ -93,10 +93,18 @@ pub fn layer(
 mod tests {
     use std::collections::BTreeMap;
 
+    use serde_json::Value;
+
+    use super::LayerFormat;
+
+    fn layer(format: LayerFormat) -> Value {
+        let rules = BTreeMap::from([("AML.T0086".to_owned(), vec!["Rule".to_owned()])]);
+        super::layer(crate::release(), &rules, format)
+    }
+
     #[test]
     fn a_layer_has_every_technique_once_and_no_tactic() {
-        let rules = BTreeMap::from([("AML.T0086".to_owned(), vec!["Rule".to_owned()])]);
-        let layer = super::layer(crate::release(), &rules, super::LayerFormat::V43);
+        let layer = layer(LayerFormat::V43);
         assert_eq!(layer["versions"]["layer"], "4.3");
         assert_eq!(layer["domain"], "atlas-atlas");
         let techniques = layer["techniques"].as_array().unwrap();
@@ -104,5 +112,111 @@ mod tests {
         assert!(techniques.iter().all(|t| t.get("tactic").is_none()));
         let covered = |t: &&serde_json::Value| t["score"] == 1;
         assert_eq!(techniques.iter().filter(covered).count(), 1);
+    }
+
+    /// What the Navigator demands of a member before it takes it over; what does not fit is left
+    /// out there without a word to the user.
+    fn fits(kind: &str, value: &Value) -> bool {
+        match kind {
+            "text" => value.as_str().is_some_and(|text| !text.is_empty()),
+            "number" => value.is_number(),
+            "flag" => value.is_boolean(),
+            "color" => value.as_str().is_some_and(|text| {
+                text.len() == 7
+                    && text.starts_with('#')
+                    && text.chars().skip(1).all(|c| c.is_ascii_hexdigit())
+            }),
+            "placement" => matches!(value.as_str(), Some("side" | "flat" | "mini")),
+            _ => false,
+        }
+    }
+
+    fn check(place: &str, object: &Value, members: &[(&str, &str)], faults: &mut Vec<String>) {
+        let Some(object) = object.as_object() else {
+            faults.push(format!("{place} is no object"));
+            return;
+        };
+        for (name, value) in object {
+            let kind = members.iter().find(|(known, _)| known == name);
+            match kind {
+                None => faults.push(format!("{place}.{name} is not of this format")),
+                Some((_, "parts")) => {}
+                Some((_, kind)) if !fits(kind, value) => {
+                    faults.push(format!("{place}.{name} is no {kind}: {value}"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn each(place: &str, list: &Value, members: &[(&str, &str)], faults: &mut Vec<String>) {
+        let items = list.as_array().map_or(&[][..], Vec::as_slice);
+        for item in items {
+            check(place, item, members, faults);
+            for (name, _) in members {
+                if item.get(*name).is_none() {
+                    faults.push(format!("{place}.{name} is missing"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_navigator_takes_over_every_member() {
+        let pair = [("name", "text"), ("value", "text")];
+        let link = [("label", "text"), ("url", "text")];
+        for format in [LayerFormat::V43, LayerFormat::V45] {
+            let layer = layer(format);
+            let mut faults = Vec::new();
+            let whole = [
+                ("name", "text"),
+                ("domain", "text"),
+                ("description", "text"),
+                ("sorting", "number"),
+                ("hideDisabled", "flag"),
+                ("showTacticRowBackground", "flag"),
+                ("selectTechniquesAcrossTactics", "flag"),
+                ("selectSubtechniquesWithParent", "flag"),
+                ("versions", "parts"),
+                ("layout", "parts"),
+                ("techniques", "parts"),
+                ("gradient", "parts"),
+                ("legendItems", "parts"),
+                ("metadata", "parts"),
+                ("links", "parts"),
+            ];
+            check("layer", &layer, &whole, &mut faults);
+            let versions = [("layer", "text"), ("navigator", "text")];
+            check("versions", &layer["versions"], &versions, &mut faults);
+            let layout = [
+                ("layout", "placement"),
+                ("showID", "flag"),
+                ("showName", "flag"),
+            ];
+            check("layout", &layer["layout"], &layout, &mut faults);
+            let legend = [("label", "text"), ("color", "color")];
+            each("legend", &layer["legendItems"], &legend, &mut faults);
+            each("metadata", &layer["metadata"], &pair, &mut faults);
+            let technique = [
+                ("techniqueID", "text"),
+                ("score", "number"),
+                ("color", "color"),
+                ("comment", "text"),
+                ("enabled", "flag"),
+                ("showSubtechniques", "flag"),
+                ("links", "parts"),
+                ("metadata", "parts"),
+            ];
+            each("technique", &layer["techniques"], &technique, &mut faults);
+            for technique in layer["techniques"].as_array().unwrap() {
+                each("links", &technique["links"], &link, &mut faults);
+                each("metadata", &technique["metadata"], &pair, &mut faults);
+            }
+            let gradient = &layer["gradient"];
+            let colors = gradient["colors"].as_array().unwrap();
+            assert!(colors.len() >= 2 && colors.iter().all(|color| fits("color", color)));
+            assert!(gradient["minValue"].as_i64() < gradient["maxValue"].as_i64());
+            assert!(faults.is_empty(), "{format:?}: {faults:#?}");
+        }
     }
 }

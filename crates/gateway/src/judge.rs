@@ -636,7 +636,7 @@ fn redacted(index: usize, segment: &Segment<'_>, verdict: &Verdict) -> String {
     out
 }
 
-fn last_user_text<'s>(segments: &'s [Segment<'_>]) -> Option<&'s str> {
+pub(crate) fn last_user_text<'s>(segments: &'s [Segment<'_>]) -> Option<&'s str> {
     segments
         .iter()
         .rev()

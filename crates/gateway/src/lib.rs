@@ -18,6 +18,7 @@ mod certificate;
 pub mod config;
 mod door;
 mod end;
+mod entropy;
 mod evaluate;
 mod export;
 mod fetch;

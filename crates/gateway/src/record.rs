@@ -5,11 +5,13 @@
 
 use std::fmt::Write as _;
 
-use atalaya_model::{Decision, Finding, Severity, Unjudged, Verdict};
+use atalaya_model::{Decision, Finding, SegmentKind, Severity, Unjudged, Verdict};
 use atalaya_wire::{AppliedConstraint, ParsedCall, Settled, body_span};
 
 use crate::answer::Report;
 use crate::arrival::Arrival;
+use crate::entropy::entropy;
+use crate::judge::last_user_text;
 use crate::row::{Row, push_string};
 use crate::session::View;
 
@@ -192,6 +194,7 @@ fn judged(out: &mut Row, verdict: &Verdict, call: Option<&ParsedCall<'_>>, row: 
         return;
     };
     out.text("SegmentRole", worst.kind.as_str())
+        .text("Channel", channel(worst.kind))
         .list(
             "RuleIds",
             distinct(verdict.findings.iter().map(|finding| finding.rule.as_ref())),
@@ -218,6 +221,19 @@ fn judged(out: &mut Row, verdict: &Verdict, call: Option<&ParsedCall<'_>>, row: 
         .json("Findings", |out| {
             findings(out, &verdict.findings, call, row);
         });
+}
+
+/// How a segment came in, as far as the protocol says.
+const fn channel(kind: SegmentKind) -> &'static str {
+    match kind {
+        SegmentKind::User => "user",
+        SegmentKind::Document => "document",
+        SegmentKind::ToolDefinition | SegmentKind::ToolCall | SegmentKind::ToolResult => "tool",
+        SegmentKind::System
+        | SegmentKind::Assistant
+        | SegmentKind::Reasoning
+        | SegmentKind::Response => "",
+    }
 }
 
 /// Release of MITRE ATLAS that the technique ids of findings refer to.
@@ -306,6 +322,8 @@ fn asked(out: &mut Row, arrival: &Arrival, call: Option<&ParsedCall<'_>>, row: &
             let _ = write!(out, "\"{hash:016x}\"");
         });
     }
+    let text = call.and_then(|call| last_user_text(&call.segments));
+    out.real("Entropy", text.and_then(entropy));
     if !row.constraints.is_empty() {
         out.json("Constraints", |out| {
             for (index, applied) in row.constraints.iter().enumerate() {

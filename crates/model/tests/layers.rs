@@ -44,6 +44,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     // Tools beside the product.
     ("atalaya-bench-gateway", 3, &[]),
     ("atalaya-bench-query", 3, &[]),
+    ("atalaya-bench-week", 3, &["atalaya-server"]),
     ("atalaya-train", 3, &[]),
 ];
 

@@ -117,6 +117,8 @@ const MAGIC: &[(&[u8], Format)] = &[
     (b"\x28\xb5\x2f\xfd", Format::Closed("zstd")),
     (b"\x04\x22\x4d\x18", Format::Closed("lz4")),
     (b"MSCF", Format::Closed("cab")),
+    // joblib before 0.10: a length in hexadecimal, then zlib.
+    (b"ZF0x", Format::Closed("joblib-zlib")),
 ];
 
 /// `ustar`, or an old archive whose checksum holds.

@@ -247,16 +247,19 @@ impl<'s> Scan<'s> {
 
     fn unknown(&mut self, path: &str, name: &str, part: Part<'_>, format: Format) {
         let lower = name.to_ascii_lowercase();
+        let is_graph = lower.ends_with(".pb");
+        if is_graph || (format == Format::Onnx && !lower.ends_with(".onnx")) {
+            let seen = formats::keras::check_graph(part);
+            seen.into_iter().for_each(|seen| self.tell(path, seen));
+        }
+        if is_graph {
+            return;
+        }
         if format == Format::Onnx || lower.ends_with(".onnx") {
             if let Some(bytes) = self.text(path, part) {
                 let seen = formats::onnx::check(&bytes);
                 seen.into_iter().for_each(|seen| self.tell(path, seen));
             }
-            return;
-        }
-        if lower.ends_with(".pb") {
-            let seen = formats::keras::check_graph(part);
-            seen.into_iter().for_each(|seen| self.tell(path, seen));
             return;
         }
         if is_template_name(name) {
@@ -287,7 +290,11 @@ impl<'s> Scan<'s> {
     fn npy(&mut self, path: &str, part: Part<'_>) {
         match formats::npy::header(part) {
             Ok((start, true)) => self.pickles(path, part, start, true),
-            Ok((_, false)) => {}
+            // What lies behind numbers is read by whoever reads on.
+            Ok((start, false)) => {
+                let limits = self.pickle_limits();
+                self.search(path, part, start, limits);
+            }
             Err(reason) => self.tell(path, Seen::malformed(0, reason)),
         }
     }
@@ -431,6 +438,9 @@ impl<'s> Scan<'s> {
                     path,
                     Seen::malformed(0, format!("it cannot be decompressed: {reason}")),
                 );
+                // Two bytes are a weak sign: a pickle of protocol 0 may begin with them.
+                let name = path.rsplit(['!', '/', '\\']).next().unwrap_or(path);
+                self.pickles(path, part, 0, Format::is_pickle_name(name));
                 bytes
             }
         };
@@ -442,10 +452,7 @@ impl<'s> Scan<'s> {
     /// The pickles of a stream, one after the other, and what lies behind them. A stream that is
     /// not known to be one (`is_sure`) is only told of if it names globals.
     fn pickles(&mut self, path: &str, part: Part<'_>, start: u64, is_sure: bool) {
-        let limits = pickle::Limits {
-            opcodes_max: self.scanner.limits.opcodes_max,
-            values_max: VALUES_MAX,
-        };
+        let limits = self.pickle_limits();
         let mut cursor = Cursor::new(part, start);
         let mut is_legacy = false;
         for number in 0..PICKLES_MAX {
@@ -483,6 +490,13 @@ impl<'s> Scan<'s> {
             path,
             Seen::new(cursor.offset(), code::LIMIT, Severity::High, message),
         );
+    }
+
+    const fn pickle_limits(&self) -> pickle::Limits {
+        pickle::Limits {
+            opcodes_max: self.scanner.limits.opcodes_max,
+            values_max: VALUES_MAX,
+        }
     }
 
     fn malformed(&mut self, path: &str, malformed: &Malformed) {
@@ -542,7 +556,14 @@ impl<'s> Scan<'s> {
                 let mut walker = Walker::new(&mut cursor, limits);
                 let ended = walker.walk();
                 let events = std::mem::take(&mut walker.events);
-                if ended.is_ok() && !events.is_empty() {
+                let runs_code = |(_, event): &(u64, Event)| match event {
+                    Event::Global { module, name } => {
+                        self.scanner.allow.standing(module, name) == Standing::Dangerous
+                    }
+                    Event::Unresolved(_) => false,
+                };
+                // A pickle that breaks off has run what it named before.
+                if ended.is_ok() && !events.is_empty() || events.iter().any(runs_code) {
                     self.events(path, events);
                 }
             }

@@ -1,5 +1,5 @@
-//! Single calls in the extreme tail of their model: several within an hour that cost many times
-//! what one in a thousand costs.
+//! Single calls in the extreme tail of their model, that cost many times what one in a thousand
+//! costs.
 
 use atalaya_model::EntityKind;
 
@@ -13,7 +13,8 @@ parameters! {
     quantile: f64 = 0.999,
     /// Times that quantile.
     factor: f64 = 3.0,
-    /// Tokens of a call below which it is never extreme.
+    /// Tokens of a call below which it is never extreme; read ones count an eighth, because they
+    /// cost about that much less than written ones.
     tokens_min: f64 = 50_000.0,
 }
 
@@ -28,7 +29,9 @@ pub(crate) fn judge(p: &Parameters, case: &mut Case<'_>) {
     }
     let (total, usual) = (model.tokens.total(), model.tokens.quantile(p.quantile));
     model.tokens.add(tokens);
-    let is_extreme = total >= p.calls_min && tokens >= p.factor * usual;
+    let read = case.event.input_tokens.unwrap_or(0) as f64;
+    let is_heavy = tokens - read * 7.0 / 8.0 >= p.tokens_min;
+    let is_extreme = is_heavy && total >= p.calls_min && tokens >= p.factor * usual;
     if !is_extreme || !case.may_speak(Analytic::resource_intensive_calls) {
         return;
     }

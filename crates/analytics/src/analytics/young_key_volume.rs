@@ -25,6 +25,10 @@ pub(crate) fn judge(p: &Parameters, case: &mut Case<'_>) {
     let age_s = match case.event.key_created {
         Some(created) => {
             let created = u32::try_from(created.0.max(0) / 1_000_000).unwrap_or(u32::MAX);
+            // A caller that is older than its key has changed it, as one should.
+            if first_seen.saturating_add(p.young_s) < created {
+                return;
+            }
             case.now.saturating_sub(created)
         }
         None if case.age_s >= p.age_min_s && calls >= p.calls_unseen_min => {

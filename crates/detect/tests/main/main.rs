@@ -13,6 +13,8 @@ mod analytics;
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod coverage;
+#[cfg(test)]
 mod diagnostics;
 #[cfg(test)]
 mod scheduling;

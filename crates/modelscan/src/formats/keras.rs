@@ -41,11 +41,7 @@ fn walk(value: &Value, seen: &mut Vec<Seen>, depth: u8) {
                 ));
             }
             let module = text("module").unwrap_or("keras");
-            let is_own = ["keras", "builtins", "tensorflow.keras", "tf_keras", "numpy"]
-                .iter()
-                .any(|known| module == *known || module.starts_with(&format!("{known}.")));
-            if !class.is_empty() && (!is_own || matches!(class, "function" if module == "builtins"))
-            {
+            if !class.is_empty() && !is_harmless(module, class) {
                 let message = format!("a layer is made by {}.{}", short(module), short(class));
                 seen.push(Seen::new(0, code::CODE_LAYER, Severity::High, message));
             }
@@ -55,6 +51,45 @@ fn walk(value: &Value, seen: &mut Vec<Seen>, depth: u8) {
         }
         _ => {}
     }
+}
+
+/// Values that a description may be made of.
+const BUILTINS: &[&str] = &[
+    "slice",
+    "tuple",
+    "list",
+    "dict",
+    "set",
+    "frozenset",
+    "str",
+    "bytes",
+    "int",
+    "float",
+    "bool",
+    "complex",
+    "NoneType",
+    "ellipsis",
+];
+/// Parts of Keras that fetch, load or write instead of computing.
+const REACHING: &[&str] = &[
+    "utils",
+    "saving",
+    "export",
+    "datasets",
+    "callbacks",
+    "distribution",
+];
+
+/// Whether a description may make that class.
+fn is_harmless(module: &str, class: &str) -> bool {
+    if module == "builtins" {
+        return BUILTINS.contains(&class);
+    }
+    let is_keras = ["keras", "tensorflow.keras", "tf_keras"]
+        .iter()
+        .any(|known| module == *known || module.starts_with(&format!("{known}.")));
+    module == "numpy" && matches!(class, "dtype" | "ndarray")
+        || is_keras && !module.split('.').any(|part| REACHING.contains(&part))
 }
 
 fn short(text: &str) -> String {
@@ -94,9 +129,15 @@ pub(crate) fn check_hdf5(part: Part<'_>) -> Vec<Seen> {
 
 /// TensorFlow graphs hold the names of their operators as text.
 pub(crate) fn check_graph(part: Part<'_>) -> Vec<Seen> {
-    let needles: [(&[u8], &str); 6] = [
+    let needles: [(&[u8], &str); 9] = [
         (b"PyFunc", "an operator calls Python"),
-        (b"EagerPyFunc", "an operator calls Python"),
+        (b"ImmutableConst", "an operator maps a file into memory"),
+        (b"MergeV2Checkpoints", "an operator deletes files"),
+        (b"DebugIdentity", "an operator sends tensors elsewhere"),
+        (
+            b"DataServiceDataset",
+            "an operator fetches data from elsewhere",
+        ),
         (b"\x08ReadFile", "an operator reads files"),
         (b"\x09WriteFile", "an operator writes files"),
         (b"MatchingFiles", "an operator lists files"),

@@ -1,5 +1,8 @@
 //! ONNX: a protobuf, in which tensors may lie in other files. A path that leaves the model's folder
-//! reads what it should not.
+//! reads what it should not. Operators of a domain that neither the standard nor the model itself
+//! defines need a library that is loaded with the model.
+
+use std::collections::BTreeSet;
 
 use atalaya_model::Severity;
 
@@ -14,14 +17,44 @@ pub(crate) fn check(bytes: &[u8]) -> Vec<Seen> {
     let mut reader = Reader {
         seen: Vec::new(),
         fields: 0,
+        foreign: BTreeSet::new(),
+        defined: BTreeSet::new(),
     };
     if reader.message(bytes, Kind::Model, 0).is_none() {
         reader
             .seen
             .push(Seen::malformed(0, "it is no well-formed protobuf"));
     }
+    for domain in reader.foreign.difference(&reader.defined) {
+        let shown: String = domain
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(80)
+            .collect();
+        let message = format!("operators of {shown} need a library of their own");
+        let seen = Seen::new(0, code::DANGEROUS_OPERATOR, Severity::Medium, message);
+        reader.seen.push(seen);
+    }
     reader.seen
 }
+
+/// Domains whose operators the usual runtimes bring along.
+const DOMAINS: &[&str] = &[
+    "",
+    "ai.onnx",
+    "ai.onnx.ml",
+    "ai.onnx.training",
+    "ai.onnx.preview.training",
+    "ai.onnx.preview",
+    "com.microsoft",
+    "com.microsoft.nchwc",
+    "com.microsoft.dml",
+    "com.microsoft.experimental",
+    "com.ms.internal.nhwc",
+    "org.pytorch.aten",
+];
+/// Domains that are remembered.
+const DOMAINS_MAX: usize = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -31,6 +64,7 @@ enum Kind {
     Attribute,
     Tensor,
     Entry,
+    Function,
     Other,
 }
 
@@ -38,7 +72,8 @@ enum Kind {
 const fn child(kind: Kind, field: u64) -> Kind {
     match (kind, field) {
         (Kind::Model, 7) | (Kind::Attribute, 6 | 11) => Kind::Graph,
-        (Kind::Graph, 1) => Kind::Node,
+        (Kind::Model, 25) => Kind::Function,
+        (Kind::Graph, 1) | (Kind::Function, 7) => Kind::Node,
         (Kind::Graph, 5) | (Kind::Attribute, 5 | 10) => Kind::Tensor,
         (Kind::Node, 5) => Kind::Attribute,
         (Kind::Tensor, 13) => Kind::Entry,
@@ -49,6 +84,8 @@ const fn child(kind: Kind, field: u64) -> Kind {
 struct Reader {
     seen: Vec<Seen>,
     fields: u32,
+    foreign: BTreeSet<String>,
+    defined: BTreeSet<String>,
 }
 
 fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
@@ -99,6 +136,16 @@ impl Reader {
                     match (kind, tag >> 3) {
                         (Kind::Entry, 1) => key = std::str::from_utf8(body).ok()?,
                         (Kind::Entry, 2) => value = std::str::from_utf8(body).ok()?,
+                        (Kind::Node, 7) => {
+                            let domain = std::str::from_utf8(body).ok()?;
+                            if !DOMAINS.contains(&domain) && self.foreign.len() < DOMAINS_MAX {
+                                self.foreign.insert(domain.to_owned());
+                            }
+                        }
+                        (Kind::Function, 10) if self.defined.len() < DOMAINS_MAX => {
+                            self.defined
+                                .insert(std::str::from_utf8(body).ok()?.to_owned());
+                        }
                         (kind, field) => match child(kind, field) {
                             Kind::Other => {}
                             inner => self.message(body, inner, depth + 1)?,

@@ -11,5 +11,6 @@ mod archives;
 mod assembler;
 mod evasions;
 mod formats;
+mod look_alikes;
 mod mutations;
 mod signatures;
