@@ -66,13 +66,12 @@ impl Looking {
     pub(crate) async fn hits(&self, rule: &Rule, now: i64) -> Result<Vec<Hit>, String> {
         let period = i64::try_from(rule.period.as_micros()).unwrap_or(i64::MAX);
         self.window.set(now - period, now);
-        let found = evaluate(
-            rule,
-            self.engine.as_ref(),
-            Timestamp(now),
-            &Limits::default(),
-        )
-        .await;
+        // A machine that is busy must not cut a window short.
+        let limits = Limits {
+            query_timeout: std::time::Duration::from_secs(3_600),
+            ..Limits::default()
+        };
+        let found = evaluate(rule, self.engine.as_ref(), Timestamp(now), &limits).await;
         let found = found.map_err(|error| format!("{}: {error}", rule.origin))?;
         Ok(found.hits)
     }
@@ -99,7 +98,11 @@ pub(crate) fn all(
         let looking = Looking::new(hourly)?;
         let mut alerts = Vec::new();
         while let Some(rule) = rules.get(next.fetch_add(1, Ordering::Relaxed)) {
-            alerts.extend(runtime.block_on(one(rule, &looking, schedule))?);
+            let found = runtime.block_on(one(rule, &looking, schedule))?;
+            for alert in found.iter().take(3) {
+                eprintln!("{}: {} {}", alert.rule, alert.group.join(" "), alert.details);
+            }
+            alerts.extend(found);
         }
         Ok(alerts)
     };

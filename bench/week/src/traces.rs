@@ -48,6 +48,7 @@ pub(crate) fn measure(
             let count = found.entry(recipe.technique.clone()).or_default();
             count.1 += 1;
             if by.is_empty() {
+                eprintln!("missed {}: {}", recipe.technique, recipe.name);
                 let name = format!("{} (variation {variation})", recipe.name);
                 missed
                     .entry(recipe.technique.clone())
