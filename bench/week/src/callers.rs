@@ -41,6 +41,41 @@ enum Kind {
     RedTeam,
 }
 
+impl Kind {
+    /// Of a thousand callers, the kind of that one.
+    const fn of(number: i64) -> Self {
+        match number {
+            0..=4 => Self::RedTeam,
+            5..=11 => Self::Monitor,
+            12..=51 => Self::Agent,
+            52..=89 => Self::Job,
+            90..=129 => Self::Ci,
+            130..=174 => Self::Classifier,
+            175..=299 => Self::Service,
+            _ => Self::Person,
+        }
+    }
+}
+
+/// What a caller calls with.
+fn client(is_person: bool, random: &mut Random) -> String {
+    let browsers = [
+        "Mozilla/5.0 Firefox/140.0",
+        "Mozilla/5.0 Chrome/150.0",
+        "Mozilla/5.0 Safari/19.1",
+        "desk-app/4.2",
+    ];
+    let libraries = [
+        "python-requests/2.33",
+        "openai-python/2.9.1",
+        "node-fetch/4",
+        "Java-http-client/24",
+        "Go-http-client/2.0",
+    ];
+    let known: &[&str] = if is_person { &browsers } else { &libraries };
+    random.of(known).copied().unwrap_or("x").to_owned()
+}
+
 /// One caller.
 struct Caller {
     number: i64,
@@ -71,40 +106,14 @@ pub(crate) fn add(week: &mut Week, options: &Options) {
 impl Caller {
     fn new(number: i64, options: &Options) -> Self {
         let share = number * 1_000 / options.callers.max(1);
-        let kind = match share {
-            0..=4 => Kind::RedTeam,
-            5..=11 => Kind::Monitor,
-            12..=51 => Kind::Agent,
-            52..=89 => Kind::Job,
-            90..=129 => Kind::Ci,
-            130..=174 => Kind::Classifier,
-            175..=299 => Kind::Service,
-            _ => Kind::Person,
-        };
+        let kind = Kind::of(share);
         let seed = options.seed.wrapping_mul(7_919) ^ u64::try_from(number + 1).unwrap_or(1) << 20;
         let mut random = Random::new(seed);
         random.next();
         let is_person = kind == Kind::Person;
         let office = random.below(6);
         let office_index = usize::try_from(office).unwrap_or(0);
-        let client = if is_person {
-            let browsers = [
-                "Mozilla/5.0 Firefox/140.0",
-                "Mozilla/5.0 Chrome/150.0",
-                "Mozilla/5.0 Safari/19.1",
-                "desk-app/4.2",
-            ];
-            random.of(&browsers).copied().unwrap_or("x").to_owned()
-        } else {
-            let libraries = [
-                "python-requests/2.33",
-                "openai-python/2.9.1",
-                "node-fetch/4",
-                "Java-http-client/24",
-                "Go-http-client/2.0",
-            ];
-            random.of(&libraries).copied().unwrap_or("x").to_owned()
-        };
+        let client = client(is_person, &mut random);
         let address = match (is_person, random.below(3)) {
             // An office shares one address.
             (true, 0 | 1) => format!("198.51.100.{}", 10 + office),

@@ -100,7 +100,12 @@ pub(crate) fn all(
         while let Some(rule) = rules.get(next.fetch_add(1, Ordering::Relaxed)) {
             let found = runtime.block_on(one(rule, &looking, schedule))?;
             for alert in found.iter().take(3) {
-                eprintln!("{}: {} {}", alert.rule, alert.group.join(" "), alert.details);
+                eprintln!(
+                    "{}: {} {}",
+                    alert.rule,
+                    alert.group.join(" "),
+                    alert.details
+                );
             }
             alerts.extend(found);
         }

@@ -208,8 +208,14 @@ impl Event<'_> {
     /// Whether the model or the gateway refused.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        self.decision == Some(Decision::Block)
-            || matches!(
+        self.decision == Some(Decision::Block) || self.is_refused_by_model()
+    }
+
+    /// Whether the model, or the filter of its provider, would not answer.
+    #[must_use]
+    pub fn is_refused_by_model(&self) -> bool {
+        self.decision != Some(Decision::Block)
+            && matches!(
                 self.finish.as_ref(),
                 "content_filter" | "refusal" | "safety" | "SAFETY"
             )

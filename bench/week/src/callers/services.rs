@@ -79,14 +79,14 @@ fn one(caller: &mut Caller, week: &mut Week, time: i64, day: i64) {
             call.tokens = (
                 6_000 + caller.random.below(30_000),
                 150 + caller.random.below(150),
-            )
+            );
         }
         // A writer: short in, long out.
         3 => {
             call.tokens = (
                 300 + caller.random.below(400),
                 1_200 + caller.random.below(2_500),
-            )
+            );
         }
         // A cache-warmer and templates that repeat.
         _ => {

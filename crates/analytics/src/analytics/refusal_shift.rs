@@ -33,7 +33,7 @@ pub(crate) fn judge(p: &Parameters, case: &mut Case<'_>) {
         return;
     }
     caller(p, case);
-    if is_refused {
+    if case.event.is_refused_by_model() {
         model(p, case);
     }
 }

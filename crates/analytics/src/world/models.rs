@@ -118,7 +118,8 @@ impl Model {
             self.labels[at] = self.labels[at].saturating_add(1);
         }
         if event.closes() {
-            let is_refused = event.is_refused();
+            // What the gateway stops says something of a caller, not of the model.
+            let is_refused = event.is_refused_by_model();
             self.refused.add(f32::from(u8::from(is_refused)));
             if is_refused {
                 keep_place(&mut self.places, place);
