@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use atalaya_analytics::Limits;
-use atalaya_detect::{AnalyticRunner, Hit, Rule, RuleCatalogue};
+use atalaya_detect::{AnalyticRunner, CorrelationLimits, Hit, Rule, RuleCatalogue};
 
 use crate::options::Options;
 use crate::random::Random;
@@ -124,7 +124,8 @@ struct Calm<'a> {
 
 impl<'a> Calm<'a> {
     fn new(catalogue: &'a RuleCatalogue, week: &'a Week) -> Self {
-        let mut runner = AnalyticRunner::new(catalogue, Limits::default());
+        let mut runner =
+            AnalyticRunner::new(catalogue, Limits::default(), CorrelationLimits::default());
         for (table, row) in week.stream() {
             if row.micros < BEGIN {
                 runner.row(table, &row.json);
@@ -139,7 +140,11 @@ impl<'a> Calm<'a> {
     }
 
     fn stream(&self, attack: &Attack, technique: &str) -> Result<Vec<String>, String> {
-        let mut runner = AnalyticRunner::new(self.catalogue, Limits::default());
+        let mut runner = AnalyticRunner::new(
+            self.catalogue,
+            Limits::default(),
+            CorrelationLimits::default(),
+        );
         runner.restore(&self.remembered)?;
         let times = BEGIN..attack.end + MINUTE;
         let mut rows = self.week.stream();
