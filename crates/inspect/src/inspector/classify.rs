@@ -37,10 +37,12 @@ const DOUBT_RARITY: f32 = 1.0;
 /// text would not be worth a note.
 const GATE_RARITY: f32 = 1.5;
 /// Short texts between these rarities are also read with their words in the opposite order.
-const DOUBTFUL: std::ops::Range<f32> = 0.6..2.0;
+const DOUBTFUL: std::ops::Range<f32> = 0.5..2.0;
 const DOUBTFUL_BYTES_MAX: usize = 2_000;
 /// Words in any order make sense more often than letters.
-const WORD_ORDER_HANDICAP: f32 = 0.4;
+const WORD_ORDER_HANDICAP: f32 = 0.2;
+/// What is hidden as a whole and suspicious by itself is more so for being hidden.
+const DISGUISE_RARITY: f32 = 0.3;
 /// From this score on the classifier reports a finding of its own.
 const FINDING_SCORE_MIN: u8 = 20;
 
@@ -119,7 +121,8 @@ impl Inspector {
             let log_odds = score.worst + table.pattern * f32::from(patterns) / 100.0;
             // What is a disguise as a whole is judged as what it hides, anything else as a part
             // of the text.
-            let windows = if text.views.is_disguised(view) {
+            let is_disguised = text.views.is_disguised(view);
+            let windows = if is_disguised {
                 score.windows
             } else {
                 score.windows.max(whole.map_or(0, |whole| whole.windows))
@@ -127,6 +130,8 @@ impl Inspector {
             let mut rarity = table.rarity(log_odds, windows);
             if text.views.is_word_order(view) {
                 rarity -= WORD_ORDER_HANDICAP;
+            } else if is_disguised && rarity >= DOUBT_RARITY {
+                rarity += DISGUISE_RARITY;
             }
             if worst.is_none_or(|(_, _, before)| rarity > before) {
                 worst = Some((view, score, rarity));
