@@ -1,7 +1,7 @@
 //! What the gateway adds to the frames of a stream, beyond what its window holds by design.
 //!
 //! Every frame carries the time at which it was sent. A frame is free as soon as the window's bytes
-//! have followed it (or the stream has ended): the delay counts from when the frame that frees it
+//! have followed it: the delay counts from when the frame that frees it
 //! was sent until the caller has it. Direct calls and a bare proxy are measured beside it.
 
 use std::convert::Infallible;
@@ -166,9 +166,10 @@ async fn delays(target: SocketAddr, hold: usize) -> Result<Vec<Duration>, Error>
         return Err(format!("{} frames of {FRAMES} came", seen.len()).into());
     }
     let follow = hold.div_ceil(TEXT.len());
-    let free_at = |index: usize| seen[(index + follow).min(FRAMES - 1)].0;
-    Ok((0..FRAMES)
-        .map(|index| Duration::from_micros(seen[index].1.saturating_sub(free_at(index))))
+    // The last ones wait for the stream's end, which carries no time.
+    let freed = seen.iter().zip(seen.iter().skip(follow));
+    Ok(freed
+        .map(|((_, at), (sent, _))| Duration::from_micros(at.saturating_sub(*sent)))
         .collect())
 }
 
