@@ -81,10 +81,10 @@ impl<'c> Events<'c> {
         match expr {
             Expr::Not(inner) => self.satisfy(inner, !wanted, out),
             Expr::And(parts) if wanted => {
-                parts.iter().for_each(|part| self.satisfy(part, true, out))
+                parts.iter().for_each(|part| self.satisfy(part, true, out));
             }
             Expr::Or(parts) if !wanted => {
-                parts.iter().for_each(|part| self.satisfy(part, false, out))
+                parts.iter().for_each(|part| self.satisfy(part, false, out));
             }
             Expr::And(parts) | Expr::Or(parts) => {
                 let at = self.below(parts.len());

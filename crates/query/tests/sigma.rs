@@ -129,9 +129,7 @@ fn rules_as_kql_find_the_events_that_the_matcher_finds() {
 fn rules_about_our_own_tables_find_the_events_that_the_matcher_finds() {
     let mut figures = Figures::default();
     let mut asked = Vec::new();
-    let mut seed = seed();
-    for detection in OWN {
-        seed += 1;
+    for (seed, detection) in (seed() + 1..).zip(OWN) {
         let rule = format!("title: t\n{detection}\n");
         asked.extend(prepare(
             &mut figures,
