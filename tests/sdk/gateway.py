@@ -41,6 +41,9 @@ on_block:
         out.write(f"""version: 1
 data_dir: {folder}/data
 policy: {policy}
+# All attacks come from one caller here, and the next check is not to be refused for the last one.
+respond:
+  contain_shared: never
 admin:
   listen: 127.0.0.1:{admin_port}
 gateway:
