@@ -16,6 +16,7 @@ use crate::detectors::Detector;
 use crate::patterns::{Case, PatternSet};
 use crate::prefilter::Prefilter;
 use crate::scoring;
+use crate::second_opinion::Second;
 
 /// Bounds of one inspection. What lies beyond is reported as `Unjudged`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Inspector {
     detectors: Vec<Box<dyn Detector>>,
     /// `None` if it was switched off.
     model: Option<Model>,
+    /// Asked where the model is in doubt.
+    second: Option<Second>,
     /// Patterns before this one are built in, the others were added.
     builtin_patterns: usize,
     limits: Limits,

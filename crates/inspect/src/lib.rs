@@ -23,6 +23,7 @@ mod normalise;
 mod patterns;
 mod prefilter;
 mod scoring;
+mod second_opinion;
 mod simhash;
 
 pub use self::detectors::threat_intelligence::{BundleError, ThreatIntelligence};
@@ -30,4 +31,5 @@ pub use self::detectors::{Detector, Reading};
 pub use self::inspector::{Builder, Inspector, Limits, Scratch};
 pub use self::patterns::Case;
 pub use self::scoring::FINDINGS_MAX;
+pub use self::second_opinion::{Opinion, SecondOpinion};
 pub use self::simhash::simhash;

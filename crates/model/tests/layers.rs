@@ -35,6 +35,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("atalaya-companion", 2, &[]),
     ("atalaya-detect", 2, &["atalaya-store"]),
     ("atalaya-evaluate", 2, &[]),
+    ("atalaya-onnx", 2, &[]),
     ("atalaya-gateway", 2, &[]),
     ("atalaya-control", 2, &["atalaya-store"]),
     ("atalaya-respond", 2, &["atalaya-journal", "atalaya-store"]),

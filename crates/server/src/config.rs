@@ -6,6 +6,7 @@
 mod atlas;
 mod document;
 mod respond;
+mod second_opinion;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::atlas::{AtlasOverride, AtlasSection};
 pub use respond::RespondSection;
+pub use second_opinion::SecondOpinionSection;
 
 /// The only version of the configuration format that there is.
 const VERSION: u32 = 1;
@@ -40,6 +42,8 @@ pub struct Config {
     /// Files with patterns of your own (`.yml`) and threat intelligence (STIX 2.1 bundles, `.json`),
     /// added to the built-in detectors.
     pub detectors: Vec<PathBuf>,
+    /// A bigger model, asked only where the built-in classifier is in doubt.
+    pub second_opinion: SecondOpinionSection,
     /// The gateway.
     pub gateway: GatewayConfig,
     /// The admin API, health, readiness, metrics.
@@ -70,6 +74,7 @@ impl Default for Config {
             node_id: "node-1".to_owned(),
             policy: None,
             detectors: Vec::new(),
+            second_opinion: SecondOpinionSection::default(),
             gateway: GatewayConfig::default(),
             admin: AdminConfig::default(),
             journal: JournalSection::default(),
@@ -182,6 +187,10 @@ pub struct QuerySection {
     pub threads: usize,
     /// Memory of one query, bytes.
     pub memory_bytes_max: usize,
+    /// Memory of all queries that run at the same time, bytes: half of it is divided among
+    /// `queries_max`, each of which is sure of its share, the other half is lent to those that run;
+    /// at least twice `memory_bytes_max`.
+    pub memory_bytes_total: usize,
     /// Most rows of a result.
     pub rows_max: usize,
     /// Time of one query, milliseconds.
@@ -214,6 +223,7 @@ impl Default for QuerySection {
         Self {
             threads: 0,
             memory_bytes_max: 1 << 30,
+            memory_bytes_total: 2 << 30,
             rows_max: 500_000,
             timeout_ms: 240_000,
             queries_max: 8,
@@ -434,6 +444,7 @@ impl Config {
         EngineConfig {
             threads,
             memory_bytes_max: self.query.memory_bytes_max,
+            memory_bytes_total: self.query.memory_bytes_total,
             queries_max: self.query.queries_max,
             spill_dir: self.spill_dir(),
             spill_bytes_max: self.query.spill_bytes_max,

@@ -4,20 +4,22 @@
 //! as the node itself, so that they see the same tables. None of them needs a running node, and
 //! none disturbs one.
 
+mod second_opinion;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_control::{Control, ControlError};
 use atalaya_detect::{RuleCatalogue, SchedulerConfig};
-use atalaya_inspect::{Inspector, ThreatIntelligence};
+use atalaya_inspect::{Builder, Inspector, ThreatIntelligence};
 use atalaya_lake::Lake;
 use atalaya_model::{Diagnostic, SourceFile, Timestamp};
 use atalaya_policy::Policy;
 use atalaya_query::{Engine, ExternalData, Library, QueryOptions, TableSource};
 use atalaya_store::SqliteStore;
 
-use crate::adapters::LakeTables;
+use crate::adapters::{LakeTables, NoTables};
 use crate::config::Config;
 use crate::respond::watchlists::StoreWatchlists;
 
@@ -129,7 +131,7 @@ pub fn inspector(config: &Config) -> Result<Inspector, OpenError> {
             .patterns_yaml(&text)
             .map_err(|problems| OpenError::diagnostics(path, &text, &problems))?;
     }
-    Ok(builder.build())
+    second_opinion::add(builder, &config.second_opinion).map(Builder::build)
 }
 
 /// The rules in force.
@@ -244,6 +246,20 @@ pub fn tables_to_look_at(config: &Config) -> Result<Arc<dyn TableSource>, OpenEr
         })?;
     }
     Ok(Arc::new(LakeTables(lake)))
+}
+
+/// The log tables of a data directory that may not be there yet: then queries that read none of
+/// them run.
+///
+/// # Errors
+/// If the directory is there and its tables cannot be opened.
+pub fn tables_if_any(config: &Config) -> Result<Arc<dyn TableSource>, OpenError> {
+    match require_data(config) {
+        Ok(_) => tables_to_look_at(config),
+        Err(missing) => Ok(Arc::new(NoTables {
+            reason: missing.to_string(),
+        })),
+    }
 }
 
 /// Stored functions, watchlists and external data.

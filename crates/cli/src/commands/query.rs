@@ -90,8 +90,7 @@ pub(crate) fn prepare(args: &Args) -> Result<Prepared, Failure> {
     let allowed = allowed.map(|(url, path)| ExternalSource { url, path });
     config.query.external_data.extend(allowed);
     let mut tables = if config.data_dir.is_dir() || args.tables.is_empty() {
-        open::require_data(&config)?;
-        FileTables::before(open::tables_to_look_at(&config)?)
+        FileTables::before(open::tables_if_any(&config)?)
     } else {
         FileTables::new()
     };

@@ -1,5 +1,6 @@
 //! Puts an inspector together: built-in patterns, the user's own, detectors that are code.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use atalaya_model::Diagnostic;
@@ -10,6 +11,7 @@ use crate::classifier::{Concepts, Model};
 use crate::detectors::{Detector, PATTERN_FILES, chaff, personal_data};
 use crate::patterns::{Build, Pattern, PatternSet};
 use crate::prefilter::Prefilter;
+use crate::second_opinion::{Second, SecondOpinion};
 
 /// The built-in classifier; docs/model-card.md says what it is.
 const WEIGHTS: &[u8] = include_bytes!("../classifier/weights.bin");
@@ -19,6 +21,7 @@ pub struct Builder {
     rules: PatternSet,
     detectors: Vec<Box<dyn Detector>>,
     model: Option<Model>,
+    second: Option<Second>,
     builtin_patterns: usize,
     limits: Limits,
 }
@@ -52,6 +55,7 @@ impl Builder {
                 Box::new(chaff::Chaff),
             ],
             model: model.ok(),
+            second: None,
             limits: Limits::default(),
         }
     }
@@ -80,6 +84,17 @@ impl Builder {
         self
     }
 
+    /// Adds a judge that is asked for texts to which the classifier gives a score in `band`.
+    #[must_use]
+    pub fn second_opinion(
+        mut self,
+        judge: Box<dyn SecondOpinion>,
+        band: RangeInclusive<u8>,
+    ) -> Self {
+        self.second = Some(Second { judge, band });
+        self
+    }
+
     /// Replaces the limits.
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
@@ -99,6 +114,10 @@ impl Builder {
             self.rules.mix(Concepts::source());
             self.rules.mix(model.header());
         }
+        if let Some(second) = &self.second {
+            self.rules.mix(second.judge.version());
+            self.rules.mix(&format!("{:?}", second.band));
+        }
         let hash = self.rules.hash();
         let always_tried = |(number, pattern): (usize, &Pattern)| {
             number >= self.builtin_patterns || !is_by_words(pattern.category)
@@ -115,6 +134,7 @@ impl Builder {
             rules: self.rules,
             detectors: self.detectors,
             model: self.model,
+            second: self.second,
             builtin_patterns: self.builtin_patterns,
             limits: self.limits,
             hash,

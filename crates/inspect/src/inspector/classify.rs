@@ -147,6 +147,21 @@ impl Inspector {
         })
     }
 
+    /// Asks the second judge about the worst reading, if there is doubt. `false` if it was cut
+    /// short.
+    pub(super) fn ask_again(&self, judged: &mut Judged, original: &str, text: &Scratch) -> bool {
+        let Some(second) = &self.second else {
+            return true;
+        };
+        let Some((threat, complete)) =
+            second.ask(judged.threat, text.views.plain(judged.view, original))
+        else {
+            return true;
+        };
+        judged.threat = threat;
+        complete
+    }
+
     /// Brings the findings of a segment in line with the judgement.
     pub(super) fn apply(&self, judged: Judged, segment: (u32, SegmentKind), scratch: &mut Scratch) {
         let mut reported = false;

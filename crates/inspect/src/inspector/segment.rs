@@ -70,7 +70,7 @@ impl Inspector {
             walk.word_order();
         }
         walk.findings(index, kind);
-        let complete = walk.complete && !scratch.views.limited();
+        let mut complete = walk.complete && !scratch.views.limited();
         scratch.tricks.merge(scratch.views.tricks());
 
         let reading = Reading {
@@ -86,8 +86,9 @@ impl Inspector {
         }
         scoring::combine(&mut scratch.findings);
         if let Some(reader) = classify::kind_of(kind.role())
-            && let Some(judged) = self.judge(reader, patterns, scratch)
+            && let Some(mut judged) = self.judge(reader, patterns, scratch)
         {
+            complete &= self.ask_again(&mut judged, text, scratch);
             self.apply(judged, (index, kind), scratch);
         }
         let is_clean =
