@@ -401,7 +401,10 @@ impl Row {
         let text = |name: &str| columns.get(name).and_then(Value::as_str);
         let id_column = atalaya_tables::find(table).map_or("", |table| table.id_column);
         let id = text(id_column).unwrap_or_default();
-        let id = id.get(..id.len().min(ID_BYTES_MAX)).unwrap_or_default();
+        // Cut on a letter: an id that is longer than any of ours still tells rows apart.
+        let id = id
+            .get(..id.floor_char_boundary(ID_BYTES_MAX))
+            .unwrap_or_default();
         Self {
             id: id.into(),
             time: text("TimeGenerated")
@@ -575,5 +578,23 @@ impl Seen {
             rest = after;
         }
         Some((seen, rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_id_is_cut_and_not_lost() {
+        let table = "AIGuardrailDecisions";
+        let column = atalaya_tables::find(table).unwrap().id_column;
+        for letter in ["a", "é", "漢", "🦀"] {
+            let id = format!("x{}", letter.repeat(300));
+            let columns = Map::from_iter([(column.to_owned(), Value::from(id.clone()))]);
+            let row = Row::of(table, columns, Timestamp::default());
+            assert!(row.id.len() > ID_BYTES_MAX - 4 && row.id.len() <= ID_BYTES_MAX);
+            assert!(id.starts_with(&*row.id));
+        }
     }
 }
