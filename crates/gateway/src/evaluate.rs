@@ -18,6 +18,7 @@ use crate::arrival::{Arrival, hex};
 use crate::assess::{Assessment, Subject};
 use crate::judge::{Fault, Judge, Judged, Next, redactions};
 use crate::record::{self, CallRow, DecisionFacts};
+use crate::session::View;
 
 /// Path of the data plane.
 pub(crate) const PATH: &str = "/v1/evaluate";
@@ -310,23 +311,29 @@ impl Judge<'_> {
             },
             ruleset_hash: &self.node.ruleset_hash,
         };
+        let called = (Some(&read.call), &row);
+        let record = record::decision(self.node, arrival, &facts, verdict, called);
         Judged {
-            record: record::decision(
-                self.node,
-                arrival,
-                &facts,
-                verdict,
-                (Some(&read.call), &row),
-            ),
-            decision: outcome.decision,
+            approval: assessment.approval.clone(),
+            ..answer.judged(record, read.body, assessment.view)
+        }
+    }
+}
+
+impl Answer<'_> {
+    /// What goes into the log and back to the application.
+    fn judged(&self, record: Vec<u8>, body: &[u8], view: View) -> Judged {
+        Judged {
+            record,
+            decision: self.decision,
             next: Next::Answer {
                 status: 200,
-                body: Bytes::from(serde_json::to_vec(&answer).unwrap_or_default()),
+                body: Bytes::from(serde_json::to_vec(self).unwrap_or_default()),
             },
-            is_unjudged: !verdict.unjudged.is_empty(),
-            bytes: u64::try_from(read.body.len()).unwrap_or(0),
-            approval: assessment.approval.clone(),
-            session: assessment.view.key,
+            is_unjudged: !self.unjudged.is_empty(),
+            bytes: u64::try_from(body.len()).unwrap_or(0),
+            approval: None,
+            session: view.key,
             keeper: String::new(),
         }
     }

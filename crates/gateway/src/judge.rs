@@ -1,14 +1,15 @@
 //! The judged middle of a call: parse, inspect, decide, weaken. No IO, no waiting, so that it can
 //! run in place for ordinary bodies and on a thread of its own for very long ones.
 
+mod fault;
+mod redact;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use atalaya_access::RateExceeded;
 use atalaya_inspect::{Inspector, Scratch, simhash};
-use atalaya_model::{
-    Decision, Redaction, Segment, SegmentKind, ThreatCategory, Unjudged, UnjudgedReason, Verdict,
-};
+use atalaya_model::{Decision, Segment, SegmentKind, Unjudged, UnjudgedReason, Verdict};
 use atalaya_policy::{CallFacts, Outcome as PolicyOutcome, Policy};
 use atalaya_wire::{
     AppliedConstraint, ErrorKind, Framing, PREVIOUS, ParseLimits, ParsedCall, Protocol,
@@ -16,6 +17,10 @@ use atalaya_wire::{
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::fault::Fault;
+use self::fault::{malformed, no_route};
+use self::redact::redacted;
+pub(crate) use self::redact::redactions;
 use crate::actions;
 use crate::answer::{Asked, AskedBy, PromptMarks};
 use crate::approve::ApprovalNeeded;
@@ -520,39 +525,6 @@ impl JudgedCall<'_> {
     }
 }
 
-/// Why a request is not acceptable.
-pub(crate) struct Fault {
-    pub(crate) kind: ErrorKind,
-    pub(crate) reason: &'static str,
-    pub(crate) unjudged: Option<UnjudgedReason>,
-    /// `EnforcementId`, or empty.
-    pub(crate) enforcement: String,
-    /// The limit that was reached.
-    pub(crate) exceeded: Option<RateExceeded>,
-}
-
-impl Fault {
-    /// A request that is not acceptable.
-    pub(crate) const fn new(
-        kind: ErrorKind,
-        reason: &'static str,
-        unjudged: Option<UnjudgedReason>,
-    ) -> Self {
-        Self {
-            kind,
-            reason,
-            unjudged,
-            enforcement: String::new(),
-            exceeded: None,
-        }
-    }
-
-    /// With what the caller is told.
-    pub(crate) fn saying(self, message: impl Into<String>) -> (Self, String) {
-        (self, message.into())
-    }
-}
-
 /// Who may go on from the answer.
 fn keeper(protocol: &dyn Protocol, user: &str) -> String {
     if protocol.name() == KEEPS_CONVERSATIONS {
@@ -560,16 +532,6 @@ fn keeper(protocol: &dyn Protocol, user: &str) -> String {
     } else {
         String::new()
     }
-}
-
-fn malformed(why: String) -> (Fault, String) {
-    let reason = Some(UnjudgedReason::Malformed);
-    Fault::new(ErrorKind::Malformed, "malformed", reason).saying(why)
-}
-
-fn no_route(unjudged: Option<UnjudgedReason>) -> (Fault, String) {
-    let fault = Fault::new(ErrorKind::NotFound, "no_route", unjudged);
-    fault.saying("no route of this gateway leads to a model for this request")
 }
 
 fn length(body: &[u8]) -> u64 {
@@ -603,37 +565,6 @@ fn forward(to: &Destination<'_>, body: Bytes, is_modified: bool, asked: Asked) -
         asked,
         price: None,
     })
-}
-
-pub(crate) fn redactions(verdict: &Verdict, categories: &[ThreatCategory]) -> Vec<Redaction> {
-    verdict
-        .findings
-        .iter()
-        .filter(|finding| categories.contains(&finding.category))
-        .map(|finding| Redaction {
-            segment: finding.segment,
-            span: finding.span,
-            replacement: format!("[REDACTED:{}]", finding.category),
-        })
-        .collect()
-}
-
-fn redacted(index: usize, segment: &Segment<'_>, verdict: &Verdict) -> String {
-    let categories = [ThreatCategory::Secret, ThreatCategory::PersonalData];
-    let mut redactions = redactions(verdict, &categories);
-    redactions.retain(|redaction| redaction.segment as usize == index);
-    redactions.sort_by_key(|redaction| redaction.span.start);
-    let mut out = String::with_capacity(segment.text.len());
-    let mut at = 0;
-    for redaction in &redactions {
-        if redaction.span.start >= at {
-            out.push_str(segment.text.get(at..redaction.span.start).unwrap_or(""));
-            out.push_str(&redaction.replacement);
-        }
-        at = at.max(redaction.span.end);
-    }
-    out.push_str(segment.text.get(at..).unwrap_or(""));
-    out
 }
 
 pub(crate) fn last_user_text<'s>(segments: &'s [Segment<'_>]) -> Option<&'s str> {

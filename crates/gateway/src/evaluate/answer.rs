@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Answer, ONE_OF, PolicyView, Request, findings};
 use crate::answer::{leaks_of, read_arguments};
 use crate::arrival::{Arrival, hex};
-use crate::judge::{Judge, Judged, Next};
+use crate::judge::{Judge, Judged};
 use crate::record::{self, CallRow, DecisionFacts};
 use crate::session::{Turn, View};
 
@@ -198,25 +198,9 @@ impl Judge<'_> {
             },
             ruleset_hash: &self.node.ruleset_hash,
         };
-        Judged {
-            record: record::decision(
-                self.node,
-                arrival,
-                &facts,
-                verdict,
-                (Some(&parsed.call), &row),
-            ),
-            decision: outcome.decision,
-            next: Next::Answer {
-                status: 200,
-                body: Bytes::from(serde_json::to_vec(&answer).unwrap_or_default()),
-            },
-            is_unjudged: !verdict.unjudged.is_empty(),
-            bytes: u64::try_from(data.len()).unwrap_or(0),
-            approval: None,
-            session: decided.view.key,
-            keeper: String::new(),
-        }
+        let called = (Some(&parsed.call), &row);
+        let record = record::decision(self.node, arrival, &facts, verdict, called);
+        answer.judged(record, data, decided.view)
     }
 }
 
