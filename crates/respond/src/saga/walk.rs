@@ -76,12 +76,7 @@ impl Engine {
             time: now,
             heading: Heading::Respond,
             kind: "runbook".to_owned(),
-            text: format!(
-                "{} {} {}",
-                run.runbook_title,
-                run.status.as_str(),
-                run.reason
-            ),
+            text: ended_text(run),
             actor: run.author.clone(),
             key: format!("{}:{}", run.run_id, run.status.as_str()),
         };
@@ -89,6 +84,16 @@ impl Engine {
             tracing::warn!(run = %run.run_id, %error, "an incident could not be told how a run ended");
         }
     }
+}
+
+/// Told so that nobody reads a runbook's success as that of the attack after which it is named.
+fn ended_text(run: &Run) -> String {
+    let (title, status) = (&run.runbook_title, run.status.as_str());
+    let reason = if run.reason.is_empty() { "" } else { ": " };
+    format!(
+        "run of the runbook \"{title}\": {status}{reason}{}",
+        run.reason
+    )
 }
 
 impl Walk<'_> {
@@ -157,5 +162,29 @@ fn worse(a: Flow, b: Flow) -> Flow {
         (Flow::Failed { undo: true, .. }, _) => a,
         (_, Flow::Failed { .. }) => b,
         _ => a,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runbooks_end_is_not_read_as_an_attacks() {
+        let mut run = Run {
+            runbook_title: "Prompt injection".to_owned(),
+            status: RunStatus::Succeeded,
+            ..Run::default()
+        };
+        assert_eq!(
+            ended_text(&run),
+            "run of the runbook \"Prompt injection\": succeeded"
+        );
+        run.status = RunStatus::Failed;
+        run.reason = "nobody approved".to_owned();
+        assert_eq!(
+            ended_text(&run),
+            "run of the runbook \"Prompt injection\": failed: nobody approved"
+        );
     }
 }
