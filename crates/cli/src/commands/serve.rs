@@ -1,6 +1,7 @@
 //! `atalaya serve`: run a node until SIGTERM or SIGINT.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 
 use atalaya_server::config::{Config, LogFormat};
 use atalaya_server::node::Node;
@@ -27,15 +28,49 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     common::runtime()?.block_on(serve(config))
 }
 
+/// File in the data folder with the first admin token, if nobody sat there to read it.
+const TOKEN_FILE: &str = "admin.token";
+
+/// Gives the first admin token to whoever sits there, or else to the owner of the data folder:
+/// what is not a terminal is likely a log, and others read that.
+fn hand_over(token: &str, data_dir: &Path) -> String {
+    if std::io::stderr().is_terminal() {
+        return format!(
+            "admin token, shown this once (`atalaya tokens create NAME` makes another): {token}"
+        );
+    }
+    let path = data_dir.join(TOKEN_FILE);
+    match write_secret(&path, token) {
+        Ok(()) => format!(
+            "the admin token is in {}: keep it elsewhere and delete the file",
+            path.display()
+        ),
+        Err(error) => format!(
+            "the admin token could not be written to {}: {error}; help: `atalaya tokens create NAME` makes another",
+            path.display()
+        ),
+    }
+}
+
+fn write_secret(path: &Path, token: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    writeln!(file, "{token}")?;
+    file.sync_all()
+}
+
 async fn serve(config: Config) -> Result<Exit, Failure> {
     let mut terminate = on(SignalKind::terminate())?;
     let mut interrupt = on(SignalKind::interrupt())?;
     let mut hang_up = on(SignalKind::hangup())?;
+    let data_dir = config.data_dir.clone();
     let node = Node::start(config).await?;
     if let Some(token) = node.first_admin_token() {
-        output::note(&format!(
-            "admin token, shown this once (`atalaya tokens create NAME` makes another): {token}"
-        ));
+        output::note(&hand_over(token, &data_dir));
     }
     for address in node.gateway_addresses() {
         tracing::info!(%address, "the gateway takes calls");

@@ -145,3 +145,20 @@ fn one_command_leads_from_a_false_positive_to_silence() {
     assert!(node.json(&["alerts", "list"]).is_empty());
     assert_ne!(node.call("teacher", "What is the capital of Peru?"), 403);
 }
+
+#[test]
+fn the_first_admin_token_is_in_no_log() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let node = Node::start();
+    let path = node.folder.path().join("data/admin.token");
+    let began = std::time::Instant::now();
+    while !path.is_file() && began.elapsed() < std::time::Duration::from_secs(30) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let token = std::fs::read_to_string(&path).unwrap();
+    let logged = std::fs::read_to_string(node.folder.path().join("stderr")).unwrap();
+    assert!(logged.contains("admin.token"), "{logged}");
+    assert!(!logged.contains(token.trim()) && token.starts_with("ata_"));
+}

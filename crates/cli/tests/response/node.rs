@@ -1,5 +1,6 @@
 //! A node before a scripted model, and the commands beside it.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -126,7 +127,7 @@ impl Node {
             .args(["serve", "--config"])
             .arg(&self.config)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(File::create(self.folder.path().join("stderr")).unwrap())
             .spawn()
             .unwrap();
         self.process = Some(Killed(child));
