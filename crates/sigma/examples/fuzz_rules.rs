@@ -1,6 +1,6 @@
 //! Breaks rules, pipelines and events at random and looks for panics.
 //!
-//! `cargo run -p atalaya-sigma --example fuzz -- SECONDS [SEED] [RULES.jsonl]`: the file has a rule
+//! `cargo run -p atalaya-sigma --example fuzz_rules -- SECONDS [SEED] [RULES.jsonl]`: the file has a rule
 //! in `rule_yaml` of each line; without it, built-in pieces are broken. A panic prints the seed of
 //! its round, with which `fuzz 0 SEED` repeats it.
 
@@ -16,8 +16,8 @@ use atalaya_sigma::convert::{self, Format, Language, Options, Written};
 use atalaya_sigma::correlate::{Engine, Limits};
 use atalaya_sigma::pipeline::{NAMES, Pipeline, Pipelines};
 
-const RULE: &str = include_str!("fuzz/rules.yml");
-const PIPELINE: &str = include_str!("fuzz/pipeline.yml");
+const RULE: &str = include_str!("fuzz_rules/rules.yml");
+const PIPELINE: &str = include_str!("fuzz_rules/pipeline.yml");
 const EVENT: &str = r#"{"Image":"C:\\a.exe","CommandLine":"x -a /b \"q\" é","n":{"a":[1,{"b":null}]},"User":"D\\u","P":80,"T":"2026-01-01T03:04:05Z","I":"10.1.2.3","timestamp":"2026-01-01T00:00:00Z"}"#;
 /// What is put into texts: what YAML, Sigma, JSON and the target languages mean something by.
 const SPICE: &[&str] = &[
