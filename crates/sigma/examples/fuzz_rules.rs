@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p atalaya-sigma --example fuzz_rules -- SECONDS [SEED] [RULES.jsonl]`: the file has a rule
 //! in `rule_yaml` of each line; without it, built-in pieces are broken. A panic prints the seed of
-//! its round, with which `fuzz 0 SEED` repeats it.
+//! its round, with which `fuzz_rules 0 SEED` repeats it.
 
 #![allow(
     clippy::print_stdout,

@@ -65,10 +65,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let ended = node.end();
     let (evaluated, answer) = answered.map_err(failure)?;
     ended?;
-    let shown = match args.format {
+    let mut shown = match args.format {
         Some(Format::Table) | None => line(&evaluated, &answer),
         Some(_) => String::from_utf8_lossy(&answer).into_owned(),
     };
+    shown.push('\n');
     output::data(&shown).map_err(|error| Failure::world("writing the decision", error))?;
     Ok(if evaluated.decision == "BLOCK" {
         Exit::Found

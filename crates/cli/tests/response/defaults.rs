@@ -162,3 +162,29 @@ fn the_first_admin_token_is_in_no_log() {
     assert!(logged.contains("admin.token"), "{logged}");
     assert!(!logged.contains(token.trim()) && token.starts_with("ata_"));
 }
+
+#[test]
+fn a_decision_is_asked_for_without_a_node() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, status, decision) in [
+        ("What is the capital of Portugal?", 0, "ALLOW"),
+        (ATTACK, 1, "BLOCK"),
+    ] {
+        let evaluate = |format: &str| {
+            let output = Command::new(BIN)
+                .args(["evaluate", text, "--format", format, "--data-dir"])
+                .arg(folder.path().join("data"))
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(status), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let line = evaluate("table");
+        assert!(
+            line.starts_with(decision) && line.ends_with(")\n"),
+            "{line:?}"
+        );
+        let answer: serde_json::Value = serde_json::from_str(&evaluate("json")).unwrap();
+        assert_eq!(answer["decision"], decision);
+    }
+}
