@@ -1,7 +1,8 @@
 //! Inspection: what is in a call that should not be there? Segments in, verdict out.
 //!
 //! Pure: no IO, no clock, no randomness, so a verdict can be reproduced from the text and the
-//! hash of the rule set alone. The order of work, for every segment:
+//! hash of the rule set alone (but for a [`SecondOpinion`] that was added and cut short by its limit
+//! on time, which the verdict then says). The order of work, for every segment:
 //!
 //! 1. [`normalise`]: every way the text can be read, each with the way back to its bytes;
 //! 2. [`prefilter`]: one pass for the literal beginnings of all patterns;
