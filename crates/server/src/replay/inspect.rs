@@ -16,10 +16,12 @@ use serde::Deserialize;
 use crate::adapters::ticks;
 use crate::open::OpenError;
 
-/// Time whose texts are in memory at once.
+/// Time whose texts are in memory at once, at most; less where there are more texts than fit.
 const WINDOW_MICROS: i64 = 6 * 3_600_000_000;
-/// Most texts of a window.
-const TEXTS_MAX: usize = 500_000;
+/// The least such time: more texts than fit into it are an error.
+const WINDOW_MICROS_MIN: i64 = 1_000_000;
+/// Most texts in memory at once.
+const TEXTS_MAX: usize = 20_000;
 /// Longest time to read them.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -45,7 +47,7 @@ struct Stored {
 /// Inspects every stored text of a time.
 ///
 /// # Errors
-/// If the tables cannot be read.
+/// If the tables cannot be read, or hold more texts of one second than fit into memory at once.
 pub(super) async fn inspect(
     engine: &Engine,
     inspector: &Inspector,
@@ -54,8 +56,9 @@ pub(super) async fn inspect(
     let mut verdicts = HashMap::new();
     let mut scratch = Scratch::default();
     let mut begin = since;
+    let mut window = WINDOW_MICROS;
     while begin < until {
-        let end = Timestamp(begin.0.saturating_add(WINDOW_MICROS).min(until.0));
+        let end = Timestamp(begin.0.saturating_add(window).min(until.0));
         let last = if end == until { "<=" } else { "<" };
         let kql = format!(
             "AIGuardrailDecisions | where TimeGenerated >= datetime({}) \
@@ -64,7 +67,11 @@ pub(super) async fn inspect(
             begin.to_rfc3339(),
             end.to_rfc3339()
         );
-        for (id, text) in texts(engine, &kql, until).await? {
+        let Some(texts) = texts(engine, &kql, until).await? else {
+            window = shorter(end.0 - begin.0)?;
+            continue;
+        };
+        for (id, text) in texts {
             if let Some(verdict) = judge(inspector, &text, &mut scratch) {
                 verdicts.insert(id, verdict);
             }
@@ -74,11 +81,21 @@ pub(super) async fn inspect(
     Ok(verdicts)
 }
 
+/// Half of a window in which there are too many texts.
+fn shorter(window: i64) -> Result<i64, OpenError> {
+    if window <= WINDOW_MICROS_MIN {
+        let why = format!("there are more than {TEXTS_MAX} in one second");
+        return Err(OpenError::world("reading stored texts", why));
+    }
+    Ok((window / 2).max(WINDOW_MICROS_MIN))
+}
+
+/// Decisions and their texts; `None` if there are more than fit.
 async fn texts(
     engine: &Engine,
     kql: &str,
     now: Timestamp,
-) -> Result<Vec<(String, String)>, OpenError> {
+) -> Result<Option<Vec<(String, String)>>, OpenError> {
     let fail = |why: String| OpenError::world("reading stored texts", why);
     let now = ticks(now).ok_or_else(|| fail("the clock is out of range".to_owned()))?;
     let options = QueryOptions {
@@ -88,6 +105,9 @@ async fn texts(
     };
     let result = engine.run(kql, &options).await;
     let result = result.map_err(|error| fail(error.to_string()))?;
+    if result.truncated {
+        return Ok(None);
+    }
     let row = |row: &Vec<atalaya_query::value::Value>| {
         let cell = |at: usize| row.get(at).map(to_json);
         Some((
@@ -98,7 +118,7 @@ async fn texts(
             },
         ))
     };
-    Ok(result.rows.iter().filter_map(row).collect())
+    Ok(Some(result.rows.iter().filter_map(row).collect()))
 }
 
 fn judge(inspector: &Inspector, text: &str, scratch: &mut Scratch) -> Option<Verdict> {
@@ -113,4 +133,22 @@ fn judge(inspector: &Inspector, text: &str, scratch: &mut Scratch) -> Option<Ver
         })
         .collect();
     Some(inspector.inspect(&segments, scratch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_shrink_to_a_second_and_then_give_up() {
+        let mut window = WINDOW_MICROS;
+        let mut halved = 0;
+        while let Ok(less) = shorter(window) {
+            assert!(less < window && less >= WINDOW_MICROS_MIN);
+            window = less;
+            halved += 1;
+        }
+        assert_eq!(window, WINDOW_MICROS_MIN);
+        assert!(halved < 20);
+    }
 }
