@@ -247,3 +247,28 @@ transformations:
     assert_eq!(found, [(Target::Correlation(0), &[0, 1, 3][..])]);
     assert_eq!(alerts[0].group, [("user.name".to_owned(), "u".to_owned())]);
 }
+
+/// Kusto's analyzer refuses chains of some hundreds of operators beside each other.
+#[test]
+fn long_lists_of_alternatives_are_not_deep_in_kql() {
+    let values: Vec<String> = (0..900).map(|n| format!("value{n}")).collect();
+    let rule = format!(
+        "title: many\nid: 1\nlogsource: {{product: windows, category: process_creation}}\n\
+         detection:\n  s:\n    CommandLine|contains: [{}]\n  condition: s\n",
+        values.join(", ")
+    );
+    let collection = atalaya_sigma::parse(&rule).unwrap();
+    let pipelines = Pipelines::new(vec![Pipeline::named("microsoft_xdr").unwrap()]);
+    let converted = convert::convert(&collection, Language::Kql, &pipelines, &Options::default());
+    let query = &converted[0].result.as_ref().unwrap()[0].text;
+    assert!(
+        values
+            .iter()
+            .all(|value| query.contains(&format!("\"{value}\"")))
+    );
+    let longest = query
+        .split(['(', ')'])
+        .map(|part| part.matches(" or ").count())
+        .max();
+    assert!(longest < Some(300), "{longest:?} in a row");
+}

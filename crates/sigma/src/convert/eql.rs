@@ -23,6 +23,7 @@ impl Language for Eql<'_> {
             not: ("not ", ""),
             always_grouped: true,
             or_binds_tighter: false,
+            chain_max: usize::MAX,
         }
     }
 

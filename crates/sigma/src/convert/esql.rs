@@ -31,6 +31,7 @@ impl Language for Esql<'_> {
             not,
             always_grouped: false,
             or_binds_tighter: false,
+            chain_max: usize::MAX,
         }
     }
 

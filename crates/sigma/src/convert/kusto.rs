@@ -17,6 +17,10 @@ use super::render::{Binding, Cond, Language, Leaf, Rendered, Result, Style};
 use super::shape::Shape;
 use super::{Context, shape};
 
+/// Most members of a chain of `and` or `or`: each is a level of Kusto's syntax tree, whose analyzer
+/// refuses some hundreds of them.
+const CHAIN_MAX: usize = 200;
+
 /// What is known of a table's columns.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Columns {
@@ -206,6 +210,7 @@ impl Language for Kusto<'_> {
             not: ("not(", ")"),
             always_grouped: true,
             or_binds_tighter: false,
+            chain_max: CHAIN_MAX,
         }
     }
 

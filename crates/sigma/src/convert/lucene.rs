@@ -24,6 +24,7 @@ impl Language for Lucene<'_> {
             not: ("NOT ", ""),
             always_grouped: true,
             or_binds_tighter: false,
+            chain_max: usize::MAX,
         }
     }
 

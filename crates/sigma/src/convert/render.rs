@@ -86,6 +86,8 @@ pub(crate) struct Style {
     pub(crate) always_grouped: bool,
     /// Whether `or` binds tighter than `and` (Splunk's search command).
     pub(crate) or_binds_tighter: bool,
+    /// Most members of `and` or `or` beside each other; more are put into groups of so many.
+    pub(crate) chain_max: usize,
 }
 
 /// A language that conditions are written in.
@@ -233,10 +235,16 @@ pub(crate) fn joined(members: Vec<Rendered>, binding: Binding, style: Style) -> 
     } else {
         style.or
     };
-    let texts: Vec<String> = members
+    let mut texts: Vec<String> = members
         .into_iter()
         .map(|member| grouped(member, binding, style))
         .collect();
+    while texts.len() > style.chain_max {
+        let groups = texts.chunks(style.chain_max);
+        texts = groups
+            .map(|group| format!("({})", group.join(between)))
+            .collect();
+    }
     Rendered::bound(texts.join(between), binding)
 }
 

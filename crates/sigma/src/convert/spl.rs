@@ -147,6 +147,7 @@ impl Language for Spl<'_> {
             not: ("NOT ", ""),
             always_grouped: false,
             or_binds_tighter: true,
+            chain_max: usize::MAX,
         }
     }
 

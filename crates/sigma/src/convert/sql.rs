@@ -34,6 +34,7 @@ impl Language for Sql {
             not: ("NOT COALESCE(", ", FALSE)"),
             always_grouped: true,
             or_binds_tighter: false,
+            chain_max: usize::MAX,
         }
     }
 

@@ -33,14 +33,7 @@ impl Reader<'_, '_> {
             _ => std::slice::from_ref(node),
         };
         if nodes.is_empty() {
-            let message = format!("`{}` has an empty list of values", key.text);
-            self.error(
-                code::VALUE,
-                key.span,
-                message,
-                "name a value, or `null` for an absent field",
-            );
-            return None;
+            return self.no_values(field, key, modifiers.negated);
         }
         let (mut tests, mut ranges) = (Vec::with_capacity(nodes.len()), Vec::new());
         let mut complete = true;
@@ -66,6 +59,31 @@ impl Reader<'_, '_> {
         };
         let expr = joined(item, tests, ranges);
         Some(if modifiers.negated {
+            Expr::Not(Box::new(expr))
+        } else {
+            expr
+        })
+    }
+
+    /// `field: []`, which the community's tools read as an absent field.
+    fn no_values(&mut self, field: String, key: &Key, is_negated: bool) -> Option<Expr> {
+        let message = format!("`{}` has an empty list of values", key.text);
+        if field.is_empty() {
+            self.error(code::VALUE, key.span, message, "name a keyword");
+            return None;
+        }
+        let message = format!("{message}: it is read as `null`, an absent field");
+        let remark = Diagnostic::warning(code::VALUE, key.span, message);
+        let help = "name a value, or write `null` if the field shall be absent";
+        self.problems.push(remark.with_help(help));
+        let expr = Expr::Item(Item {
+            field: Some(field),
+            tests: vec![Test::Null],
+            all: false,
+            key: key.text.clone(),
+            span: key.span,
+        });
+        Some(if is_negated {
             Expr::Not(Box::new(expr))
         } else {
             expr
