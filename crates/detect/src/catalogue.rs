@@ -153,6 +153,16 @@ impl RuleCatalogue {
         }
     }
 
+    /// These rules and no others; of several with one id, the last.
+    #[must_use]
+    pub fn of(rules: impl IntoIterator<Item = Rule>) -> Self {
+        let by_id = |rule: Rule| (rule.id.clone(), Arc::new(rule));
+        Self {
+            rules: rules.into_iter().map(by_id).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Takes a rule out of force; false if there is none of that id.
     pub fn disable(&mut self, id: &str) -> bool {
         let Some(rule) = self.rules.get_mut(id) else {

@@ -39,8 +39,8 @@ pub use port::{
 pub use raise::Raised;
 pub use rule::{
     AnalyticSpec, EntityMapping, Escalation, EscalationStep, EventGrouping,
-    FILE_BYTES_MAX as RULE_FILE_BYTES_MAX, Language, Origin, Rule, StreamSpec, Trigger,
-    TriggerOperator, code,
+    FILE_BYTES_MAX as RULE_FILE_BYTES_MAX, Language, Origin, Rule, RuleThreshold, StreamSpec,
+    Trigger, TriggerOperator, code,
 };
 pub use scheduler::{Ports, RunReport, Scheduler, SchedulerConfig};
 pub use stream::StreamStats;

@@ -6,9 +6,11 @@
 mod analytic;
 mod check;
 mod sigma;
+mod threshold;
 mod yaml;
 
 pub use analytic::AnalyticSpec;
+pub use threshold::RuleThreshold;
 
 use std::path::PathBuf;
 use std::time::Duration;

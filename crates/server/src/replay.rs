@@ -377,6 +377,45 @@ fn changes(before: &Stories, after: &Stories) -> Vec<AlertChange> {
         .collect()
 }
 
+/// The alerts that rules raise over a part of the log, as if they were catching up, in a store of
+/// their own. What a rule could not do is added to `failures`.
+///
+/// # Errors
+/// If that store fails.
+pub async fn scheduled(
+    engine: Arc<Engine>,
+    rules: RuleCatalogue,
+    (since, now): (Timestamp, Timestamp),
+    failures: &mut Vec<String>,
+) -> Result<Vec<Alert>, OpenError> {
+    let fail = |error| OpenError::world("running rules", error);
+    let store: Arc<dyn Store> =
+        Arc::new(SqliteStore::in_memory().map_err(|error| fail(error.to_string()))?);
+    for rule in rules.rules().filter(|rule| rule.enabled) {
+        let state = RuleState {
+            rule_id: rule.id.clone(),
+            cursor: Some(since),
+            ..RuleState::default()
+        };
+        let put = store.put_rule_state(&state).await;
+        put.map_err(|error| fail(error.to_string()))?;
+    }
+    let ports = atalaya_detect::Ports {
+        engine: Arc::new(RuleEngine(engine)),
+        store,
+        sinks: Vec::new(),
+    };
+    let micros = u64::try_from(now.0.saturating_sub(since.0)).unwrap_or(0);
+    let config = SchedulerConfig {
+        catch_up_max: Duration::from_micros(micros),
+        ..SchedulerConfig::default()
+    };
+    let report = Scheduler::new(rules, ports, config).run_once(now).await;
+    let failed = report.failures.into_iter();
+    failures.extend(failed.map(|(rule, why)| format!("{rule}: {why}")));
+    Ok(report.alerts)
+}
+
 struct Runner<'a> {
     engine: Arc<Engine>,
     logged: &'a [Logged],
@@ -437,36 +476,10 @@ impl Runner<'_> {
         if self.ladders_only {
             return Ok(stories);
         }
-        let fail = |error| OpenError::world("running rules", error);
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::in_memory().map_err(|error| fail(error.to_string()))?);
-        let (since, now) = self.window;
-        for rule in content.rules.rules().filter(|rule| rule.enabled) {
-            let state = RuleState {
-                rule_id: rule.id.clone(),
-                cursor: Some(since),
-                ..RuleState::default()
-            };
-            let put = store.put_rule_state(&state).await;
-            put.map_err(|error| fail(error.to_string()))?;
-        }
-        let ports = atalaya_detect::Ports {
-            engine: Arc::new(RuleEngine(Arc::clone(&self.engine))),
-            store,
-            sinks: Vec::new(),
-        };
-        let micros = u64::try_from(now.0.saturating_sub(since.0)).unwrap_or(0);
-        let config = SchedulerConfig {
-            catch_up_max: Duration::from_micros(micros),
-            ..SchedulerConfig::default()
-        };
-        let report = Scheduler::new(content.rules.clone(), ports, config)
-            .run_once(now)
-            .await;
-        for (rule, why) in report.failures {
-            failures.push(format!("{rule}: {why}"));
-        }
-        for alert in &report.alerts {
+        let engine = Arc::clone(&self.engine);
+        let alerts = scheduled(engine, content.rules.clone(), self.window, failures).await?;
+        let now = self.window.1;
+        for alert in &alerts {
             let records = self.records(alert);
             let is_allowed = self.allowed.of_alert(alert, now).is_some()
                 || self.allowed.of_records(alert, &records, now).is_some();

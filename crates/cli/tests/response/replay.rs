@@ -182,3 +182,49 @@ fn without_texts_the_findings_of_then_are_judged_and_the_rest_is_unjudged() {
         "{text}"
     );
 }
+
+#[test]
+fn a_rules_threshold_shows_its_effect_before_it_is_written() {
+    let node = Node::start();
+    attacked(&node);
+    let rule = RULE
+        .replace("any-attack", "many-attacks")
+        .replace("by UserId\n", "by UserId\n  | where Count >= 2\n");
+    let path = file(&node, "rules/many.yml", &rule);
+    let folder = path.trim_end_matches("/many.yml");
+    let config = std::fs::read_to_string(&node.config).unwrap();
+    let off = "rules: {enabled: false";
+    let config = config.replace(off, &format!("{off}, folders: ['{folder}']"));
+    std::fs::write(&node.config, config).unwrap();
+    let arguments = ["tuning", "thresholds", "many-attacks", "--since", "1h"];
+    let suggestion = &node.json(&arguments)[0][0];
+    assert_eq!(
+        (
+            &suggestion["id"],
+            &suggestion["threshold"],
+            &suggestion["current"]
+        ),
+        (&"many-attacks".into(), &"Count".into(), &2.0.into()),
+        "{suggestion}"
+    );
+    // Three attacks by one caller: found from 2 and from 3 on, and not from 4.
+    let effects = suggestion["effects"].as_array().unwrap();
+    let entities: Vec<(f64, u64)> = effects
+        .iter()
+        .map(|effect| {
+            let (at, entities) = (&effect["at"], &effect["entities"]);
+            (at.as_f64().unwrap(), entities.as_u64().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        entities[..4],
+        [(1.0, 1), (2.0, 1), (3.0, 1), (4.0, 0)],
+        "{suggestion}"
+    );
+    let changed = node.folder.path().join("changed");
+    let folder = changed.to_str().unwrap();
+    let write = [&arguments[..], &["--write", folder, "--at", "3"]].concat();
+    assert_eq!(node.run(&write).0, 0);
+    let written = std::fs::read_to_string(changed.join("many-attacks.yml")).unwrap();
+    assert!(written.contains("| where Count >= 3\n"), "{written}");
+}

@@ -1,22 +1,26 @@
 //! What another threshold would have meant: the effect is shown before anything is applied.
 //!
-//! History is run through the ladder again, once per candidate. What a threshold finds is compared
-//! with what analysts said about the same callers: a threshold that loses an attack is never
-//! suggested.
+//! History is run through the ladder again, once per candidate; a rule is run once with its lowest
+//! candidate, and the values in its rows say what the others would have raised. What a threshold
+//! finds is compared with what analysts said about the same callers: a threshold that loses an
+//! attack is never suggested.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use atalaya_model::Alert;
 use serde::Serialize;
 
 use super::allow::Allowlist;
+use crate::duration::micros;
 use crate::ladder::{Counters, Ladder, Meaning, Rung, Seen};
 
 /// What one threshold would have meant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Effect {
-    /// The rung.
-    pub at: u32,
+    /// The threshold.
+    pub at: f64,
     /// Alerts.
     pub alerts: usize,
     /// Entities that they are about.
@@ -30,14 +34,16 @@ pub struct Effect {
 }
 
 /// A suggestion, with everything that it was chosen from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Suggestion {
-    /// The ladder.
-    pub ladder_id: String,
-    /// Its lowest rung that alerts, now.
-    pub current: u32,
+    /// The ladder or rule.
+    pub id: String,
+    /// What is changed: `at` of a ladder's lowest rung that alerts, or the column of a rule.
+    pub threshold: String,
+    /// The threshold now.
+    pub current: f64,
     /// The suggested one; none if history gives no reason to change.
-    pub suggested: Option<u32>,
+    pub suggested: Option<f64>,
     /// Why.
     pub reason: String,
     /// The effect of every candidate, the current one included.
@@ -55,6 +61,21 @@ pub struct Judged {
     pub innocents: BTreeSet<String>,
 }
 
+impl Judged {
+    /// What a threshold means that raises so many alerts about these entities.
+    fn effect(&self, at: f64, alerts: usize, found: &BTreeSet<String>) -> Effect {
+        let attackers_found = self.attackers.intersection(found).count();
+        Effect {
+            at,
+            alerts,
+            entities: found.len(),
+            attackers_found,
+            attackers_missed: self.attackers.len() - attackers_found,
+            innocents_alerted: self.innocents.intersection(found).count(),
+        }
+    }
+}
+
 /// Suggests the lowest rung of a ladder that alerts.
 #[must_use]
 pub fn suggest(
@@ -64,22 +85,105 @@ pub fn suggest(
     judged: &Judged,
 ) -> Suggestion {
     let current = alerting(ladder).map_or(0, |rung| rung.at);
-    let effects: Vec<Effect> = candidates(current)
+    let effects = candidates(f64::from(current))
         .into_iter()
         .map(|at| effect(ladder, at, history, allowed, judged))
         .collect();
-    let now = effects.iter().find(|effect| effect.at == current);
-    // The fewest innocents, then the fewest alerts, among those that lose no attacker.
+    let suggestion = Suggestion {
+        id: ladder.id.clone(),
+        threshold: "at".to_owned(),
+        current: f64::from(current),
+        suggested: None,
+        reason: String::new(),
+        effects,
+        decisions: history.len(),
+    };
+    chosen(suggestion, judged)
+}
+
+/// One threshold of a rule.
+#[derive(Clone, Copy, Debug)]
+pub struct OfRule<'a> {
+    /// The rule.
+    pub id: &'a str,
+    /// The column that is compared.
+    pub column: &'a str,
+    /// With which number, now.
+    pub current: f64,
+    /// Whether the number itself is enough (`>=`), or a value has to exceed it.
+    pub inclusive: bool,
+    /// How long an ongoing story is one alert.
+    pub suppression: Duration,
+}
+
+/// Suggests a threshold of a rule. `alerts` are those that the lowest of [`candidates`] raises with
+/// no suppression, oldest first; `decisions` is how many were looked at.
+#[must_use]
+pub fn suggest_for_rule(
+    rule: OfRule<'_>,
+    alerts: &[Alert],
+    judged: &Judged,
+    decisions: usize,
+) -> Suggestion {
+    let effects = candidates(rule.current)
+        .into_iter()
+        .map(|at| rule_effect(rule, at, alerts, judged))
+        .collect();
+    let suggestion = Suggestion {
+        id: rule.id.to_owned(),
+        threshold: rule.column.to_owned(),
+        current: rule.current,
+        suggested: None,
+        reason: String::new(),
+        effects,
+        decisions,
+    };
+    chosen(suggestion, judged)
+}
+
+fn rule_effect(rule: OfRule<'_>, at: f64, alerts: &[Alert], judged: &Judged) -> Effect {
+    let mut last: BTreeMap<Vec<&str>, i64> = BTreeMap::new();
+    let mut found = BTreeSet::new();
+    let mut raised = 0;
+    for alert in alerts {
+        let value = alert.details.get(rule.column);
+        let value = value.and_then(|text| text.parse::<f64>().ok());
+        let is_reached = |value: f64| value > at || rule.inclusive && value >= at;
+        if !value.is_some_and(is_reached) {
+            continue;
+        }
+        let story: Vec<&str> = alert.entities.iter().map(|e| e.value.as_str()).collect();
+        found.extend(story.iter().map(|value| (*value).to_owned()));
+        let now = alert.time_generated.0;
+        let before = last.get(&story);
+        let quiet_until = before.map(|time| time.saturating_add(micros(rule.suppression)));
+        if quiet_until.is_none_or(|until| now >= until) {
+            raised += 1;
+            last.insert(story, now);
+        }
+    }
+    judged.effect(at, raised, &found)
+}
+
+/// The best of the effects: the fewest innocents, then the fewest alerts, among those that lose no
+/// attacker.
+fn chosen(mut suggestion: Suggestion, judged: &Judged) -> Suggestion {
+    let effects = &suggestion.effects;
+    let is_current = |effect: &&Effect| effect.at.total_cmp(&suggestion.current).is_eq();
+    let now = effects.iter().find(is_current);
     let best = effects
         .iter()
         .filter(|effect| now.is_none_or(|now| effect.attackers_missed <= now.attackers_missed))
-        .min_by_key(|effect| (effect.innocents_alerted, effect.alerts, effect.at));
+        .min_by(|a, b| {
+            let cost = |effect: &Effect| (effect.innocents_alerted, effect.alerts);
+            cost(a).cmp(&cost(b)).then(a.at.total_cmp(&b.at))
+        });
     let (suggested, reason) = match (now, best) {
         _ if judged.attackers.is_empty() && judged.innocents.is_empty() => (
             None,
             "nobody was judged yet: give incidents a disposition or label decisions".to_owned(),
         ),
-        (Some(now), Some(best)) if best.at != current => {
+        (Some(now), Some(best)) if !is_current(&best) => {
             let spared = now.innocents_alerted.saturating_sub(best.innocents_alerted);
             if spared == 0 {
                 let reason = "no other threshold spares an innocent caller".to_owned();
@@ -94,14 +198,9 @@ pub fn suggest(
         }
         _ => (None, "the current threshold is the best of them".to_owned()),
     };
-    Suggestion {
-        ladder_id: ladder.id.clone(),
-        current,
-        suggested,
-        reason,
-        effects,
-        decisions: history.len(),
-    }
+    suggestion.suggested = suggested;
+    suggestion.reason = reason;
+    suggestion
 }
 
 fn alerting(ladder: &Ladder) -> Option<&Rung> {
@@ -111,22 +210,18 @@ fn alerting(ladder: &Ladder) -> Option<&Rung> {
         .find(|rung| rung.meaning != Meaning::Log)
 }
 
-fn candidates(current: u32) -> Vec<u32> {
-    let current = current.max(1);
-    let mut found: Vec<u32> = [
-        current / 5,
-        current / 2,
-        current,
-        current + current / 2,
-        current * 2,
-        current * 3,
-        current * 5,
-        current * 10,
-    ]
-    .into_iter()
-    .filter(|at| *at > 0)
-    .collect();
-    found.sort_unstable();
+/// What is tried instead of a threshold, the threshold itself included; in order.
+#[must_use]
+pub fn candidates(current: f64) -> Vec<f64> {
+    const FACTORS: [f64; 8] = [0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0];
+    let is_whole = current.fract().abs() < f64::EPSILON;
+    let mut found: Vec<f64> = FACTORS
+        .iter()
+        .map(|factor| current * factor)
+        .map(|at| if is_whole { at.floor() } else { at })
+        .filter(|at| *at > 0.0)
+        .collect();
+    found.sort_by(f64::total_cmp);
     found.dedup();
     found
 }
@@ -147,12 +242,15 @@ pub fn with_rung(ladder: &Ladder, at: u32) -> Ladder {
 
 fn effect(
     ladder: &Ladder,
-    at: u32,
+    at: f64,
     history: &[Seen],
     allowed: &Allowlist,
     judged: &Judged,
 ) -> Effect {
-    let mut counters = Counters::new(vec![Arc::new(with_rung(ladder, at))]);
+    // Rungs are whole numbers, and so are the candidates of one.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let rung = at as u32;
+    let mut counters = Counters::new(vec![Arc::new(with_rung(ladder, rung))]);
     let mut alerts = 0;
     let mut found = BTreeSet::new();
     for seen in history {
@@ -162,22 +260,14 @@ fn effect(
             found.insert(signal.entity.value);
         }
     }
-    let attackers_found = judged.attackers.intersection(&found).count();
-    Effect {
-        at,
-        alerts,
-        entities: found.len(),
-        attackers_found,
-        attackers_missed: judged.attackers.len() - attackers_found,
-        innocents_alerted: judged.innocents.intersection(&found).count(),
-    }
+    judged.effect(at, alerts, &found)
 }
 
 #[cfg(test)]
 mod tests {
     use atalaya_model::{Decision, Entity, EntityKind, Timestamp};
 
-    use super::{Judged, suggest};
+    use super::{Alert, Duration, Judged, OfRule, suggest, suggest_for_rule};
     use crate::ladder::{Ladder, Seen};
     use crate::tuning::allow::Allowlist;
 
@@ -214,10 +304,70 @@ mod tests {
             innocents: ["tester".to_owned()].into(),
         };
         let suggestion = suggest(&ladder, &history, &Allowlist::default(), &judged);
-        assert_eq!(suggestion.suggested, Some(15), "{suggestion:?}");
-        let best = suggestion.effects.iter().find(|e| e.at == 15).unwrap();
+        assert_eq!(suggestion.suggested, Some(15.0), "{suggestion:?}");
+        let best = suggestion
+            .effects
+            .iter()
+            .find(|e| e.at.total_cmp(&15.0).is_eq())
+            .unwrap();
         assert_eq!((best.attackers_missed, best.innocents_alerted), (0, 0));
         let nobody = suggest(&ladder, &history, &Allowlist::default(), &Judged::default());
         assert_eq!(nobody.suggested, None);
+    }
+
+    fn alert(caller: &str, minute: i64, calls: u32) -> Alert {
+        Alert {
+            alert_id: format!("{caller}{minute}"),
+            time_generated: Timestamp(minute * 60_000_000),
+            rule_id: "r".into(),
+            rule_name: "R".into(),
+            rule_version: String::new(),
+            rule_hash: String::new(),
+            severity: atalaya_model::Severity::Low,
+            techniques: vec![],
+            atlas_release: String::new(),
+            entities: vec![Entity {
+                kind: EntityKind::Caller,
+                value: caller.to_owned(),
+            }],
+            first_seen: Timestamp(0),
+            last_seen: Timestamp(0),
+            count: 1,
+            record_ids: vec![],
+            details: [("Calls".to_owned(), calls.to_string())].into(),
+            status: atalaya_model::AlertStatus::New,
+        }
+    }
+
+    #[test]
+    fn a_rules_rows_say_what_each_threshold_would_have_raised() {
+        // A batch job reaches 25 every ten minutes of an hour, an attacker 90 once.
+        let mut alerts: Vec<Alert> = (0..6).map(|n| alert("batch", n * 10, 25)).collect();
+        alerts.push(alert("mallory", 61, 90));
+        let judged = Judged {
+            attackers: ["mallory".to_owned()].into(),
+            innocents: ["batch".to_owned()].into(),
+        };
+        let rule = OfRule {
+            id: "r",
+            column: "Calls",
+            current: 20.0,
+            inclusive: true,
+            suppression: Duration::from_secs(30 * 60),
+        };
+        let suggestion = suggest_for_rule(rule, &alerts, &judged, 600);
+        let raised: Vec<(f64, usize)> = suggestion
+            .effects
+            .iter()
+            .map(|effect| (effect.at, effect.alerts))
+            .collect();
+        // An ongoing story is one alert for half an hour: two of the batch job.
+        assert_eq!(
+            raised[2..5],
+            [(20.0, 3), (30.0, 1), (40.0, 1)],
+            "{raised:?}"
+        );
+        assert_eq!(suggestion.suggested, Some(30.0), "{suggestion:?}");
+        assert_eq!(suggestion.effects.last().unwrap().attackers_missed, 1);
     }
 }
