@@ -90,6 +90,11 @@ impl RunContext {
         }
     }
 
+    /// Says which clock of the incident ran out.
+    pub(crate) fn set_overdue(&mut self, clock: &str) {
+        self.facts.insert("overdue".to_owned(), json!(clock));
+    }
+
     /// A fact, or null.
     #[must_use]
     pub fn fact(&self, name: &str) -> Value {

@@ -22,7 +22,7 @@ use crate::typed::Stored;
 pub use group::{Grouping, GroupingConfig, group_alert};
 pub use manage::{IncidentError, IncidentFilter, Incidents, Update};
 pub use report::report;
-pub use sla::{Clocks, SlaConfig, SlaState};
+pub use sla::{CLOCKS, Clocks, SlaConfig, SlaState};
 
 /// Most entries of a timeline, comments and tasks that one incident keeps.
 pub const ENTRIES_MAX: usize = 2_000;
@@ -267,6 +267,18 @@ impl Incident {
             };
             format!("{} {word} {}", state.clock, state.due.to_rfc3339())
         })
+    }
+
+    /// The clocks that ran out and still run; those of what became part of another incident count
+    /// there.
+    #[must_use]
+    pub fn overdue(&self, sla: &SlaConfig, now: Timestamp) -> Vec<SlaState> {
+        if self.status == IncidentStatus::Merged {
+            return Vec::new();
+        }
+        let mut states = self.clocks.read(self.severity(), sla, now);
+        states.retain(|state| state.breached && state.stopped.is_none());
+        states
     }
 
     /// Adds a task under the next number, once per key.

@@ -22,6 +22,7 @@ pub mod evidence;
 mod ids;
 pub mod incident;
 pub mod ladder;
+pub mod overdue;
 pub mod ports;
 pub mod responder;
 pub mod review;

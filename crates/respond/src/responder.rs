@@ -12,8 +12,9 @@ use atalaya_store::{Insertion, NewAlert};
 use parking_lot::RwLock;
 
 use crate::context::RunContext;
-use crate::incident::{GroupingConfig, Incidents};
+use crate::incident::{GroupingConfig, Incidents, SlaConfig};
 use crate::ladder::{Counters, Ladder, Ladders, Seen, Signal};
+use crate::overdue;
 use crate::ports::Ports;
 use crate::runbook::{Runbook, RunbookCatalogue};
 use crate::saga::{Engine, SagaError};
@@ -43,6 +44,7 @@ struct Inner {
     engine: Engine,
     incidents: Incidents,
     grouping: GroupingConfig,
+    sla: SlaConfig,
     runbooks: RwLock<Arc<RunbookCatalogue>>,
     ladders: RwLock<Arc<Ladders>>,
     allowed: RwLock<Arc<Allowlist>>,
@@ -55,7 +57,7 @@ impl Responder {
     #[must_use]
     pub fn new(
         ports: Ports,
-        grouping: GroupingConfig,
+        (grouping, sla): (GroupingConfig, SlaConfig),
         (runbooks, ladders): (RunbookCatalogue, Ladders),
         (holder, automatic): (&str, bool),
     ) -> Self {
@@ -69,6 +71,7 @@ impl Responder {
                 engine: Engine::new(ports, incidents.clone(), holder),
                 incidents,
                 grouping,
+                sla,
                 runbooks: RwLock::new(Arc::new(runbooks)),
                 ladders: RwLock::new(Arc::new(ladders)),
                 allowed: RwLock::default(),
@@ -87,6 +90,12 @@ impl Responder {
     #[must_use]
     pub fn incidents(&self) -> &Incidents {
         &self.inner.incidents
+    }
+
+    /// Time limits of incidents.
+    #[must_use]
+    pub fn sla(&self) -> &SlaConfig {
+        &self.inner.sla
     }
 
     /// The runbooks in force.
@@ -182,7 +191,7 @@ impl Responder {
                 ..Response::default()
             });
         }
-        let runbooks = self.triggered(alert);
+        let runbooks = self.triggered(alert, None, &RunContext::of_alert(alert, None));
         let opens = !runbooks.is_empty() || self.opens_incident(alert);
         let Some((incident, _)) = self.inner.incidents.take_in(alert, opens, now).await? else {
             return Ok(Response::default());
@@ -249,12 +258,24 @@ impl Responder {
             return Ok(None);
         }
         let context = RunContext::of_alert(alert, Some(incident_id));
-        let author = format!("runbook:{}", runbook.id);
         let key = format!("{incident_id}\0{}", alert.alert_id);
-        let (run, _) = engine.create(runbook, context, &author, Some(&key)).await?;
+        self.launch(runbook, context, &key, now).await
+    }
+
+    /// Makes a run, once per key, and drives it in the background.
+    pub(crate) async fn launch(
+        &self,
+        runbook: &Runbook,
+        context: RunContext,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, SagaError> {
+        let engine = &self.inner.engine;
+        let author = format!("runbook:{}", runbook.id);
+        let incident_id = context.incident_id.clone().unwrap_or_default();
+        let (run, _) = engine.create(runbook, context, &author, Some(key)).await?;
         let run_id = run.run_id.clone();
         let this = self.clone();
-        let incident_id = incident_id.to_owned();
         tokio::spawn(async move {
             let engine = &this.inner.engine;
             let (driven, attached) = tokio::join!(
@@ -273,15 +294,19 @@ impl Responder {
         Ok(Some(run.run_id))
     }
 
-    fn triggered(&self, alert: &Alert) -> Vec<Arc<Runbook>> {
+    pub(crate) fn triggered(
+        &self,
+        alert: &Alert,
+        overdue: Option<&str>,
+        context: &RunContext,
+    ) -> Vec<Arc<Runbook>> {
         if !self.inner.automatic {
             return Vec::new();
         }
-        let context = RunContext::of_alert(alert, None);
         let fact = |name: &str| context.fact(name);
         self.runbooks()
             .runbooks()
-            .filter(|runbook| runbook.is_triggered_by(alert, &fact))
+            .filter(|runbook| runbook.is_triggered_by(alert, overdue, &fact))
             .cloned()
             .collect()
     }
@@ -299,6 +324,12 @@ impl Responder {
         }
     }
 
+    async fn read_clocks(&self) {
+        if let Err(error) = self.answer_overdue().await {
+            tracing::error!(%error, "the clocks of incidents cannot be read; they are read again");
+        }
+    }
+
     /// Answers deadlines and reads lists again, until `shutdown` resolves. `take_over` at the
     /// start: what an earlier process of this node was doing is gone on with.
     pub async fn run(&self, shutdown: impl Future<Output = ()> + Send) {
@@ -309,6 +340,8 @@ impl Responder {
             tokio::spawn(async move { engine.drive_all(take_over).await })
         };
         let mut driving = drive(true);
+        let mut clocks = tokio::time::interval(overdue::INTERVAL);
+        clocks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             if let Err(error) = self.refresh().await {
                 tracing::error!(%error, "the allowlist cannot be read; it stays as it was");
@@ -316,6 +349,7 @@ impl Responder {
             tokio::select! {
                 () = &mut shutdown => break,
                 () = tokio::time::sleep(TICK) => {}
+                _ = clocks.tick() => self.read_clocks().await,
             }
             if driving.is_finished() {
                 driving = drive(false);

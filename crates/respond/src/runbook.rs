@@ -92,21 +92,34 @@ pub struct Trigger {
     pub severity_min: Option<Severity>,
     /// At least so many records behind the alert.
     pub count_min: Option<u64>,
+    /// Any of these clocks of the incident ran out. Such a trigger starts by no alert, and the
+    /// others by no clock.
+    pub overdue: Vec<String>,
     /// And this.
     pub when: Option<Condition>,
 }
 
 impl Trigger {
-    /// Whether an alert starts the runbook.
+    /// Whether an alert starts the runbook, or a clock of the incident that the alert stands for.
     #[must_use]
-    pub fn matches(&self, alert: &Alert, fact: &dyn Fn(&str) -> Value) -> bool {
+    pub fn matches(
+        &self,
+        alert: &Alert,
+        overdue: Option<&str>,
+        fact: &dyn Fn(&str) -> Value,
+    ) -> bool {
+        let by_clock = match overdue {
+            None => self.overdue.is_empty(),
+            Some(clock) => self.overdue.iter().any(|wanted| wanted == clock),
+        };
         let by_technique = self.techniques.is_empty()
             || alert
                 .techniques
                 .iter()
                 .any(|found| self.techniques.iter().any(|w| covers_technique(w, found)));
         let by_rule = self.rules.is_empty() || self.rules.contains(&alert.rule_id);
-        by_technique
+        by_clock
+            && by_technique
             && by_rule
             && self
                 .severity_min
@@ -270,10 +283,16 @@ impl Runbook {
         yaml::parse(text, origin)
     }
 
-    /// Whether an alert starts it.
+    /// Whether an alert starts it, or a clock of the incident that the alert stands for.
     #[must_use]
-    pub fn is_triggered_by(&self, alert: &Alert, fact: &dyn Fn(&str) -> Value) -> bool {
-        self.enabled && self.triggers.iter().any(|t| t.matches(alert, fact))
+    pub fn is_triggered_by(
+        &self,
+        alert: &Alert,
+        overdue: Option<&str>,
+        fact: &dyn Fn(&str) -> Value,
+    ) -> bool {
+        let mut triggers = self.triggers.iter();
+        self.enabled && triggers.any(|trigger| trigger.matches(alert, overdue, fact))
     }
 
     /// Every step, those in branches included, in order.

@@ -140,7 +140,7 @@ pub fn responder(config: &Config, parts: Parts) -> Result<Responder, OpenError> 
     };
     Ok(Responder::new(
         ports,
-        section.incidents.clone(),
+        (section.incidents.clone(), section.sla.clone()),
         (runbooks(config)?, ladders(config)?),
         (&parts.holder, section.automatic),
     ))

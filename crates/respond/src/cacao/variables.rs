@@ -11,7 +11,7 @@ const NAME_CHARS_MAX: usize = 200;
 const ALWAYS: &str = "__always__";
 
 /// Facts that come with an alert.
-const FACTS: [(&str, &str); 11] = [
+const FACTS: [(&str, &str); 12] = [
     ("severity", "severity of the alert"),
     ("count", "number of records behind the alert"),
     ("techniques", "ATLAS techniques of the alert"),
@@ -22,6 +22,10 @@ const FACTS: [(&str, &str); 11] = [
     ("first_seen", "time of the first record behind the alert"),
     ("last_seen", "time of the last record behind the alert"),
     ("record_ids", "ids of the records behind the alert"),
+    (
+        "overdue",
+        "the clock of the incident that ran out, if that started it",
+    ),
     ("author", "who started the run"),
 ];
 

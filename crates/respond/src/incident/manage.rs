@@ -270,6 +270,20 @@ impl Incidents {
         .await
     }
 
+    /// Notes what nobody did: a clock that ran out is no activity.
+    ///
+    /// # Errors
+    /// If there is no such incident.
+    pub async fn note_overdue(
+        &self,
+        id: &str,
+        entry: TimelineEntry,
+        now: Timestamp,
+    ) -> Result<Incident, IncidentError> {
+        self.change(id, now, |incident| incident.note(entry.clone()))
+            .await
+    }
+
     /// Adds a task, once per key.
     ///
     /// # Errors

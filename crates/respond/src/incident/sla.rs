@@ -6,6 +6,9 @@ use atalaya_model::{Severity, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Names of the clocks, in the order in which they run out.
+pub const CLOCKS: [&str; 3] = ["acknowledge", "contain", "close"];
+
 /// Time limits of one severity, minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -67,7 +70,7 @@ pub struct Clocks {
 /// One clock, read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SlaState {
-    /// `acknowledge`, `contain`, `close`.
+    /// One of [`CLOCKS`].
     pub clock: &'static str,
     /// When it is due.
     pub due: Timestamp,
@@ -87,26 +90,27 @@ impl Clocks {
         // What is contained was looked at, and what is closed is contained.
         let contained = self.contained.or(self.closed);
         let acknowledged = self.acknowledged.or(contained);
-        [
-            ("acknowledge", limits.acknowledge_min, acknowledged),
-            ("contain", limits.contain_min, contained),
-            ("close", limits.close_min, self.closed),
-        ]
-        .into_iter()
-        .map(|(clock, minutes, stopped)| {
-            let minutes = i64::try_from(minutes).unwrap_or(i64::MAX);
-            let due = Timestamp(
-                self.started
-                    .0
-                    .saturating_add(minutes.saturating_mul(60_000_000)),
-            );
-            SlaState {
-                clock,
-                due,
-                stopped,
-                breached: stopped.unwrap_or(now) > due,
-            }
-        })
-        .collect()
+        let minutes = [
+            (limits.acknowledge_min, acknowledged),
+            (limits.contain_min, contained),
+            (limits.close_min, self.closed),
+        ];
+        let clocks = CLOCKS.into_iter().zip(minutes);
+        clocks
+            .map(|(clock, (minutes, stopped))| {
+                let minutes = i64::try_from(minutes).unwrap_or(i64::MAX);
+                let due = Timestamp(
+                    self.started
+                        .0
+                        .saturating_add(minutes.saturating_mul(60_000_000)),
+                );
+                SlaState {
+                    clock,
+                    due,
+                    stopped,
+                    breached: stopped.unwrap_or(now) > due,
+                }
+            })
+            .collect()
     }
 }

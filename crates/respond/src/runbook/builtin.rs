@@ -19,6 +19,7 @@ pub(super) const FILES: &[(&str, &str, &str)] = &[
     runbook!("membership-inference"),
     runbook!("model-extraction"),
     runbook!("model-poisoning"),
+    runbook!("overdue-incident"),
     runbook!("prompt-injection"),
     runbook!("supply-chain"),
 ];

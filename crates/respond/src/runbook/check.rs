@@ -12,10 +12,11 @@ use crate::actions;
 use crate::condition::Condition;
 use crate::context::{ENTITY_KINDS, fill, text_of};
 use crate::duration;
+use crate::incident::CLOCKS;
 use crate::ports::Parameters;
 
 /// Facts that every run may have.
-const FACTS: [&str; 11] = [
+const FACTS: [&str; 12] = [
     "severity",
     "count",
     "techniques",
@@ -26,6 +27,7 @@ const FACTS: [&str; 11] = [
     "first_seen",
     "last_seen",
     "record_ids",
+    "overdue",
     "author",
 ];
 
@@ -129,6 +131,14 @@ impl<'a> Checker<'a> {
                     format!("no ATLAS release knows {id}"),
                     "see `atalaya atlas coverage`",
                 );
+            }
+        }
+    }
+
+    pub(super) fn clocks(&mut self, names: &[String]) {
+        for name in names {
+            if !CLOCKS.contains(&name.as_str()) {
+                self.value("overdue", name, &CLOCKS);
             }
         }
     }

@@ -27,6 +27,9 @@ struct File {
 struct Case {
     name: String,
     alert: AlertEntry,
+    /// The clock of the alert's incident that ran out, if that is what happens.
+    #[serde(default)]
+    overdue: Option<String>,
     /// Whether the runbook starts by itself.
     starts: bool,
     /// Output of steps, as if they had been done.
@@ -88,8 +91,12 @@ pub fn run(runbook: &Runbook, text: &str) -> Result<Vec<CaseReport>, Box<Diagnos
 fn failures(runbook: &Runbook, case: &Case) -> Vec<String> {
     let mut failures = Vec::new();
     let alert = alert(&case.alert);
-    let context = RunContext::of_alert(&alert, Some("INCIDENT"));
-    let starts = runbook.is_triggered_by(&alert, &|name| context.fact(name));
+    let mut context = RunContext::of_alert(&alert, Some("INCIDENT"));
+    if let Some(clock) = &case.overdue {
+        context.set_overdue(clock);
+    }
+    let overdue = case.overdue.as_deref();
+    let starts = runbook.is_triggered_by(&alert, overdue, &|name| context.fact(name));
     if starts != case.starts {
         let (is, should) = (verb(starts), verb(case.starts));
         failures.push(format!("it {is}, and should {should}"));

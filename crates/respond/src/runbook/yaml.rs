@@ -44,6 +44,8 @@ struct TriggerEntry {
     #[serde(default)]
     count_min: Option<u64>,
     #[serde(default)]
+    overdue: Vec<String>,
+    #[serde(default)]
     when: Option<String>,
 }
 
@@ -167,12 +169,14 @@ fn build(file: File, text: &str, origin: Origin, checker: &mut Checker<'_>) -> R
 
 fn trigger(entry: TriggerEntry, checker: &mut Checker<'_>) -> Trigger {
     checker.techniques(&entry.techniques);
+    checker.clocks(&entry.overdue);
     Trigger {
         severity_min: checker.severity(entry.severity_min.as_deref()),
         when: checker.condition(entry.when.as_deref()),
         techniques: entry.techniques,
         rules: entry.rules,
         count_min: entry.count_min,
+        overdue: entry.overdue,
     }
 }
 

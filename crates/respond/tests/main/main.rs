@@ -13,6 +13,8 @@ mod killed;
 #[cfg(test)]
 mod labels;
 #[cfg(test)]
+mod overdue;
+#[cfg(test)]
 mod receiver;
 #[cfg(test)]
 mod runs;
