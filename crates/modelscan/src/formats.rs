@@ -6,6 +6,7 @@ pub(crate) mod keras;
 pub(crate) mod npy;
 pub(crate) mod onnx;
 pub(crate) mod safetensors;
+pub(crate) mod script;
 pub(crate) mod template;
 
 /// What a format's reader found: place, code, how bad, message.

@@ -12,8 +12,8 @@
 //!   known trick, and so is an archive format that scanners do not open.
 //! - Archives are opened, also nested ones, within limits; reaching a limit is a finding.
 //!
-//! Left out: what weights do to a model's behaviour, native libraries, and archives in 7z, RAR, xz,
-//! bzip2, zstd and LZ4, which are named as not looked into.
+//! Left out: what weights do to a model's behaviour, and archives in 7z, RAR and CAB, Java's and R's
+//! serialised objects, which are named as not looked into; native code is named, not looked into.
 
 mod allow;
 mod archives;

@@ -1,5 +1,7 @@
 //! What a file is, by its first bytes.
 
+use crate::archives::inflate::Method;
+
 /// Formats that are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -14,6 +16,12 @@ pub(crate) enum Format {
     Hdf5,
     Onnx,
     Json,
+    /// bzip2, xz, LZMA, zstd or LZ4.
+    Compressed(&'static str, Method),
+    /// joblib before 0.10: a length in hexadecimal, then zlib.
+    OldJoblib,
+    /// A library or program of a machine.
+    Native(&'static str),
     /// An archive or compression that is not opened.
     Closed(&'static str),
     Unknown,
@@ -33,7 +41,8 @@ impl Format {
             Self::Hdf5 => "hdf5",
             Self::Onnx => "onnx",
             Self::Json => "json",
-            Self::Closed(name) => name,
+            Self::OldJoblib => "joblib-zlib",
+            Self::Compressed(name, _) | Self::Native(name) | Self::Closed(name) => name,
             Self::Unknown => "unknown",
         }
     }
@@ -47,6 +56,9 @@ impl Format {
         }
         if let [0x80, 0..=5, ..] = head {
             return Self::Pickle;
+        }
+        if head.starts_with(b"MZ") && head.windows(4).any(|window| window == b"PE\0\0") {
+            return Self::Native("pe");
         }
         if is_tar(head) {
             return Self::Tar;
@@ -111,14 +123,27 @@ const MAGIC: &[(&[u8], Format)] = &[
     (b"\x89HDF\r\n\x1a\n", Format::Hdf5),
     (b"7z\xbc\xaf\x27\x1c", Format::Closed("7z")),
     (b"Rar!\x1a\x07", Format::Closed("rar")),
-    (b"\xfd7zXZ\x00", Format::Closed("xz")),
-    (b"\x5d\x00\x00", Format::Closed("lzma")),
-    (b"BZh", Format::Closed("bzip2")),
-    (b"\x28\xb5\x2f\xfd", Format::Closed("zstd")),
-    (b"\x04\x22\x4d\x18", Format::Closed("lz4")),
     (b"MSCF", Format::Closed("cab")),
-    // joblib before 0.10: a length in hexadecimal, then zlib.
-    (b"ZF0x", Format::Closed("joblib-zlib")),
+    (b"\xac\xed\x00\x05", Format::Closed("java-serialization")),
+    (b"RDX2\n", Format::Closed("rdata")),
+    (b"RDX3\n", Format::Closed("rdata")),
+    (b"X\n\x00\x00\x00\x02", Format::Closed("rds")),
+    (b"X\n\x00\x00\x00\x03", Format::Closed("rds")),
+    (b"\xfd7zXZ\x00", Format::Compressed("xz", Method::Xz)),
+    (b"\x5d\x00\x00", Format::Compressed("lzma", Method::Xz)),
+    (b"BZh", Format::Compressed("bzip2", Method::Bzip2)),
+    (
+        b"\x28\xb5\x2f\xfd",
+        Format::Compressed("zstd", Method::Zstd),
+    ),
+    (b"\x04\x22\x4d\x18", Format::Compressed("lz4", Method::Lz4)),
+    (b"ZF0x", Format::OldJoblib),
+    (b"\x7fELF", Format::Native("elf")),
+    (b"\xfe\xed\xfa\xce", Format::Native("mach-o")),
+    (b"\xfe\xed\xfa\xcf", Format::Native("mach-o")),
+    (b"\xce\xfa\xed\xfe", Format::Native("mach-o")),
+    (b"\xcf\xfa\xed\xfe", Format::Native("mach-o")),
+    (b"\xca\xfe\xba\xbe", Format::Native("mach-o or java class")),
 ];
 
 /// `ustar`, or an old archive whose checksum holds.

@@ -4,4 +4,5 @@ mod opcodes;
 mod value;
 mod walk;
 
+pub(crate) use opcodes::is_opcode;
 pub(crate) use walk::{Event, Limits, Malformed, Walker};

@@ -29,6 +29,8 @@ pub mod code {
     pub const CODE_LAYER: &str = "code_layer";
     /// The model comes with code of its own that is run when it is loaded.
     pub const REMOTE_CODE: &str = "remote_code";
+    /// A library or program of a machine, which a loader may load with the rights of its process.
+    pub const NATIVE_CODE: &str = "native_code";
     /// An operator of a graph that reaches files or Python.
     pub const DANGEROUS_OPERATOR: &str = "dangerous_operator";
     /// A reference to data outside of the model's folder.

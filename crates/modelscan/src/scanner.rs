@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::allow::AllowList;
 use crate::archives::inflate::Method;
+use crate::formats::npy::Items;
 use crate::formats::{self, Seen};
 use crate::magic::Format;
 use crate::report::{Report, ScanFinding, Template, code};
@@ -114,6 +115,7 @@ const fn atlas(code: &str) -> &'static [&'static str] {
         | b"unlisted_global"
         | b"unresolved_global"
         | b"code_layer"
+        | b"native_code"
         | b"dangerous_operator" => SUPPLY_CHAIN,
         b"malformed" | b"unscannable" | b"limit" | b"trailing_data" | b"ambiguous_archive" => {
             &["AML.T0076", "AML.T0119"]
@@ -202,6 +204,15 @@ impl<'s> Scan<'s> {
             Format::Tar => self.tar(path, part, depth),
             Format::Gzip => self.compressed(path, part, Method::Gzip, depth),
             Format::Zlib => self.compressed(path, part, Method::Zlib, depth),
+            Format::Compressed(_, method) => self.compressed(path, part, method, depth),
+            Format::OldJoblib => self.old_joblib(path, part, depth),
+            Format::Native(kind) => {
+                let message = format!("it is native code ({kind})");
+                self.tell(
+                    path,
+                    Seen::new(0, code::NATIVE_CODE, Severity::High, message),
+                );
+            }
             Format::Closed(kind) => {
                 let message = format!("{kind} is not opened: unpack it and scan what comes out");
                 self.tell(
@@ -224,6 +235,12 @@ impl<'s> Scan<'s> {
             Format::Json if !is_template_name(name) => self.json(path, name, part),
             Format::Json => self.unknown(path, name, part, format),
             Format::Onnx | Format::Unknown => self.unknown(path, name, part, format),
+        }
+        if !matches!(format, Format::Pickle | Format::Unknown) {
+            self.disguised(path, part);
+        }
+        if format != Format::Zip {
+            self.appended(path, part, format, depth);
         }
         format
     }
@@ -260,6 +277,9 @@ impl<'s> Scan<'s> {
             }
             return;
         }
+        if path.contains('!') && lower.ends_with(".py") {
+            self.python(path, part);
+        }
         // Protocol 0 and 1 have no magic: what loaders would unpickle is, anything else is tried.
         self.pickles(path, part, 0, Format::is_pickle_name(name));
     }
@@ -279,11 +299,34 @@ impl<'s> Scan<'s> {
         }
     }
 
+    /// Python in an archive: `TorchScript`, which may only call operators, or a module that is
+    /// imported when the archive is loaded.
+    fn python(&mut self, path: &str, part: Part<'_>) {
+        let Some(bytes) = self.text(path, part) else {
+            return;
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let seen = if path.contains("/code/") || path.contains("!code/") {
+            formats::script::check(&text)
+        } else {
+            let message = "Python code lies beside the weights";
+            vec![Seen::new(0, code::REMOTE_CODE, Severity::Medium, message)]
+        };
+        seen.into_iter().for_each(|seen| self.tell(path, seen));
+    }
+
     fn npy(&mut self, path: &str, part: Part<'_>) {
         match formats::npy::header(part) {
-            Ok((start, true)) => self.pickles(path, part, start, true),
+            Ok((start, Items::Objects)) => self.pickles(path, part, start, true),
+            Ok((start, Items::Unclear)) => {
+                let message = "its header does not say plainly what the array holds";
+                self.tell(path, Seen::malformed(start, message));
+                self.pickles(path, part, start, false);
+                let limits = self.pickle_limits();
+                self.search(path, part, start, limits);
+            }
             // What lies behind numbers is read by whoever reads on.
-            Ok((start, false)) => {
+            Ok((start, Items::Numbers)) => {
                 let limits = self.pickle_limits();
                 self.search(path, part, start, limits);
             }

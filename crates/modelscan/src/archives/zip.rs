@@ -93,6 +93,54 @@ fn compare(contents: &mut Contents, at: u64, directory: &Entry, header: &Entry) 
     }
 }
 
+/// The record at the end: where it is, and what it says of the directory.
+struct End {
+    at: u64,
+    directory_bytes: u64,
+    directory_at: u64,
+}
+
+fn end_record(part: Part<'_>) -> Option<End> {
+    let tail_at = part.length().saturating_sub(END_BYTES_MAX);
+    let tail = part.bytes(tail_at, END_BYTES_MAX as usize).ok()?;
+    let end = tail
+        .windows(4)
+        .rposition(|window| window == b"PK\x05\x06")?;
+    Some(End {
+        at: tail_at + end as u64,
+        directory_bytes: u64::from(u32_at(&tail, end + 12)?),
+        directory_at: u64::from(u32_at(&tail, end + 16)?),
+    })
+}
+
+/// How many bytes lie before the archive, by the distance between where its directory is and where
+/// it says that it is.
+pub(crate) fn shift(part: Part<'_>) -> u64 {
+    let Some(end) = end_record(part) else {
+        return 0;
+    };
+    // The wide records of Zip64 lie between the directory and the record at the end.
+    let locator = part.bytes(end.at.saturating_sub(20), 4).unwrap_or_default();
+    let wide = if locator == b"PK\x06\x07" { 56 + 20 } else { 0 };
+    let told = end.directory_bytes + end.directory_at + wide;
+    let is_wide = end.directory_at == u64::from(u32::MAX);
+    let shift = end.at.saturating_sub(told);
+    let begins = part.bytes(end.directory_at + shift, 4).unwrap_or_default();
+    let is_empty = end.directory_bytes == 0;
+    if is_wide || is_empty || begins != b"PK\x01\x02" {
+        return 0;
+    }
+    shift
+}
+
+/// Where an archive begins that lies behind something else, if there is one.
+pub(crate) fn appended(part: Part<'_>) -> Option<u64> {
+    let end = end_record(part)?;
+    let shift = shift(part);
+    let directory = part.bytes(end.directory_at + shift, 4).unwrap_or_default();
+    (end.directory_bytes > 0 && directory == b"PK\x01\x02").then_some(shift)
+}
+
 type Directory = (Vec<(u64, Entry)>, bool);
 
 fn directory(part: Part<'_>, count_max: usize) -> Result<Directory, (u64, String)> {
@@ -212,7 +260,11 @@ fn walk_headers(
     known: &mut BTreeMap<u64, Entry>,
     count_max: usize,
 ) {
-    let mut at = 0;
+    let mut at = if local(part, 0).is_some() {
+        0
+    } else {
+        known.keys().next().copied().unwrap_or(0)
+    };
     while let Some(found) = local(part, at) {
         let next = match known.get(&at) {
             Some(entry) => entry.start + entry.packed,

@@ -4,6 +4,7 @@ use atalaya_model::Severity;
 use serde_json::Value;
 
 use super::Seen;
+use super::onnx::leaves_its_folder;
 use crate::report::code;
 use crate::source::Part;
 
@@ -32,13 +33,20 @@ fn walk(value: &Value, seen: &mut Vec<Seen>, depth: u8) {
         Value::Object(members) => {
             let text = |name: &str| members.get(name).and_then(Value::as_str);
             let class = text("class_name").unwrap_or("");
-            if matches!(class, "Lambda" | "__lambda__" | "TFOpLambda") {
+            if CODE_CLASSES.contains(&class) {
                 seen.push(Seen::new(
                     0,
                     code::CODE_LAYER,
                     Severity::High,
-                    format!("a layer `{class}` holds Python code"),
+                    format!("a layer `{class}` holds code, or loads it"),
                 ));
+            }
+            // Layers that look up texts read their vocabulary from a file.
+            if let Some(path) = text("vocabulary").or_else(|| text("vocabulary_file"))
+                && leaves_its_folder(path)
+            {
+                let message = format!("a layer reads {}", short(path));
+                seen.push(Seen::new(0, code::EXTERNAL_DATA, Severity::High, message));
             }
             let module = text("module").unwrap_or("keras");
             if !class.is_empty() && !is_harmless(module, class) {
@@ -53,6 +61,16 @@ fn walk(value: &Value, seen: &mut Vec<Seen>, depth: u8) {
     }
 }
 
+/// Classes that hold code of their own, or load it: Python, a pickled module, another model.
+const CODE_CLASSES: &[&str] = &[
+    "Lambda",
+    "__lambda__",
+    "TFOpLambda",
+    "TorchModuleWrapper",
+    "TFSMLayer",
+    "JaxLayer",
+    "FlaxLayer",
+];
 /// Values that a description may be made of.
 const BUILTINS: &[&str] = &[
     "slice",
@@ -78,6 +96,7 @@ const REACHING: &[&str] = &[
     "datasets",
     "callbacks",
     "distribution",
+    "config",
 ];
 
 /// Whether a description may make that class.
@@ -96,40 +115,83 @@ fn short(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(80).collect()
 }
 
-/// HDF5 files hold the description as text: it is searched for, wherever it lies.
+/// How much is read of what may be a description, bytes; more where it goes on.
+const DESCRIPTION_BYTES: [usize; 3] = [4 << 10, 1 << 20, 64 << 20];
+/// Places at which a description may begin that are tried.
+const DESCRIPTIONS_MAX: usize = 10_000;
+
+/// HDF5 files hold the description as text, wherever it lies: it is read from where it begins. One
+/// that is cut into pieces, as long ones are, is searched for what gives a layer with code away.
 pub(crate) fn check_hdf5(part: Part<'_>) -> Vec<Seen> {
-    let needles: [(&[u8], &str); 6] = [
-        (
-            b"\"class_name\": \"Lambda\"",
-            "a layer `Lambda` holds Python code",
-        ),
-        (
-            b"\"class_name\":\"Lambda\"",
-            "a layer `Lambda` holds Python code",
-        ),
-        (
-            b"\"class_name\": \"TFOpLambda\"",
-            "a layer `TFOpLambda` holds an operation by name",
-        ),
-        (
-            b"\"class_name\":\"TFOpLambda\"",
-            "a layer `TFOpLambda` holds an operation by name",
-        ),
+    let needles: [(&[u8], &str); 5] = [
+        (b"Lambda\"", "a layer `Lambda` holds Python code"),
+        (b"__lambda__\"", "a function is stored as Python code"),
         (
             b"\"function_type\": \"lambda\"",
             "a function is stored as Python code",
         ),
         (
-            b"\"class_name\": \"__lambda__\"",
+            b"\"function_type\":\"lambda\"",
             "a function is stored as Python code",
         ),
+        (
+            b"TorchModuleWrapper\"",
+            "a layer holds a pickled module of PyTorch",
+        ),
     ];
-    search(part, &needles, code::CODE_LAYER)
+    let mut seen = search(part, &needles, code::CODE_LAYER);
+    let mut at = 0;
+    for _ in 0..DESCRIPTIONS_MAX {
+        let Some(start) = find(part, at, b"{\"") else {
+            return seen;
+        };
+        let (value, read) = description(part, start);
+        if let Some(value) = value {
+            check_config(&value, &mut seen);
+        }
+        at = start + read;
+    }
+    seen
+}
+
+/// The object that begins there, if it is one, and how many bytes it takes.
+fn description(part: Part<'_>, start: u64) -> (Option<Value>, u64) {
+    for window in DESCRIPTION_BYTES {
+        let bytes = part.bytes(start, window).unwrap_or_default();
+        let mut values = serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>();
+        match values.next() {
+            Some(Ok(value)) => return (Some(value), values.byte_offset() as u64),
+            // It may go on behind the window.
+            Some(Err(error)) if error.is_eof() && bytes.len() == window => {}
+            _ => break,
+        }
+    }
+    (None, 2)
+}
+
+fn find(part: Part<'_>, from: u64, needle: &[u8]) -> Option<u64> {
+    let mut at = from;
+    while at < part.length() {
+        let bytes = part.bytes(at, STEP + needle.len()).ok()?;
+        let found = bytes
+            .windows(needle.len())
+            .position(|window| window == needle);
+        if let Some(found) = found {
+            return Some(at + found as u64);
+        }
+        at += STEP as u64;
+    }
+    None
 }
 
 /// TensorFlow graphs hold the names of their operators as text.
 pub(crate) fn check_graph(part: Part<'_>) -> Vec<Seen> {
-    let needles: [(&[u8], &str); 9] = [
+    let needles: [(&[u8], &str); 14] = [
+        (b"WholeFileReader", "an operator reads files"),
+        (b"FixedLengthRecord", "an operator reads files"),
+        (b"SaveDataset", "an operator writes files"),
+        (b"LoadDataset", "an operator reads files"),
+        (b"RawLoadLibrary", "an operator loads a library"),
         (b"PyFunc", "an operator calls Python"),
         (b"ImmutableConst", "an operator maps a file into memory"),
         (b"MergeV2Checkpoints", "an operator deletes files"),

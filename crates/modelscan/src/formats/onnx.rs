@@ -63,6 +63,8 @@ enum Kind {
     Node,
     Attribute,
     Tensor,
+    Sparse,
+    Training,
     Entry,
     Function,
     Other,
@@ -72,7 +74,12 @@ enum Kind {
 const fn child(kind: Kind, field: u64) -> Kind {
     match (kind, field) {
         (Kind::Model, 7) | (Kind::Attribute, 6 | 11) => Kind::Graph,
+        (Kind::Model, 20) => Kind::Training,
+        (Kind::Training, 1 | 2) => Kind::Graph,
         (Kind::Model, 25) => Kind::Function,
+        (Kind::Function, 11) => Kind::Attribute,
+        (Kind::Graph, 15) | (Kind::Attribute, 22 | 23) => Kind::Sparse,
+        (Kind::Sparse, 1 | 2) => Kind::Tensor,
         (Kind::Graph, 1) | (Kind::Function, 7) => Kind::Node,
         (Kind::Graph, 5) | (Kind::Attribute, 5 | 10) => Kind::Tensor,
         (Kind::Node, 5) => Kind::Attribute,

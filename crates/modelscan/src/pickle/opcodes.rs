@@ -14,6 +14,11 @@ pub(super) enum Argument {
     Lines,
 }
 
+/// Whether that byte is an opcode.
+pub(crate) const fn is_opcode(byte: u8) -> bool {
+    argument(byte).is_some()
+}
+
 /// The argument of an opcode; `None` if there is no such opcode.
 pub(super) const fn argument(opcode: u8) -> Option<Argument> {
     Some(match opcode {

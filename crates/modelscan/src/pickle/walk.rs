@@ -60,6 +60,9 @@ pub(crate) struct Walker<'c, 'a> {
     pub(crate) first_long: Option<Vec<u8>>,
     opcodes: u64,
     depth: u8,
+    /// Whether joblib's arrays are passed over, and whether any was.
+    passes_arrays: bool,
+    has_passed_over: bool,
 }
 
 type Step = Result<bool, Malformed>;
@@ -76,7 +79,20 @@ impl<'c, 'a> Walker<'c, 'a> {
             first_long: None,
             opcodes: 0,
             depth: 0,
+            passes_arrays: true,
+            has_passed_over: false,
         }
+    }
+
+    /// Reads as a loader does that does not know joblib.
+    pub(crate) const fn without_arrays(mut self) -> Self {
+        self.passes_arrays = false;
+        self
+    }
+
+    /// Whether bytes were passed over that are no opcodes to other loaders than joblib's.
+    pub(crate) const fn has_passed_over(&self) -> bool {
+        self.has_passed_over
     }
 
     /// Walks to STOP.
@@ -311,7 +327,8 @@ impl<'c, 'a> Walker<'c, 'a> {
         let target = self.stack.last();
         let is_array = target
             .is_some_and(|target| target.is_made_by("joblib.numpy_pickle", "NumpyArrayWrapper"));
-        if is_array {
+        if is_array && self.passes_arrays {
+            self.has_passed_over = true;
             self.array(&state)?;
         }
         Ok(())

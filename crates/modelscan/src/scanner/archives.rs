@@ -16,8 +16,23 @@ impl Scan<'_> {
         if !self.may_open(path, depth) {
             return;
         }
+        // Loaders count from where the archive begins; others count from the file's beginning.
+        let shift = zip::shift(part);
+        if shift > 0 {
+            let message = "the archive begins behind other bytes";
+            let seen = Seen::new(shift, code::AMBIGUOUS_ARCHIVE, Severity::High, message);
+            self.tell(path, seen);
+            let archive = part.part(shift, part.length());
+            self.entries(path, archive, depth, true);
+        }
+        self.entries(path, part, depth, shift == 0);
+    }
+
+    fn entries(&mut self, path: &str, part: Part<'_>, depth: u8, is_whole: bool) {
         let contents = zip::contents(part, self.scanner.limits.entries_max);
-        if let Some((offset, reason)) = contents.broken {
+        if let Some((offset, reason)) = contents.broken
+            && is_whole
+        {
             self.tell(path, Seen::malformed(offset, reason));
         }
         for (offset, message) in contents.oddities {
@@ -37,12 +52,12 @@ impl Scan<'_> {
                     &inner,
                     Seen::new(0, code::UNSCANNABLE, Severity::High, message),
                 );
-                continue;
+                // Loaders differ in whether they believe that mark: it may be a lie.
             }
-            match entry.method {
-                0 => drop(self.part(&inner, body, depth + 1)),
-                8 => self.compressed(&inner, body, Method::Deflate, depth),
-                method => {
+            match (entry.method, Method::of_zip(entry.method, entry.size)) {
+                (0, _) => drop(self.part(&inner, body, depth + 1)),
+                (_, Some(method)) => self.compressed(&inner, body, method, depth),
+                (method, None) => {
                     let message = format!("compression method {method} is not opened");
                     self.tell(
                         &inner,
@@ -96,6 +111,39 @@ impl Scan<'_> {
                 continue;
             }
             self.part(&inner, part.part(entry.start, entry.length), depth + 1);
+        }
+    }
+
+    /// What lies behind the end of something else, and is an archive to those who look at the end.
+    pub(super) fn appended(&mut self, path: &str, part: Part<'_>, format: Format, depth: u8) {
+        let Some(start) = zip::appended(part) else {
+            return;
+        };
+        // An archive may be the last entry of another, and is looked at there.
+        if format != Format::Tar {
+            let message = format!("a zip lies behind the bytes of a {} file", format.name());
+            let seen = Seen::new(start, code::AMBIGUOUS_ARCHIVE, Severity::High, message);
+            self.tell(path, seen);
+        }
+        if self.may_open(path, depth) {
+            self.entries(path, part.part(start, part.length()), depth, false);
+        }
+    }
+
+    /// `ZF`, the length in hexadecimal filled up to 19 letters, and zlib; Python 2 wrote a letter
+    /// more.
+    pub(super) fn old_joblib(&mut self, path: &str, part: Part<'_>, depth: u8) {
+        let head = part.bytes(0, 24).unwrap_or_default();
+        let is_zlib = |at: &usize| {
+            let bytes = head.get(*at..*at + 2).unwrap_or_default();
+            bytes.first() == Some(&0x78)
+        };
+        match [21, 22].iter().find(|at| is_zlib(at)) {
+            Some(at) => {
+                let stream = part.part(*at as u64, part.length());
+                self.compressed(path, stream, Method::Zlib, depth);
+            }
+            None => self.tell(path, Seen::malformed(0, "its compressed part is missing")),
         }
     }
 

@@ -17,7 +17,7 @@ const VALUES_MAX: usize = 10_000_000;
 /// Pickles in one stream.
 const PICKLES_MAX: usize = 10_000;
 /// Places behind a pickle at which another may begin that are tried.
-const TRIES_MAX: usize = 4_096;
+const TRIES_MAX: usize = 1_000_000;
 /// First number of files in PyTorch's old format: 0x1950a86a20f9469cfc6c.
 const TORCH_LEGACY: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
@@ -32,7 +32,10 @@ impl Scan<'_> {
             let from = cursor.offset();
             let mut walker = Walker::new(&mut cursor, limits);
             let ended = walker.walk();
-            let events = std::mem::take(&mut walker.events);
+            let mut events = std::mem::take(&mut walker.events);
+            if walker.has_passed_over() {
+                events.extend(Self::passed_over(part, from, limits));
+            }
             let first_long = walker.first_long.take();
             let is_empty = walker.opcodes() == 0;
             is_legacy |= number == 0 && first_long.as_deref() == Some(&TORCH_LEGACY);
@@ -42,6 +45,9 @@ impl Scan<'_> {
                 && number > 0
             {
                 self.events(path, events);
+                if !is_sure && !self.names_globals(path) {
+                    return;
+                }
                 return self.behind(path, part, (from, is_legacy), malformed, limits);
             }
             if number == 0 && !is_sure && (ended.is_err() || is_empty) && !names_something {
@@ -63,6 +69,49 @@ impl Scan<'_> {
             path,
             Seen::new(cursor.offset(), code::LIMIT, Severity::High, message),
         );
+    }
+
+    /// Whether something was said about globals of that part.
+    fn names_globals(&self, path: &str) -> bool {
+        let about = |code| {
+            [
+                code::DANGEROUS_GLOBAL,
+                code::UNLISTED_GLOBAL,
+                code::UNRESOLVED_GLOBAL,
+            ]
+            .contains(&code)
+        };
+        let mut findings = self.report.findings.iter();
+        findings.any(|finding| finding.path == path && about(finding.code))
+    }
+
+    /// What a loader would find that does not know joblib's arrays: to it, the bytes that were
+    /// passed over are opcodes. Numbers seldom read as the name of something.
+    fn passed_over(part: Part<'_>, from: u64, limits: pickle::Limits) -> Vec<(u64, Event)> {
+        let mut cursor = Cursor::new(part, from);
+        let mut walker = Walker::new(&mut cursor, limits).without_arrays();
+        drop(walker.walk());
+        let is_name = |text: &str| {
+            !text.is_empty()
+                && text
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || "_.".contains(c))
+        };
+        let mut events = std::mem::take(&mut walker.events);
+        events.retain(|(_, event)| match event {
+            Event::Global { module, name } => is_name(module) && is_name(name),
+            Event::Unresolved(_) => false,
+        });
+        events
+    }
+
+    /// A file of another format that is a pickle as well, for whoever unpickles it.
+    pub(super) fn disguised(&mut self, path: &str, part: Part<'_>) {
+        let mut cursor = Cursor::new(part, 0);
+        let mut walker = Walker::new(&mut cursor, self.pickle_limits());
+        drop(walker.walk());
+        let events = std::mem::take(&mut walker.events);
+        self.events(path, events);
     }
 
     pub(super) const fn pickle_limits(&self) -> pickle::Limits {
@@ -112,22 +161,26 @@ impl Scan<'_> {
     /// to 5 and by the opcodes that name globals.
     pub(super) fn search(&mut self, path: &str, part: Part<'_>, from: u64, limits: pickle::Limits) {
         const STEP: usize = 1 << 20;
-        let (mut at, mut tries) = (from, 0);
-        while at < part.length() && tries < TRIES_MAX {
+        let (mut at, mut tries, mut opcodes) = (from, 0, 0);
+        while at < part.length() {
             let Ok(bytes) = part.bytes(at, STEP + 2) else {
                 return;
             };
-            for (offset, window) in bytes.windows(2).enumerate().take(STEP) {
-                if !matches!(window, [0x80, 2..=5]) {
+            for (offset, window) in bytes.windows(3).enumerate().take(STEP) {
+                if !matches!(window, [0x80, 2..=5, next] if pickle::is_opcode(*next)) {
                     continue;
                 }
                 tries += 1;
-                if tries > TRIES_MAX {
-                    break;
+                if tries > TRIES_MAX || opcodes > limits.opcodes_max {
+                    let message = "pickles may begin in more places than are looked at";
+                    let place = at + offset as u64;
+                    let seen = Seen::new(place, code::LIMIT, Severity::High, message);
+                    return self.tell(path, seen);
                 }
                 let mut cursor = Cursor::new(part, at + offset as u64);
                 let mut walker = Walker::new(&mut cursor, limits);
                 let ended = walker.walk();
+                opcodes += walker.opcodes();
                 let events = std::mem::take(&mut walker.events);
                 let runs_code = |(_, event): &(u64, Event)| match event {
                     Event::Global { module, name } => {

@@ -100,10 +100,7 @@ fn bombs_nests_and_what_is_not_opened_are_told() {
     for (name, bytes) in [
         ("m.pt", &b"7z\xbc\xaf\x27\x1c\0\x04"[..]),
         ("m.bin", b"Rar!\x1a\x07\x01\0"),
-        ("m.xz", b"\xfd7zXZ\0\0"),
-        ("m.joblib", b"BZh91AY&SY"),
-        ("m.zst", b"\x28\xb5\x2f\xfd\0"),
-        ("m.lz4", b"\x04\x22\x4d\x18\0"),
+        ("m.bin", b"MSCF\0\0\0\0"),
     ] {
         let report = scan(name, bytes);
         assert_eq!(codes(&report), ["unscannable"], "{name}");

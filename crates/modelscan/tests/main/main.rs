@@ -9,6 +9,7 @@
 
 mod archives;
 mod assembler;
+mod disguises;
 mod evasions;
 mod formats;
 mod look_alikes;
