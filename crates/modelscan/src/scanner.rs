@@ -208,17 +208,13 @@ impl<'s> Scan<'s> {
             Format::OldJoblib => self.old_joblib(path, part, depth),
             Format::Native(kind) => {
                 let message = format!("it is native code ({kind})");
-                self.tell(
-                    path,
-                    Seen::new(0, code::NATIVE_CODE, Severity::High, message),
-                );
+                let seen = Seen::new(0, code::NATIVE_CODE, Severity::High, message);
+                self.tell(path, seen);
             }
             Format::Closed(kind) => {
                 let message = format!("{kind} is not opened: unpack it and scan what comes out");
-                self.tell(
-                    path,
-                    Seen::new(0, code::UNSCANNABLE, Severity::High, message),
-                );
+                let seen = Seen::new(0, code::UNSCANNABLE, Severity::High, message);
+                self.tell(path, seen);
             }
             Format::Safetensors => self.safetensors(path, part),
             Format::Npy => self.npy(path, part),

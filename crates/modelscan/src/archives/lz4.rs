@@ -114,12 +114,11 @@ fn block(input: &[u8], out: &mut Vec<u8>, bytes_max: usize) -> Result<(), String
         let count = length(token & 15, &mut rest)? + 4;
         let from = out.len().checked_sub(distance);
         let from = from.filter(|_| distance > 0);
-        let mut at = from.ok_or("a distance leads before the beginning")?;
+        let from = from.ok_or("a distance leads before the beginning")?;
         // The copy may read what it has just written.
-        for _ in 0..count.min(bytes_max.saturating_sub(out.len()) + 1) {
-            let byte = out[at];
-            out.push(byte);
-            at += 1;
+        let room = bytes_max.saturating_sub(out.len()) + 1;
+        for at in from..from + count.min(room) {
+            out.push(out[at]);
         }
     }
     Ok(())

@@ -285,6 +285,7 @@ fn headers_of_tar_that_say_more_are_believed() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn layers_that_bring_code_or_read_files_are_told() {
     let model = |layer: &str| {
         format!(r#"{{"module":"keras","class_name":"Sequential","config":{{"layers":[{layer}]}}}}"#)
