@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::{Maturity, Release, Tactic, Technique, builtin};
 
+mod references;
+
 /// Largest file that is read, bytes (the official ones have about 1 MB).
 const FILE_BYTES_MAX: usize = 32 << 20;
 
@@ -99,9 +101,7 @@ impl Reader {
             let tactics = list(&entry["tactics"]).filter_map(as_text).collect();
             self.add_technique(text(entry, "id"), entry, tactics);
         }
-        for mitigation in list(&matrix["mitigations"]) {
-            self.check_mitigation(mitigation);
-        }
+        self.check_lists(matrix, document);
     }
 
     fn read_6(&mut self, document: &Value) {
@@ -125,6 +125,7 @@ impl Reader {
             }
         }
         self.order_tactics(&relationships["sequences"]);
+        self.check_relationships(document);
     }
 
     fn add_tactic(&mut self, id: Option<String>, entry: &Value) {
@@ -160,20 +161,6 @@ impl Reader {
         };
         if self.techniques.insert(id.clone(), technique).is_some() {
             self.remarks.push(format!("{id} stands twice"));
-        }
-    }
-
-    /// MITRE's 5.6.0 has an object where a text belongs in two mitigations, so that its own
-    /// export loses the links.
-    fn check_mitigation(&mut self, entry: &Value) {
-        let id = text(entry, "id").unwrap_or_else(|| "a mitigation".to_owned());
-        for key in ["ml-lifecycle", "category"] {
-            for item in list(&entry[key]).filter(|item| !item.is_string()) {
-                let use_of = text(item, "id").unwrap_or_else(|| "an object".to_owned());
-                self.remarks.push(format!(
-                    "{id}: `{key}` holds {use_of} where a text belongs; left out"
-                ));
-            }
         }
     }
 
@@ -316,70 +303,4 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 
 fn map(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flat_map(Map::iter)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{LoadError, load};
-
-    const FORMAT_5: &str = "
-id: ATLAS
-version: 5.6.0
-matrices:
-- id: ATLAS
-  tactics:
-  - {id: AML.TA0005, name: Execution, object-type: tactic, ATT&CK-reference: {id: TA0002, url: u}}
-  techniques:
-  - {id: AML.T0051, name: LLM Prompt Injection, tactics: [AML.TA0005], maturity: realized}
-  - {id: AML.T0051.000, name: Direct, subtechnique-of: AML.T0051}
-  - {id: AML.T0900.000, name: Orphan, subtechnique-of: AML.T0900}
-  - {name: nameless}
-  mitigations:
-  - id: AML.M0018
-    ml-lifecycle: [Deployment, {id: AML.T0052.001, use: text}]
-";
-
-    const FORMAT_6: &str = "
-format-version: 6.0.0
-collection: {id: atlas, version: '2026.10'}
-tactics:
-  AML.TA0005: {name: Execution}
-  AML.TA0002: {name: Reconnaissance, attack-reference: {id: TA0043}}
-techniques:
-  AML.T0051: {name: LLM Prompt Injection, maturity: Realized, platforms: [Generative AI]}
-  AML.T0051.000: {name: Direct}
-relationships:
-  sequences:
-    ATLAS: [{target: AML.TA0002, position: 1}, {target: AML.TA0005, position: 2}]
-  achieves:
-    AML.T0051: [{target: AML.TA0005}]
-    AML.T0999: [{target: AML.TA0005}]
-  specializes:
-    AML.T0051.000: [{target: AML.T0051}]
-";
-
-    #[test]
-    fn both_formats_load_and_say_what_is_wrong() {
-        let five = load(FORMAT_5).unwrap();
-        assert_eq!((five.format, five.release.name()), (5, "5.6.0"));
-        let direct = five.release.technique("AML.T0051.000").unwrap();
-        assert_eq!(direct.tactics, ["AML.TA0005"]);
-        assert_eq!(direct.visibility.as_ref().unwrap().detectability, 4);
-        assert_eq!(five.remarks.len(), 3, "{:?}", five.remarks);
-
-        let six = load(FORMAT_6).unwrap();
-        assert_eq!((six.format, six.release.name()), (6, "2026.10"));
-        assert_eq!(six.release.tactics()[0].name, "Reconnaissance");
-        let direct = six.release.technique("AML.T0051.000").unwrap();
-        assert_eq!(direct.tactics, ["AML.TA0005"]);
-        assert_eq!(six.remarks.len(), 1, "{:?}", six.remarks);
-    }
-
-    #[test]
-    fn what_is_no_release_is_refused_with_the_reason() {
-        assert!(matches!(load("{a: 1}"), Err(LoadError::NoTechniques)));
-        assert!(matches!(load("{a: "), Err(LoadError::Yaml(_))));
-        let pointer = load("v6/ATLAS-2026.10.yaml");
-        assert!(matches!(pointer, Err(LoadError::Pointer(_))));
-    }
 }
