@@ -1,7 +1,7 @@
 //! ES|QL: `where`, `eval`, `stats … by`, `sort`, `limit`, `keep`.
 
 use crate::expression::{Dialect, Place};
-use crate::query::{Aggregate, Key, Operators};
+use crate::query::{Aggregate, Key, Operators, columns};
 use crate::{quoted, regex_of};
 
 pub(crate) struct Esql;
@@ -21,6 +21,10 @@ impl Dialect for Esql {
 
     fn text(&self, text: &str) -> String {
         quoted(text)
+    }
+
+    fn null(&self) -> String {
+        "null".to_owned()
     }
 
     fn equality(&self, equal: bool) -> &'static str {
@@ -95,6 +99,10 @@ impl Dialect for Esql {
         format!("{seconds} seconds")
     }
 
+    fn bucket(&self, seconds: i64) -> String {
+        format!("date_trunc({seconds} seconds, @timestamp)")
+    }
+
     fn call(&self, name: &str, arguments: &[String]) -> Option<String> {
         let one = || arguments.first().cloned().unwrap_or_default();
         Some(match (name, arguments.len()) {
@@ -165,6 +173,11 @@ impl Operators for Esql {
             format!(" by {}", keys.join(", "))
         };
         format!("| stats {}{by}", functions.join(", "))
+    }
+
+    fn beside(&self, aggregates: &[Aggregate], keys: &[String]) -> String {
+        self.summarize(aggregates, &columns(keys))
+            .replacen("| stats ", "| inline stats ", 1)
     }
 
     fn sort(&self, keys: &[(String, bool)], limit: Option<&str>) -> String {

@@ -1,5 +1,7 @@
 //! Scalar expressions. What both targets share is here; what differs is asked of the dialect.
 
+use std::collections::HashMap;
+
 use atalaya_kql::ast::{Expr, ExprKind, InItem, NamedExpr};
 use atalaya_model::Span;
 
@@ -28,6 +30,8 @@ pub(crate) trait Dialect {
     fn column(&self, name: &str) -> String;
     /// A text.
     fn text(&self, text: &str) -> String;
+    /// No value.
+    fn null(&self) -> String;
     /// `==` and `!=`.
     fn equality(&self, equal: bool) -> &'static str;
     /// Words for and, or, not.
@@ -48,8 +52,83 @@ pub(crate) trait Dialect {
     fn now(&self) -> String;
     /// A span of time as a number or a literal.
     fn span(&self, seconds: i64) -> String;
+    /// Time in buckets of so many seconds.
+    fn bucket(&self, seconds: i64) -> String;
     /// A function of one or more values; `None` if there is none.
     fn call(&self, name: &str, arguments: &[String]) -> Option<String>;
+}
+
+/// A dialect in which some columns have other names.
+pub(crate) struct Renamed<'a> {
+    pub(crate) inner: &'a dyn Dialect,
+    pub(crate) names: &'a HashMap<String, String>,
+}
+
+impl Dialect for Renamed<'_> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn column(&self, name: &str) -> String {
+        let own = self.names.get(name).cloned();
+        own.unwrap_or_else(|| self.inner.column(name))
+    }
+
+    fn text(&self, text: &str) -> String {
+        self.inner.text(text)
+    }
+
+    fn null(&self) -> String {
+        self.inner.null()
+    }
+
+    fn equality(&self, equal: bool) -> &'static str {
+        self.inner.equality(equal)
+    }
+
+    fn words(&self) -> (&'static str, &'static str, &'static str) {
+        self.inner.words()
+    }
+
+    fn lower(&self, value: &str) -> String {
+        self.inner.lower(value)
+    }
+
+    fn lies(&self, value: &str, literal: &str, place: Place, cased: bool) -> String {
+        self.inner.lies(value, literal, place, cased)
+    }
+
+    fn matches(&self, value: &str, pattern: &str) -> String {
+        self.inner.matches(value, pattern)
+    }
+
+    fn within(&self, value: &str, values: &[String]) -> String {
+        self.inner.within(value, values)
+    }
+
+    fn is_empty(&self, value: &str) -> String {
+        self.inner.is_empty(value)
+    }
+
+    fn ago(&self, seconds: i64) -> String {
+        self.inner.ago(seconds)
+    }
+
+    fn now(&self) -> String {
+        self.inner.now()
+    }
+
+    fn span(&self, seconds: i64) -> String {
+        self.inner.span(seconds)
+    }
+
+    fn bucket(&self, seconds: i64) -> String {
+        self.inner.bucket(seconds)
+    }
+
+    fn call(&self, name: &str, arguments: &[String]) -> Option<String> {
+        self.inner.call(name, arguments)
+    }
 }
 
 /// An expression as text.

@@ -5,12 +5,14 @@
 //! KQL ── parse ──▶ tree ── expression, aggregate, operator by operator ──▶ text
 //! ```
 //!
-//! Everything else (joins, `let`, `mv-expand`, sequences over rows, …) is refused at its place: a
-//! query that nearly means the rule is worse than none. Times are compared as the target does:
+//! A table joined with a summary of itself, as rules do that look at a caller's past, is said in one
+//! pass (`past`). Everything else (other joins, `mv-expand`, sequences over rows, …) is refused at
+//! its place: a query that nearly means the rule is worse than none. Times are compared as the target does:
 //! `TimeGenerated` is `_time` in SPL and `@timestamp` in ES|QL; other columns keep their names.
 
 mod esql;
 mod expression;
+mod past;
 mod query;
 mod spl;
 
@@ -53,7 +55,7 @@ pub fn translate(
 pub(crate) fn refused(span: Span, what: impl Into<String>) -> Box<Diagnostic> {
     let diagnostic = Diagnostic::error(UNTRANSLATABLE, span, what.into());
     Box::new(diagnostic.with_help(
-        "only filters, extend, project, summarize by, thresholds, sort, top and distinct are translated; run the rule here and forward its alerts",
+        "only filters, extend, project, summarize by, thresholds, sort, top, distinct and joins of a table with a summary of itself are translated; run the rule here and forward its alerts",
     ))
 }
 

@@ -6,7 +6,7 @@ use atalaya_kql::ast::{
 use atalaya_model::Span;
 
 use crate::expression::{Dialect, TICKS_PER_SECOND, expression};
-use crate::{Result, refused};
+use crate::{Result, past, refused};
 
 /// An aggregate with its name.
 pub(crate) struct Aggregate {
@@ -36,6 +36,8 @@ pub(crate) trait Operators: Dialect {
     fn extend(&self, name: &str, value: &str) -> String;
     fn project(&self, names: &[String]) -> String;
     fn summarize(&self, aggregates: &[Aggregate], keys: &[Key]) -> String;
+    /// A summary that is written beside every row of its group.
+    fn beside(&self, aggregates: &[Aggregate], keys: &[String]) -> String;
     fn sort(&self, keys: &[(String, bool)], limit: Option<&str>) -> String;
     fn take(&self, count: &str) -> String;
     fn distinct(&self, names: &[String]) -> String;
@@ -49,17 +51,34 @@ pub(crate) fn write(
     target: &dyn Operators,
     source: Option<&str>,
 ) -> Result<String> {
-    if let Some(first) = script.lets.first() {
-        return Err(refused(first.name.span, "`let`"));
-    }
     let Some(pipeline) = &script.query else {
         return Err(refused(Span::default(), "a text without a query"));
     };
-    let mut lines = vec![rows(pipeline, target, source)?];
+    let first = rows(pipeline, target, source)?;
+    let past = past::find(script, target)?;
+    let mut lines = vec![first];
+    lines.extend(past.before);
+    let mut joins = past.joins.into_iter();
     for operator in &pipeline.operators {
-        lines.extend(one(operator, target)?);
+        match &operator.kind {
+            OperatorKind::Join(_) => lines.extend(joins.next().unwrap_or_default()),
+            OperatorKind::Summarize(aggregates, keys) => {
+                let groups = (aggregates.as_slice(), keys.as_slice());
+                lines.push(summarize(groups, &past.carried, target, operator.span)?);
+            }
+            _ if past.carried.is_empty() => lines.extend(one(operator, target)?),
+            OperatorKind::Where(_) | OperatorKind::Extend(_) | OperatorKind::Sort(_) => {
+                lines.extend(one(operator, target)?);
+            }
+            _ => return Err(refused(operator.span, "this operator beside a join")),
+        }
     }
     Ok(lines.join("\n"))
+}
+
+/// Keys that are columns.
+pub(crate) fn columns(names: &[String]) -> Vec<Key> {
+    names.iter().cloned().map(Key::Column).collect()
 }
 
 fn rows(pipeline: &Pipeline, target: &dyn Operators, given: Option<&str>) -> Result<String> {
@@ -90,9 +109,6 @@ fn one(operator: &Operator, target: &dyn Operators) -> Result<Vec<String>> {
             }
             lines.push(target.project(&names));
             lines
-        }
-        OperatorKind::Summarize(aggregates, keys) => {
-            vec![summarize(aggregates, keys, target, operator.span)?]
         }
         OperatorKind::Count(name) => {
             let name = name.as_ref().map_or("Count", |name| name.text.as_str());
@@ -133,7 +149,7 @@ fn extend(column: &NamedExpr, target: &dyn Operators, span: Span) -> Result<Stri
 }
 
 /// The name of a column: as said, or of the column itself.
-fn name_of(column: &NamedExpr, span: Span) -> Result<String> {
+pub(crate) fn name_of(column: &NamedExpr, span: Span) -> Result<String> {
     match (column.names.as_slice(), &column.expr.kind) {
         ([name], _) => Ok(name.text.clone()),
         ([], ExprKind::Name(name)) => Ok(name.clone()),
@@ -151,26 +167,42 @@ fn sort_keys(keys: &[SortArg], target: &dyn Operators) -> Result<Vec<(String, bo
 }
 
 fn summarize(
-    aggregates: &[NamedExpr],
-    keys: &[NamedExpr],
+    (aggregates, keys): (&[NamedExpr], &[NamedExpr]),
+    carried: &[String],
     target: &dyn Operators,
     span: Span,
 ) -> Result<String> {
     let mut functions = Vec::with_capacity(aggregates.len());
     for aggregate in aggregates {
-        functions.push(one_aggregate(aggregate, target)?);
+        functions.push(one_aggregate(aggregate, as_dialect(target), target, None)?);
+    }
+    let is_empty = functions.is_empty();
+    // The same in every row of a group, or needed by nobody.
+    for name in carried {
+        let function = target.aggregate("max", std::slice::from_ref(name), None);
+        let function = function.ok_or_else(|| refused(span, "`max`"))?;
+        functions.push(Aggregate {
+            name: name.clone(),
+            function,
+        });
     }
     let mut groups = Vec::with_capacity(keys.len());
     for key in keys {
         groups.push(one_key(key, target, span)?);
     }
-    if functions.is_empty() {
+    if is_empty {
         return Err(refused(span, "a summary without an aggregate"));
     }
     Ok(target.summarize(&functions, &groups))
 }
 
-fn one_aggregate(aggregate: &NamedExpr, target: &dyn Operators) -> Result<Aggregate> {
+/// An aggregate; over the rows only that meet a condition, if one is given.
+pub(crate) fn one_aggregate(
+    aggregate: &NamedExpr,
+    dialect: &dyn Dialect,
+    target: &dyn Operators,
+    among: Option<&str>,
+) -> Result<Aggregate> {
     let ExprKind::Call(name, arguments) = &aggregate.expr.kind else {
         return Err(refused(
             aggregate.expr.span,
@@ -180,7 +212,7 @@ fn one_aggregate(aggregate: &NamedExpr, target: &dyn Operators) -> Result<Aggreg
     let span = aggregate.expr.span;
     let mut values = arguments
         .iter()
-        .map(|argument| expression(&argument.expr, as_dialect(target)))
+        .map(|argument| expression(&argument.expr, dialect))
         .collect::<Result<Vec<_>>>()?;
     let (base, when) = match name.as_str() {
         "countif" => ("count", values.pop()),
@@ -193,6 +225,11 @@ fn one_aggregate(aggregate: &NamedExpr, target: &dyn Operators) -> Result<Aggreg
         "minif" => ("min", values.pop()),
         "maxif" => ("max", values.pop()),
         other => (other, None),
+    };
+    let and = dialect.words().0;
+    let when = match (among, when) {
+        (Some(among), Some(when)) => Some(format!("{among} {and} ({when})")),
+        (among, when) => when.or_else(|| among.map(str::to_owned)),
     };
     let Some(function) = target.aggregate(base, &values, when.as_deref()) else {
         return Err(refused(span, format!("the aggregate `{name}`")));

@@ -1,7 +1,7 @@
 //! SPL: `where` and `eval` take expressions, `stats` sums up.
 
 use crate::expression::{Dialect, Place};
-use crate::query::{Aggregate, Key, Operators};
+use crate::query::{Aggregate, Key, Operators, columns};
 use crate::{quoted, regex_of};
 
 pub(crate) struct Spl;
@@ -21,6 +21,10 @@ impl Dialect for Spl {
 
     fn text(&self, text: &str) -> String {
         quoted(text)
+    }
+
+    fn null(&self) -> String {
+        "null()".to_owned()
     }
 
     fn equality(&self, equal: bool) -> &'static str {
@@ -69,6 +73,10 @@ impl Dialect for Spl {
 
     fn span(&self, seconds: i64) -> String {
         seconds.to_string()
+    }
+
+    fn bucket(&self, seconds: i64) -> String {
+        format!("floor(_time / {seconds}) * {seconds}")
     }
 
     fn call(&self, name: &str, arguments: &[String]) -> Option<String> {
@@ -150,6 +158,11 @@ impl Operators for Spl {
             format!(" by {}", names.join(" "))
         };
         format!("{before}| stats {}{by}{after}", functions.join(" "))
+    }
+
+    fn beside(&self, aggregates: &[Aggregate], keys: &[String]) -> String {
+        self.summarize(aggregates, &columns(keys))
+            .replacen("| stats ", "| eventstats ", 1)
     }
 
     fn sort(&self, keys: &[(String, bool)], limit: Option<&str>) -> String {
