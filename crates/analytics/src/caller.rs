@@ -7,7 +7,7 @@
 use atalaya_model::Decision;
 
 use crate::analytics::COUNT;
-use crate::event::{Event, Source};
+use crate::event::{Event, PREFIX_BIT, Source};
 use crate::sketch::{Centroid, Distinct, HourlyBaseline, Pacing, Pane, Panes, Top, mix};
 use crate::stored::stored;
 
@@ -329,11 +329,12 @@ impl Origin {
             [a, b] => u16::from_be_bytes([a.to_ascii_uppercase(), b.to_ascii_uppercase()]),
             _ => 0,
         };
-        let new_agent = learn(
-            &mut self.agents,
-            crate::event::hash(&event.user_agent) as u32,
-        );
-        let new_country = learn(&mut self.countries, country);
+        // What was never told before is not new when it is told.
+        let knew_agent = self.agents[0] != 0;
+        let knew_country = self.countries[0] != 0;
+        let agent = crate::event::hash(&event.user_agent) as u32;
+        let new_agent = learn(&mut self.agents, agent) && knew_agent;
+        let new_country = learn(&mut self.countries, country) && knew_country;
         if country != 0 {
             if self.country != 0 && self.country != country {
                 arrival.from = Some((self.country, now.saturating_sub(self.country_at)));
@@ -346,7 +347,9 @@ impl Origin {
         match self.networks.iter_mut().find(|known| known.0 == network) {
             Some(known) => known.1 = now,
             None => {
-                let had_any = self.networks.iter().any(|known| known.0 != 0);
+                // Logs differ in whether they know the autonomous system: only like is compared.
+                let is_alike = |known: u32| known != 0 && (known ^ network) & PREFIX_BIT == 0;
+                let had_any = self.networks.iter().any(|known| is_alike(known.0));
                 if let Some(oldest) = self.networks.iter_mut().min_by_key(|known| known.1) {
                     *oldest = (network, now);
                 }
@@ -498,7 +501,9 @@ impl Caller {
         self.usual_errors += SHARE_WEIGHT * (share(is_error) - self.usual_errors);
         let Some(tokens) = event.tokens() else { return };
         self.hours.at(now);
-        self.hours.tokens += tokens as f32;
+        // Tokens that were read cost about an eighth of those that were written.
+        let read = event.input_tokens.unwrap_or(0);
+        self.hours.tokens += (tokens - read) as f32 + read as f32 / 8.0;
         let day = self.day.at(now, DAY_PANE_S);
         day.told += 1;
         day.input_tokens += event.input_tokens.unwrap_or(0) as f32;

@@ -171,6 +171,9 @@ pub struct Event<'a> {
     pub act: Option<Box<Act<'a>>>,
 }
 
+/// Marks networks that are known by their addresses only.
+pub(crate) const PREFIX_BIT: u32 = 1 << 31;
+
 impl Event<'_> {
     /// Whether this row is the first that is told of its call.
     #[must_use]
@@ -247,11 +250,11 @@ impl Event<'_> {
         u64::try_from(self.time.0 / 1_000).unwrap_or(0)
     }
 
-    /// Network of the client: its autonomous system, else its /24 (IPv4) or /48 (IPv6); 0 if it
-    /// is not known.
+    /// Network of the client: its autonomous system, else its /24 (IPv4) or /48 (IPv6), with the
+    /// first bit set; 0 if it is not known.
     pub(crate) fn network(&self) -> u32 {
         if self.asn != 0 {
-            return self.asn;
+            return self.asn & !PREFIX_BIT;
         }
         let address: std::net::IpAddr = match self.address.parse() {
             Ok(address) => address,
@@ -261,7 +264,7 @@ impl Event<'_> {
             std::net::IpAddr::V4(v4) => u64::from(v4.to_bits() >> 8),
             std::net::IpAddr::V6(v6) => (v6.to_bits() >> 80) as u64 | 1 << 63,
         };
-        (crate::sketch::mix(prefix) as u32).max(1)
+        crate::sketch::mix(prefix) as u32 | PREFIX_BIT
     }
 }
 

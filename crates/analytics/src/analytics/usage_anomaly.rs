@@ -11,8 +11,8 @@ parameters! {
     calls_min: u32 = 400,
     /// Times the busiest hour before.
     most_factor: f64 = 4.0,
-    /// Tokens of an hour that are looked at.
-    tokens_min: f64 = 500_000.0,
+    /// Tokens of an hour that are looked at; those that were read count an eighth.
+    tokens_min: f64 = 300_000.0,
     /// Times the most tokens of an hour before.
     tokens_factor: f64 = 5.0,
     /// Active hours of history.
