@@ -6,7 +6,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target="${CARGO_TARGET_DIR:-target}"
-cargo build --release -p atalaya-bench-week
+cargo build --release --workspace --bin atalaya-bench-week
 week="$target/release/atalaya-bench-week"
 "$week" --check 5 "$@"
-"$week" --traces bench/week/traces/attacks.yml "$@"
+for traces in attacks variations; do
+  "$week" --traces "bench/week/traces/$traces.yml" "$@"
+done

@@ -26,6 +26,12 @@ const OUTAGE: (i64, i64) = (
     START + 3 * DAY + 14 * HOUR,
     START + 3 * DAY + 15 * HOUR + 20 * MINUTE,
 );
+/// Tuesday at ten agents get new tools.
+const NEW_TOOLS: i64 = START + DAY + 10 * HOUR;
+/// Thursday at nine a new version of the largest model takes over.
+const NEW_MODEL: i64 = START + 3 * DAY + 9 * HOUR;
+/// Friday the offices reach the world through another provider, in another country.
+const OTHER_PROVIDER: (i64, i64) = (START + 4 * DAY + 9 * HOUR, START + 4 * DAY + 15 * HOUR);
 /// Wednesday morning services get new keys.
 const ROTATION: i64 = START + 2 * DAY + 9 * HOUR;
 
@@ -150,10 +156,12 @@ impl Caller {
             },
             key: format!("key-{number}"),
             key_made: "2026-03-02T09:00:00Z".to_owned(),
-            first_day: if is_person && random.once_in(30) {
-                random.below(5)
-            } else {
-                0
+            first_day: match kind {
+                Kind::Person if random.once_in(30) => random.below(5),
+                // Services and jobs are launched.
+                Kind::Service if number % 31 == 3 => 2,
+                Kind::Job if number % 17 == 1 => 3,
+                _ => 0,
             },
             mix: options.mix,
             random,
@@ -211,6 +219,10 @@ impl Caller {
 
     fn send_from(&mut self, week: &mut Week, origin: &Origin, mut call: Call) {
         let mix = self.mix;
+        let upgrades = self.kind == Kind::Person || self.number % 4 == 1;
+        if upgrades && call.time >= NEW_MODEL && call.model == MODELS[0] {
+            call.model.push_str("-2");
+        }
         if (OUTAGE.0..OUTAGE.1).contains(&call.time) && self.random.below(10) < 6 {
             self.outage(week, origin, call);
             return;

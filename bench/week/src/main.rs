@@ -5,12 +5,14 @@
 //! atalaya-bench-week [--seed N] [--mix company|uniform|busy] [--callers N] [--days N]
 //!                    [--every MINUTES] [--rules DIR] [--only TEXT] [--analytics]
 //!                    [--check ALERTS_PER_DAY] [--traces FILE] [--variations N] [--alone]
+//!                    [--together]
 //! ```
 //!
 //! The week is the same for the same seed. Everything the red team does is on the allowlist, as
 //! it would be in operation, and nothing else is. With `--traces`, attacks are generated from a
 //! file of what each technique leaves behind, with names, order, volume and pace varied by the
-//! seed, and mixed into the week (or, with `--alone`, put into empty tables).
+//! seed, and mixed into the week (or, with `--alone`, put into empty tables), one at a time or,
+//! with `--together`, all of a variation at once.
 
 #![allow(
     clippy::print_stdout,

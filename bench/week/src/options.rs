@@ -29,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) check: Option<f64>,
     pub(crate) traces: Option<PathBuf>,
     pub(crate) alone: bool,
+    /// All attacks lie in the same tables.
+    pub(crate) together: bool,
     /// Variations of every attack.
     pub(crate) variations: u64,
 }
@@ -47,6 +49,7 @@ impl Options {
             check: None,
             traces: None,
             alone: false,
+            together: false,
             variations: 3,
         };
         let mut arguments = std::env::args().skip(1);
@@ -54,6 +57,7 @@ impl Options {
             match name.as_str() {
                 "--analytics" => options.analytics = true,
                 "--alone" => options.alone = true,
+                "--together" => options.together = true,
                 _ => {
                     let value = arguments.next().ok_or(format!("{name} needs a value"))?;
                     options.set(&name, &value)?;

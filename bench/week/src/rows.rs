@@ -62,6 +62,18 @@ impl Week {
             .push(Row { micros, json });
     }
 
+    /// Takes in the rows of another week; they keep their names, and get ids of their own.
+    pub(crate) fn include(&mut self, other: &Self) {
+        for (table, row) in other.stream() {
+            let mut value: Value = serde_json::from_str(&row.json).unwrap_or_default();
+            let id = atalaya_tables::find(table).map_or("EventId", |found| found.id_column);
+            if let Some(object) = value.as_object_mut() {
+                object.remove(id);
+            }
+            self.add(table, row.micros, value);
+        }
+    }
+
     /// Puts the rows in the order of their times.
     pub(crate) fn sort(&mut self) {
         for rows in self.tables.values_mut() {

@@ -35,25 +35,39 @@ pub(crate) fn measure(
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
+    let recipes: Vec<&Recipe> = recipes
+        .iter()
+        .filter(|recipe| recipe.technique.contains(&options.only))
+        .collect();
     let mut missed: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut found = BTreeMap::<String, (u64, u64)>::new();
-    for recipe in recipes
-        .iter()
-        .filter(|r| r.technique.contains(&options.only))
-    {
-        for variation in 0..options.variations {
-            let seed = options.seed.wrapping_mul(1_000_003) ^ (variation << 8);
-            let attack = recipe.attack(BEGIN, &mut Random::new(seed.wrapping_add(recipe.seed())));
-            let by = runtime.block_on(find(&attack, recipe, catalogue, &hourly, &calm))?;
+    for variation in 0..options.variations {
+        let seed = options.seed.wrapping_mul(1_000_003) ^ (variation << 8);
+        let attack = |recipe: &&Recipe| {
+            recipe.attack(BEGIN, &mut Random::new(seed.wrapping_add(recipe.seed())))
+        };
+        let attacks: Vec<Attack> = recipes.iter().map(attack).collect();
+        let mut all = Week::of_days(options.days);
+        if options.together {
+            attacks.iter().for_each(|attack| all.include(&attack.rows));
+            all.sort();
+        }
+        let together = hourly.with(&all)?;
+        for (recipe, attack) in recipes.iter().zip(&attacks) {
+            let rows = if options.together { &all } else { &attack.rows };
+            let seen = if options.together {
+                together.clone()
+            } else {
+                hourly.with(rows)?
+            };
+            let by = runtime.block_on(find((attack, rows), recipe, catalogue, &seen, &calm))?;
             let count = found.entry(recipe.technique.clone()).or_default();
             count.1 += 1;
             if by.is_empty() {
                 eprintln!("missed {}: {}", recipe.technique, recipe.name);
                 let name = format!("{} (variation {variation})", recipe.name);
-                missed
-                    .entry(recipe.technique.clone())
-                    .or_default()
-                    .push(name);
+                let names = missed.entry(recipe.technique.clone()).or_default();
+                names.push(name);
             } else {
                 count.0 += 1;
             }
@@ -75,14 +89,14 @@ pub(crate) fn measure(
 
 /// Rules of the technique that found the attack.
 async fn find(
-    attack: &Attack,
+    (attack, rows): (&Attack, &Week),
     recipe: &Recipe,
     catalogue: &RuleCatalogue,
     hourly: &Hourly,
     calm: &Calm<'_>,
 ) -> Result<Vec<String>, String> {
     let mut by = Vec::new();
-    let looking = Looking::new(&hourly.with(&attack.rows)?)?;
+    let looking = Looking::new(hourly)?;
     let of_technique = |rule: &Rule| rule.techniques.contains(&recipe.technique);
     for rule in catalogue.rules().filter(|rule| of_technique(rule)) {
         if rule.analytic.is_some() {
@@ -110,7 +124,7 @@ async fn find(
         .rules()
         .any(|rule| of_technique(rule) && rule.analytic.is_some());
     if by.is_empty() && analytic {
-        by.extend(calm.stream(attack, &recipe.technique)?);
+        by.extend(calm.stream((attack, rows), &recipe.technique)?);
     }
     Ok(by)
 }
@@ -139,7 +153,11 @@ impl<'a> Calm<'a> {
         }
     }
 
-    fn stream(&self, attack: &Attack, technique: &str) -> Result<Vec<String>, String> {
+    fn stream(
+        &self,
+        (attack, all): (&Attack, &Week),
+        technique: &str,
+    ) -> Result<Vec<String>, String> {
         let mut runner = AnalyticRunner::new(
             self.catalogue,
             Limits::default(),
@@ -149,7 +167,7 @@ impl<'a> Calm<'a> {
         let times = BEGIN..attack.end + MINUTE;
         let mut rows = self.week.stream();
         rows.retain(|(_, row)| times.contains(&row.micros));
-        rows.extend(attack.rows.stream());
+        rows.extend(all.stream());
         rows.sort_by_key(|(_, row)| row.micros);
         let mut by = Vec::new();
         for (table, row) in rows {

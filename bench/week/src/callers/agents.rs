@@ -49,6 +49,19 @@ const PLANNER: &[Tool] = &[
     ("remember", "low", "text", "", ""),
 ];
 
+/// What some of them get in the middle of the week.
+const NEW: &[Tool] = &[
+    (
+        "open_pull_request",
+        "outbound",
+        "text",
+        "",
+        "git.corp.example",
+    ),
+    ("query_warehouse", "sensitive_read", "sql", "", ""),
+    ("run_playbook", "config", "text", "", ""),
+];
+
 pub(super) fn day(caller: &mut Caller, week: &mut Week, midnight: i64, is_weekend: bool) {
     let tasks = if is_weekend {
         1
@@ -61,6 +74,23 @@ pub(super) fn day(caller: &mut Caller, week: &mut Week, midnight: i64, is_weeken
             midnight + (8 - caller.zone).rem_euclid(24) * HOUR + caller.random.below(10 * HOUR);
         work(caller, week, start, task);
     }
+    // One that looks at a page every few minutes, day and night.
+    if caller.number % 8 == 5 && (caller.number % 16 == 5 || midnight >= super::NEW_MODEL) {
+        watch(caller, week, midnight);
+    }
+}
+
+fn watch(caller: &mut Caller, week: &mut Week, midnight: i64) {
+    let tool = ("fetch", "low", "url", "", "status.corp.example");
+    for number in 0..288 {
+        let time = midnight + number * 300 * SECOND + caller.random.below(4 * SECOND);
+        let mut call = Call::chat(time, "coder-2", &mut caller.random);
+        let trace = format!("watch-{}-{}", caller.number, midnight / HOUR);
+        call.template = format!("agent-watch-{}", caller.number);
+        call.session.clone_from(&trace);
+        call.inference = row(caller, tool, &trace, number % 5 + 1);
+        caller.send(week, call);
+    }
 }
 
 fn work(caller: &mut Caller, week: &mut Week, start: i64, task: i64) {
@@ -72,6 +102,12 @@ fn work(caller: &mut Caller, week: &mut Week, start: i64, task: i64) {
     let mut time = start;
     for step in 1..=steps {
         time += 3 * SECOND + caller.random.below(25 * SECOND);
+        let has_new = caller.number % 3 == 0 && time >= super::NEW_TOOLS;
+        let tools = if has_new && caller.random.once_in(6) {
+            NEW
+        } else {
+            tools
+        };
         let tool = caller.random.of(tools).copied().unwrap_or(tools[0]);
         let mut call = Call::chat(time, "coder-2", &mut caller.random);
         call.template = format!("agent-{}", caller.number % 4);
@@ -90,6 +126,10 @@ fn row(caller: &mut Caller, tool: Tool, trace: &str, step: i64) -> Value {
         "ToolArgsClass": tool.2, "ToolApproved": true, "StepIndex": step, "ToolArgsHash": format!("{:08x}", caller.random.next() % 900_000),
         "OutputClass": "text", "ToolDefSha256": format!("def-{}-1", tool.0),
     });
+    // Nor is there a register of tools everywhere.
+    if caller.mix == Mix::Uniform {
+        row["ToolApproved"] = Value::Null;
+    }
     if !tool.3.is_empty() {
         row["PathClass"] = json!(tool.3);
     }

@@ -25,13 +25,25 @@ pub(super) fn day(caller: &mut Caller, week: &mut Week, midnight: i64) {
             nine + caller.random.below(9 * HOUR)
         };
         session += i64::from(caller.random.once_in(4));
-        let origin = origin(caller, travels && time > nine + 4 * HOUR, tunnels, phone);
+        let mut origin = origin(caller, travels && time > nine + 4 * HOUR, tunnels, phone);
+        let (from, to) = super::OTHER_PROVIDER;
+        if origin.address == caller.origin.address && (from..to).contains(&time) {
+            origin = Origin {
+                address: "192.0.3.4".to_owned(),
+                asn: 64_512,
+                country: "NL",
+                ..origin
+            };
+        }
         talk(caller, week, &origin, time, session);
     }
     // Somebody works through a list, or writes about attacks.
     if caller.random.once_in(14) {
         let start = nine + caller.random.below(7) * HOUR + 11 * MINUTE;
         list(caller, week, start);
+    }
+    if caller.number % 89 == 7 && caller.random.once_in(3) {
+        long_documents(caller, week, nine + HOUR);
     }
     if caller.number % 97 == 3 && caller.random.once_in(2) {
         writes_about_security(caller, week, time.max(nine));
@@ -140,6 +152,17 @@ fn list(caller: &mut Caller, week: &mut Week, start: i64) {
         call.simhash = events::near(base, 5, &mut caller.random);
         call.template = "portal-chat".to_owned();
         call.session = format!("list-{}-{start}", caller.number);
+        caller.send(week, call);
+    }
+}
+
+/// Contracts that are read one after the other.
+fn long_documents(caller: &mut Caller, week: &mut Week, start: i64) {
+    for number in 0..(5 + caller.random.below(5)) {
+        let time = start + number * 7 * MINUTE;
+        let mut call = Call::chat(time, "assistant-large", &mut caller.random);
+        call.tokens = (100_000 + caller.random.below(60_000), 900);
+        call.template = "portal-documents".to_owned();
         caller.send(week, call);
     }
 }

@@ -81,8 +81,12 @@ fn one(caller: &mut Caller, week: &mut Week, time: i64, day: i64) {
                 150 + caller.random.below(150),
             );
         }
-        // A writer: short in, long out.
+        // A writer: short in, long out; every other one reviews code, some of which looks bad.
         3 => {
+            if caller.number % 2 == 1 && caller.random.once_in(30) {
+                call.decision =
+                    events::finding_of("malicious_code", &mut caller.random, caller.mix);
+            }
             call.tokens = (
                 300 + caller.random.below(400),
                 1_200 + caller.random.below(2_500),
