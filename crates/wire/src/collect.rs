@@ -22,11 +22,34 @@ const NUMBER_DIGITS_MIN: usize = 9;
 /// Deepest JSON inside a string that is taken apart; deeper is read as plain text.
 const EMBEDDED_DEPTH_MAX: usize = 48;
 
+/// So many words make a sentence, whatever stands between them.
+const SENTENCE_WORDS_MIN: usize = 5;
+/// So many numbers in a row are taken for token ids.
+const NUMBERS_MIN: usize = 8;
+/// How the types of tools begin that providers run.
+const PROVIDER_TYPES: &[&str] = &["mcp", "file_search", "web_search", "web_fetch"];
+/// Members of tools that providers run, in protocols without types.
+const PROVIDER_KEYS: &[&str] = &[
+    "googleSearch",
+    "google_search",
+    "googleSearchRetrieval",
+    "google_search_retrieval",
+    "enterpriseWebSearch",
+    "googleMaps",
+    "urlContext",
+    "url_context",
+    "fileSearch",
+    "retrieval",
+];
+
 /// Gathers a call while a protocol walks its document.
 pub(crate) struct Collector<'a> {
     pub(crate) call: ParsedCall<'a>,
     pub(crate) deltas: Vec<Delta>,
     segments_max: usize,
+    /// What is taken for a name: of an answer also what is a sentence written like one, since its
+    /// names are the provider's.
+    is_name: fn(&str) -> bool,
 }
 
 impl<'a> Collector<'a> {
@@ -39,6 +62,15 @@ impl<'a> Collector<'a> {
             call,
             deltas: Vec::new(),
             segments_max: limits.segments_max,
+            is_name,
+        }
+    }
+
+    /// Of an answer, or of a frame of it.
+    pub(crate) fn of_answer(limits: &ParseLimits) -> Self {
+        Self {
+            is_name: is_label,
+            ..Self::new(limits)
         }
     }
 
@@ -87,11 +119,12 @@ impl<'a> Collector<'a> {
         path: &Path<'_>,
         value: Value<'_, 'a>,
     ) -> Result<(), WireError> {
-        if value.kind() == Kind::String && is_label(value.raw()) {
+        let is_name = self.is_name;
+        if value.kind() == Kind::String && is_name(value.raw()) {
             return Ok(());
         }
         each_text(value, path, &mut |path, span, text| {
-            if is_label(&text) {
+            if is_name(&text) {
                 Ok(())
             } else {
                 self.push(kind, path, span, text)
@@ -107,8 +140,9 @@ impl<'a> Collector<'a> {
         path: &Path<'_>,
         value: Value<'_, 'a>,
     ) -> Result<(), WireError> {
+        let is_name = self.is_name;
         each_text(value, path, &mut |path, span, text| {
-            if path.is_schema_word() && is_label(&text) {
+            if path.is_schema_word() && is_name(&text) {
                 Ok(())
             } else {
                 self.push(kind, path, span, text)
@@ -125,16 +159,59 @@ impl<'a> Collector<'a> {
         value: Value<'_, 'a>,
     ) -> Result<(), WireError> {
         self.unjudged(path, UnjudgedReason::Media, Some(what), value);
+        let is_name = self.is_name;
         each_text(value, path, &mut |path, span, text| {
             let is_silent = path.is_media()
                 || is_media_data(&text)
-                || (path.is_media_switch() && is_label(&text));
+                || (path.is_media_switch() && is_name(&text));
             if is_silent {
                 Ok(())
             } else {
                 self.push(kind, path, span, text)
             }
         })
+    }
+
+    /// The key of a member, if it says more than a name does.
+    pub(crate) fn key(
+        &mut self,
+        kind: SegmentKind,
+        path: &Path<'_>,
+        member: Value<'_, 'a>,
+    ) -> Result<(), WireError> {
+        let key = member.key();
+        if is_plain_key(&key) {
+            return Ok(());
+        }
+        self.push(kind, path, member.key_span(), key)
+    }
+
+    /// Numbers in a row, in a member that nobody knows: they may be a text as token ids.
+    pub(crate) fn numbers(&mut self, path: &Path<'_>, value: Value<'_, 'a>) {
+        let is_number = |item: &Value<'_, 'a>| item.kind() == Kind::Number;
+        let is_row = |list: Value<'_, 'a>| {
+            list.kind() == Kind::Array
+                && list.children().filter(is_number).take(NUMBERS_MIN).count() == NUMBERS_MIN
+        };
+        if is_row(value) || value.kind() == Kind::Array && value.children().any(is_row) {
+            self.unjudged(path, UnjudgedReason::Opaque, Some("token_ids"), value);
+        }
+    }
+
+    /// A tool that the provider runs by itself, if it is one: what it brings into the conversation
+    /// no detector sees.
+    pub(crate) fn provider_tool(&mut self, path: &Path<'_>, tool: Value<'_, 'a>) {
+        let by_type = tool.get_str("type").filter(|kind| {
+            PROVIDER_TYPES.iter().any(|known| kind.starts_with(known))
+                || kind == "code_interpreter" && has_files(tool)
+        });
+        let by_key = || {
+            let mut keys = tool.children().map(|member| member.key());
+            keys.find(|key| PROVIDER_KEYS.contains(&key.as_ref()))
+        };
+        if let Some(what) = by_type.or_else(by_key) {
+            self.unjudged(path, UnjudgedReason::Opaque, Some(&what), tool);
+        }
     }
 
     /// The members of an object, each under its own path, but for some.
@@ -289,6 +366,36 @@ pub(crate) fn is_label(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-.:/+@".contains(&byte))
 }
 
+/// Whether a string is a name and not a sentence written like one.
+pub(crate) fn is_name(text: &str) -> bool {
+    is_label(text) && !is_sentence(text)
+}
+
+/// `ignore_all_previous_instructions_now` and `IgnoreAllPreviousInstructionsNow`.
+fn is_sentence(text: &str) -> bool {
+    let (mut words, mut letters) = (0, 0);
+    let mut was_lower = false;
+    for byte in text.bytes() {
+        let begins = byte.is_ascii_uppercase() && was_lower;
+        if begins || !byte.is_ascii_alphabetic() {
+            words += usize::from(letters > 1);
+            letters = 0;
+        }
+        letters += usize::from(byte.is_ascii_alphabetic());
+        was_lower = byte.is_ascii_lowercase();
+    }
+    words + usize::from(letters > 1) >= SENTENCE_WORDS_MIN
+}
+
+/// Whether a sandbox of the provider's is given files, or one that may have some.
+fn has_files(tool: Value<'_, '_>) -> bool {
+    tool.get("container").is_some_and(|container| {
+        let files = container.get("file_ids");
+        container.kind() == Kind::String
+            || files.is_some_and(|files| files.children().next().is_some())
+    })
+}
+
 pub(crate) fn is_plain_key(key: &str) -> bool {
     key.len() <= KEY_BYTES_MAX
         && key
@@ -352,7 +459,10 @@ impl<'p> Path<'p> {
     fn is_media(&self) -> bool {
         matches!(
             self,
-            Self::Key(_, "data" | "file_data" | "bytes" | "b64_json")
+            Self::Key(
+                _,
+                "data" | "file_data" | "bytes" | "b64_json" | "bytesBase64Encoded"
+            )
         )
     }
 
@@ -412,6 +522,31 @@ pub(crate) fn root_object<'d, 'a>(document: &'d Document<'a>) -> Result<Value<'d
             expected: "an object",
         })
     }
+}
+
+/// Refuses a member whose name differs from a known one by case alone: servers that tell no case
+/// apart (those in Go among them) take it for the known one, and others for nothing.
+pub(crate) fn check_spelling(object: Value<'_, '_>, known: &[&str]) -> Result<(), WireError> {
+    for member in object.children() {
+        let key = member.key();
+        if known.contains(&key.as_ref()) {
+            continue;
+        }
+        if let Some(name) = known.iter().find(|name| is_same_but_for_case(name, &key)) {
+            return Err(WireError::Type {
+                path: format!("/{name}"),
+                expected: "written in the protocol's own letters",
+            });
+        }
+    }
+    Ok(())
+}
+
+/// With the two letters outside of ASCII that fold into it.
+fn is_same_but_for_case(name: &str, key: &str) -> bool {
+    name.eq_ignore_ascii_case(key)
+        || !key.is_ascii()
+            && name.eq_ignore_ascii_case(&key.replace('\u{17f}', "s").replace('\u{212a}', "k"))
 }
 
 /// The elements of an array that a protocol requires.

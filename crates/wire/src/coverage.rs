@@ -51,9 +51,21 @@ stale. No cell is silent:
 What cannot be read is never passed silently: it is listed as `Unjudged`, goes into the log with
 its type and size, and the policy says whether it passes (`unjudged:`). So are bodies that cannot
 be parsed (`malformed`), compressed ones (`encoded`), media, and content of unknown types. Routes
-that no protocol knows are refused unless the policy passes them, as `Unjudged`. Web sockets
-(`Upgrade: websocket`: the WebSocket mode of Responses, Realtime) are refused and logged, and so are
-paths with dot segments or encoded separators, and requests with two content types.
+that no protocol knows are refused unless the policy passes them, as `Unjudged`. Over a web socket
+Responses are looked at message by message; other web sockets (Realtime) are refused and logged, and
+so are paths with dot segments or encoded separators, requests with two content types, a charset in
+which the body may say something else, queries that name another method, and names of members that
+differ from the protocol's by case alone.
+
+A text that is cut is one text: the parts of a message, and messages of one role in a row, are looked
+at across their seams as well. Tools that the provider runs by itself (`mcp`, `file_search`,
+`web_search`, `google_search`, …) bring in what no detector sees: they are `Unjudged` by their type.
+
+Whose text it is decides how it is read. An attack stops a call in the user's words, in material
+(documents, results, predicted answers), and in definitions (tools, schemas of an answer). In the
+application's own instructions and in what the model said before (answers, refusals, reasoning) the
+same words are looked at for what is bad there (secrets, leaks, malicious code): instructions say
+`ignore` and `never reveal` all day, and a refusal repeats what it refuses.
 
 Tools that a model asks for in its answer are held against the policy's lists and rules, the
 caller's scopes and what tainted the conversation, in whole and streamed answers of every protocol.

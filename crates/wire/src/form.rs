@@ -11,7 +11,8 @@ use atalaya_model::{SegmentKind, Span, Unjudged, UnjudgedReason};
 use memchr::memmem;
 
 use crate::call::{ParseLimits, ParsedCall, WireError};
-use crate::collect::{Collector, Path, each_text, is_label};
+use crate::charset;
+use crate::collect::{Collector, Path, each_text, is_label, is_name};
 use crate::json;
 use crate::rules::{Fact, Is, Of, Table};
 
@@ -47,26 +48,55 @@ pub(crate) fn read<'a>(
     let boundary = boundary(content_type).ok_or(WireError::Form("the form has no boundary"))?;
     let mut collector = Collector::new(limits);
     collector.call.notes.is_plain = true;
-    for part in parts(body, &boundary)? {
-        if part.file_name.is_some() {
-            file(&mut collector, &part, limits)?;
+    let parts = parts(body, &boundary)?;
+    for (index, part) in parts.iter().enumerate() {
+        let is = rule_of(table, part);
+        let is_fact = matches!(is, Some(Is::Fact(_)));
+        if is_fact && parts[..index].iter().any(|before| before.name == part.name) {
+            return Err(WireError::Form("a setting stands twice in the form"));
+        }
+        // What is to be text is read as text, whatever else it says that it is.
+        let is_text = matches!(is, Some(Is::Text(_) | Is::Fact(_)));
+        if part.file_name.is_some() && !(is_text && part.name != "file") {
+            file(&mut collector, part, limits)?;
         } else {
-            field(table, &mut collector, &part)?;
+            field(is, (table.rest, &mut collector), part)?;
         }
     }
     collector.call.message_count = 1;
     Ok(collector.call)
 }
 
+/// What a part is by its name; `timestamp_granularities[]` and the like are lists.
+fn rule_of(table: &Table, part: &Part<'_>) -> Option<Is> {
+    let name = part.name.trim_end_matches("[]");
+    let mut rules = table.rules.iter();
+    rules
+        .find(|rule| rule.at.eq_ignore_ascii_case(name))
+        .map(|rule| rule.is)
+}
+
 fn boundary(content_type: &str) -> Option<String> {
     let mut found = None;
     for parameter in content_type.split(';').skip(1) {
         let (name, value) = parameter.split_once('=')?;
-        if !name.trim().eq_ignore_ascii_case("boundary") {
+        let name = name.trim().to_ascii_lowercase();
+        // `boundary*0=` (RFC 2231) is another way to write it.
+        if name.starts_with("boundary*") {
+            return None;
+        }
+        if name != "boundary" {
             continue;
         }
-        let value = value.trim().trim_matches('"');
-        let is_sound = !value.is_empty()
+        let quoted = value
+            .trim()
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        let value = quoted.unwrap_or_else(|| value.trim());
+        // Without quotes it ends at the first blank for some, and at the line's end for others.
+        let is_whole = quoted.is_some() || !value.contains(' ');
+        let is_sound = is_whole
+            && !value.is_empty()
             && value.len() <= BOUNDARY_BYTES_MAX
             && value
                 .bytes()
@@ -140,10 +170,16 @@ fn head<'b>(head: &[u8]) -> Result<Part<'b>, WireError> {
         match name.trim().to_ascii_lowercase().as_str() {
             "content-disposition" if !has_disposition => {
                 has_disposition = true;
-                disposition(value, &mut part);
+                disposition(value, &mut part)?;
             }
             "content-disposition" => {
                 return Err(WireError::Form("a part of the form has two names"));
+            }
+            "content-type" if !part.content_type.is_empty() => {
+                return Err(WireError::Form("a part of the form has two types"));
+            }
+            "content-type" if !charset::is_plain(value) => {
+                return Err(WireError::Form("a part of the form is not UTF-8"));
             }
             "content-type" => part.content_type = value.trim().to_ascii_lowercase(),
             "content-transfer-encoding"
@@ -157,40 +193,41 @@ fn head<'b>(head: &[u8]) -> Result<Part<'b>, WireError> {
             _ => {}
         }
     }
-    if part.name.is_empty() {
-        return Err(WireError::Form("a part of the form has no name"));
+    match part.name.as_str() {
+        "" => Err(WireError::Form("a part of the form has no name")),
+        // RFC 7578 section 4.6: it changes how the other parts are read.
+        "_charset_" => Err(WireError::Form("the form names a charset of its own")),
+        _ => Ok(part),
     }
-    Ok(part)
 }
 
-fn disposition(value: &str, part: &mut Part<'_>) {
+/// A name that is there twice, or in another coding, is another name for other readers.
+fn disposition(value: &str, part: &mut Part<'_>) -> Result<(), WireError> {
     for parameter in value.split(';').skip(1) {
         let Some((name, value)) = parameter.split_once('=') else {
             continue;
         };
         let value = value.trim().trim_matches('"').to_owned();
         match name.trim().to_ascii_lowercase().as_str() {
-            "name" => part.name = value,
+            "name" if part.name.is_empty() => part.name = value,
             "filename" | "filename*" => part.file_name = Some(value),
+            other if other == "name" || other.starts_with("name*") => {
+                return Err(WireError::Form("a part of the form has two names"));
+            }
             _ => {}
         }
     }
+    Ok(())
 }
 
 fn field<'a>(
-    table: &Table,
-    collector: &mut Collector<'a>,
+    is: Option<Is>,
+    (rest, collector): (SegmentKind, &mut Collector<'a>),
     part: &Part<'a>,
 ) -> Result<(), WireError> {
     let text = std::str::from_utf8(part.body)
         .map_err(|_| WireError::Form("a field of the form is not UTF-8"))?;
-    // `timestamp_granularities[]` and the like are lists.
     let name = part.name.trim_end_matches("[]");
-    let is = table
-        .rules
-        .iter()
-        .find(|rule| rule.at == name)
-        .map(|rule| rule.is);
     let call = &mut collector.call;
     match is {
         Some(Is::Fact(Fact::Model)) => call.model = Some(Cow::Borrowed(text)),
@@ -202,9 +239,9 @@ fn field<'a>(
     }
     let (kind, is_text) = match is {
         Some(Is::Text(Of::Kind(kind)) | Is::Tokens(Of::Kind(kind))) => (kind, true),
-        _ => (table.rest, false),
+        _ => (rest, false),
     };
-    if text.is_empty() || (!is_text && is_label(text)) {
+    if text.is_empty() || (!is_text && is_name(text)) {
         return Ok(());
     }
     let span = Span::new(part.start, part.start + part.body.len());
@@ -218,7 +255,7 @@ fn file<'a>(
     limits: &ParseLimits,
 ) -> Result<(), WireError> {
     let path = Path::Part(&part.name);
-    if let Some(name) = part.file_name.as_deref().filter(|name| !is_label(name)) {
+    if let Some(name) = part.file_name.as_deref().filter(|name| !is_name(name)) {
         // A model may be shown the name. Where it stands exactly, redaction need not know.
         let span = Span::new(part.start, part.start);
         let text = Cow::Owned(name.to_owned());
@@ -276,7 +313,7 @@ fn json_line<'a>(
         document.root(),
         &Path::Embedded(path),
         &mut |path, span, text| {
-            if is_label(&text) {
+            if is_name(&text) {
                 return Ok(());
             }
             let span = Span::new(start + span.start, start + span.end);

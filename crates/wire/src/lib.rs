@@ -10,6 +10,7 @@
 
 mod answer;
 mod call;
+mod charset;
 mod collect;
 mod coverage;
 mod edit;
@@ -27,6 +28,7 @@ mod weaken;
 
 pub use answer::{Answer, ErrorContext, ErrorKind, RefusalContext, StopContext, generic_error};
 pub use call::{Delta, ParseLimits, ParsedAnswer, ParsedCall, WireError, body_span};
+pub use charset::is_utf8_by_charset;
 pub use coverage::{Coverage, matrix};
 pub use framing::{Frame, FrameError, Framing, Splitter, aws_event, rewrite};
 pub use protocol::{AppliedConstraint, Protocol, RequestHead};

@@ -10,7 +10,7 @@ mod walk;
 
 use atalaya_model::SegmentKind;
 
-pub(crate) use walk::read;
+pub(crate) use walk::{read, read_request};
 
 /// What is said to be `Unjudged` of a call that goes on from an answer.
 pub const PREVIOUS: &str = "previous_response_id";

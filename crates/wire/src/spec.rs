@@ -12,7 +12,7 @@ use crate::form;
 use crate::framing::Framing;
 use crate::protocol::{AppliedConstraint, Protocol, RequestHead};
 use crate::reader::{ResponseReader, reader};
-use crate::rules::{Table, read};
+use crate::rules::{Table, read, read_request};
 use crate::weaken::{Order, Shape, Weakening, weaken};
 
 /// How a protocol speaks when the model does not.
@@ -111,7 +111,7 @@ impl Protocol for Spec {
         } else if self.body == Body::JsonOrForm && form::is_form(head.content_type) {
             form::read(self.request, head.content_type, body, limits)?
         } else {
-            read(self.request, body, limits)?.call
+            read_request(self.request, body, limits)?.call
         };
         if call.stream && call.framing == Framing::Whole {
             call.framing = self.streams.first().copied().unwrap_or(Framing::Events);

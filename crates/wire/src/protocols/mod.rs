@@ -58,6 +58,13 @@ pub fn find(method: &str, path: &str) -> Option<&'static dyn Protocol> {
         .find(|protocol| protocol.matches(method, path))
 }
 
+/// The protocol whose messages pass over a web socket that is opened like this; the opening itself
+/// brings nothing along.
+#[must_use]
+pub fn find_socket(method: &str, path: &str) -> Option<&'static dyn Protocol> {
+    openai_responses::opens_socket(method, path).then_some(&openai_responses::SOCKET as _)
+}
+
 /// The protocol of that name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static dyn Protocol> {

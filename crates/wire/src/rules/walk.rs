@@ -4,7 +4,7 @@ use atalaya_model::{SegmentKind, UnjudgedReason};
 
 use super::{Block, Fact, Is, Of, PREVIOUS, Table};
 use crate::call::{ParseLimits, WireError};
-use crate::collect::{Collector, Path, is_plain_key, wrong_type};
+use crate::collect::{Collector, Path, check_spelling, is_plain_key, wrong_type};
 use crate::json::{self, Kind, Value};
 
 /// Members of an object that tell the texts of a stream apart.
@@ -19,18 +19,67 @@ const NUMBERS: [&str; 8] = [
     "item_id",
 ];
 
-/// Reads a document by a table.
+/// Of several messages in one body the one that executes counts.
+const EXECUTES: &str = "tools/call";
+
+/// Reads a request by a table: names that are almost known are refused, and numbers in a row in
+/// members that nobody knows are said to be unread.
+pub(crate) fn read_request<'a>(
+    table: &'static Table,
+    body: &'a [u8],
+    limits: &ParseLimits,
+) -> Result<Collector<'a>, WireError> {
+    let document = json::parse(body, limits.json)?;
+    let root = document.root();
+    let names = |below: &str| -> Vec<&'static str> {
+        let rules = table.rules.iter().map(|rule| rule.at);
+        rules
+            .filter_map(|at| at.strip_prefix(below)?.split('/').next())
+            .filter(|name| !matches!(*name, "" | "#" | "*"))
+            .collect()
+    };
+    let mut collector = of_document(table, &document, Collector::new(limits))?;
+    match root.kind() {
+        Kind::Object => {
+            let known = names("");
+            check_spelling(root, &known)?;
+            for member in root.children() {
+                let key = member.key();
+                if !known.contains(&key.as_ref()) {
+                    collector.numbers(&Path::Root.key(&key), member);
+                }
+            }
+        }
+        Kind::Array => {
+            let known = names("#/");
+            for message in root.children() {
+                check_spelling(message, &known)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(collector)
+}
+
+/// Reads an answer, or a frame of it, by a table.
 pub(crate) fn read<'a>(
     table: &'static Table,
     body: &'a [u8],
     limits: &ParseLimits,
 ) -> Result<Collector<'a>, WireError> {
     let document = json::parse(body, limits.json)?;
-    let mut collector = Collector::new(limits);
+    of_document(table, &document, Collector::of_answer(limits))
+}
+
+fn of_document<'a>(
+    table: &'static Table,
+    document: &json::Document<'a>,
+    mut collector: Collector<'a>,
+) -> Result<Collector<'a>, WireError> {
     collector.call.stream = table.streams;
     let root = document.root();
     if let Some(required) = table.required {
-        let root = crate::collect::root_object(&document)?;
+        let root = crate::collect::root_object(document)?;
         if root.get(required.trim_start_matches('/')).is_none() {
             return Err(WireError::Missing { path: required });
         }
@@ -204,7 +253,10 @@ impl<'c, 'a> Reading<'c, 'a> {
                 self.collector
                     .push(place.turn, &path, child.key_span(), key.clone())?;
             }
-            let next = step(active, |first| first == "*" || first == key);
+            // Some servers tell no case apart.
+            let next = step(active, |first| {
+                first == "*" || first.eq_ignore_ascii_case(&key)
+            });
             let place = Place {
                 path: &path,
                 ..place
@@ -418,11 +470,14 @@ fn tools<'a>(
     match list.kind() {
         Kind::Null => Ok(()),
         Kind::Array => list.children().enumerate().try_for_each(|(index, tool)| {
+            let path = path.index(index);
             one_tool(collector, tool);
-            collector.schema(SegmentKind::ToolDefinition, &path.index(index), tool)
+            collector.provider_tool(&path, tool);
+            collector.schema(SegmentKind::ToolDefinition, &path, tool)
         }),
         _ => {
             one_tool(collector, list);
+            collector.provider_tool(path, list);
             collector.schema(SegmentKind::ToolDefinition, path, list)
         }
     }
@@ -471,6 +526,7 @@ fn read_fact<'a>(
         Fact::LogProbs => call.logprobs = value.as_bool(),
         Fact::User => call.user = value.as_str(),
         Fact::Session => call.session = value.as_str(),
+        Fact::Operation if call.operation.as_deref() == Some(EXECUTES) => {}
         Fact::Operation => call.operation = value.as_str().or(call.operation.take()),
         Fact::ReplyTo => {
             call.reply_to = Some(match call.reply_to.take() {

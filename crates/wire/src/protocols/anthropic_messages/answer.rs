@@ -37,6 +37,10 @@ pub(crate) const ANSWER: Table = Table::of(
         rule("content/#/data", Is::Label(Of::Turn)),
         rule("content/#/signature", Is::Label(Of::Turn)),
         rule("content/#/input", Is::Text(Of::Turn)),
+        rule(
+            "content/#/content/#/encrypted_content",
+            Is::Opaque("encrypted_content"),
+        ),
         rule("content/#/content", Is::Text(Of::Turn)),
         rule("content/#/citations", Is::Text(Of::Kind(Document))),
         rule("content_block", Is::Block(BLOCKS)),
@@ -44,6 +48,10 @@ pub(crate) const ANSWER: Table = Table::of(
         rule("content_block/thinking", Is::Delta(Of::Turn)),
         rule("content_block/data", Is::Label(Of::Turn)),
         rule("content_block/input", Is::Text(Of::Turn)),
+        rule(
+            "content_block/content/#/encrypted_content",
+            Is::Opaque("encrypted_content"),
+        ),
         rule("content_block/content", Is::Text(Of::Turn)),
         rule("content_block/citations", Is::Text(Of::Kind(Document))),
         rule("delta/text", Is::Delta(Of::Kind(Response))),

@@ -3,7 +3,7 @@
 use atalaya_model::{SegmentKind, UnjudgedReason};
 
 use crate::call::{ParseLimits, ParsedCall, WireError};
-use crate::collect::{Collector, Path, elements, root_object, wrong_type};
+use crate::collect::{Collector, Path, check_spelling, elements, root_object, wrong_type};
 use crate::json::{self, Kind, Value};
 
 /// Kinds of segments in a request.
@@ -21,12 +21,34 @@ pub(crate) const KINDS: &[SegmentKind] = &[
 /// What is said to be `Unjudged`.
 pub(crate) const BLIND: &[&str] = &[
     "base64",
+    "container",
     "container_upload",
     "encrypted_content",
     "file",
     "mcp_server",
     "redacted_thinking",
     "url",
+    "web_fetch",
+    "web_search",
+];
+
+/// Members that are known here.
+const MEMBERS: &[&str] = &[
+    "messages",
+    "system",
+    "tools",
+    "tool_choice",
+    "output_format",
+    "output_config",
+    "mcp_servers",
+    "model",
+    "stream",
+    "max_tokens",
+    "temperature",
+    "metadata",
+    "container",
+    "stop_sequences",
+    "thinking",
 ];
 
 pub(crate) fn parse<'a>(body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCall<'a>, WireError> {
@@ -46,9 +68,11 @@ pub(crate) fn call<'a>(
     root: Value<'_, 'a>,
 ) -> Result<bool, WireError> {
     let mut has_messages = false;
+    check_spelling(root, MEMBERS)?;
     for member in root.children() {
         let key = member.key();
         let path = here.key(&key);
+        collector.key(SegmentKind::User, &path, member)?;
         match key.as_ref() {
             "messages" => {
                 has_messages = true;
@@ -57,7 +81,7 @@ pub(crate) fn call<'a>(
             "system" => content(collector, SegmentKind::System, &path, member)?,
             "tools" => tools(collector, &path, member)?,
             "output_format" | "output_config" => {
-                collector.schema(SegmentKind::System, &path, member)?;
+                collector.schema(SegmentKind::ToolDefinition, &path, member)?;
             }
             "mcp_servers" => mcp_servers(collector, &path, member)?,
             _ => switch(collector, &path, (key.as_ref(), member))?,
@@ -92,7 +116,12 @@ fn switch<'a>(
             call.user = member.get_str("user_id");
             return collector.text_except(SegmentKind::User, path, member, &["user_id"]);
         }
-        "container" if member.kind() == Kind::String => call.session = member.as_str(),
+        "container" if member.kind() != Kind::Null => {
+            // Files and skills in it are read by the provider alone.
+            call.session = member.as_str();
+            collector.unjudged(path, UnjudgedReason::Opaque, Some(key), member);
+        }
+        _ if !MEMBERS.contains(&key) => collector.numbers(path, member),
         _ => {}
     }
     // A switch of an unexpected type or length is text, whatever it is called.
@@ -124,6 +153,7 @@ fn messages<'a>(
         for member in message.children() {
             let key = member.key();
             let path = path.key(&key);
+            collector.key(kind, &path, member)?;
             match key.as_ref() {
                 "content" => content(collector, kind, &path, member)?,
                 "role" => collector.label(kind, &path, member)?,
@@ -206,6 +236,7 @@ fn members<'a>(
     for member in block.children() {
         let key = member.key();
         let path = path.key(&key);
+        collector.key(kind, &path, member)?;
         match key.as_ref() {
             "type" | "cache_control" | "tool_use_id" | "id" | "media_type" | "file_id" => {
                 collector.label(kind, &path, member)?;
@@ -257,7 +288,9 @@ fn tools<'a>(
         if let Some(name) = tool.get_str("name") {
             collector.call.tools.push(name);
         }
-        collector.schema(SegmentKind::ToolDefinition, &path.index(index), tool)?;
+        let path = path.index(index);
+        collector.provider_tool(&path, tool);
+        collector.schema(SegmentKind::ToolDefinition, &path, tool)?;
     }
     Ok(())
 }
@@ -271,6 +304,9 @@ fn mcp_servers<'a>(
     for (index, server) in elements(path, list)? {
         let path = path.index(index);
         collector.unjudged(&path, UnjudgedReason::Opaque, Some("mcp_server"), server);
+        if server.kind() != Kind::Object {
+            collector.text(SegmentKind::ToolDefinition, &path, server)?;
+        }
         for member in server.children() {
             let key = member.key();
             // The token is for the server and never shown to the model.

@@ -14,7 +14,7 @@ use crate::json;
 use crate::protocol::{AppliedConstraint, Protocol, RequestHead};
 use crate::protocols::anthropic_messages::{answer::BLOCKS, constrain, facts, parse};
 use crate::reader::{ResponseReader, reader};
-use crate::rules::{Fact, Is, Of, Table, read, rule};
+use crate::rules::{Fact, Is, Of, Table, read, read_request, rule};
 use crate::weaken::{Order, Shape, weaken};
 
 /// The formats of other makers: Amazon, Meta, Mistral, Cohere, AI21, OpenAI's open models.
@@ -158,7 +158,7 @@ impl Protocol for BedrockInvoke {
         let mut call = if is_anthropic(body, limits)? {
             parse::parse(body, limits)?
         } else {
-            read(&REQUEST, body, limits)?.call
+            read_request(&REQUEST, body, limits)?.call
         };
         head_facts(head, &mut call);
         Ok(call)

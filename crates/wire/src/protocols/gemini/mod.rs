@@ -7,7 +7,7 @@
 mod answers;
 
 use atalaya_model::SegmentKind::{
-    Assistant, Document, Reasoning, Response, System, ToolCall, ToolResult, User,
+    Assistant, Document, Reasoning, Response, System, ToolCall, ToolDefinition, ToolResult, User,
 };
 
 use crate::call::ParsedCall;
@@ -74,7 +74,7 @@ const PARTS: [Rule; 64] = parts!(
     "requests/#/content/parts/#"
 );
 
-const OWN: [Rule; 22] = [
+const OWN: [Rule; 26] = [
     rule("contents/#", Is::Turn),
     rule("contents/#/parts", Is::Words(Of::Turn)),
     rule("contents", Is::Words(Of::Kind(User))),
@@ -85,11 +85,19 @@ const OWN: [Rule; 22] = [
     rule("cached_content", Is::Opaque("cached_content")),
     rule(
         "generationConfig/responseSchema",
-        Is::Schema(Of::Kind(System)),
+        Is::Schema(Of::Kind(ToolDefinition)),
     ),
     rule(
         "generationConfig/responseJsonSchema",
-        Is::Schema(Of::Kind(System)),
+        Is::Schema(Of::Kind(ToolDefinition)),
+    ),
+    rule(
+        "generation_config/response_schema",
+        Is::Schema(Of::Kind(ToolDefinition)),
+    ),
+    rule(
+        "generation_config/response_json_schema",
+        Is::Schema(Of::Kind(ToolDefinition)),
     ),
     rule(
         "generationConfig/maxOutputTokens",
@@ -110,6 +118,8 @@ const OWN: [Rule; 22] = [
         Is::Fact(Fact::LogProbs),
     ),
     rule("generateContentRequest", Is::Text(Of::Kind(User))),
+    rule("instances/#/image", Is::Media("image")),
+    rule("instances/#/video", Is::Media("video")),
     rule("instances/#/content", Is::Text(Of::Kind(Document))),
     rule("instances/#/prompt", Is::Text(Of::Kind(User))),
     rule("labels", Is::Label(Of::Kind(User))),
@@ -117,14 +127,14 @@ const OWN: [Rule; 22] = [
     rule("model", Is::Label(Of::Kind(User))),
 ];
 
-const REQUEST_RULES: [Rule; 86] = {
-    let mut rules = [rule("", Is::Echo); 86];
+const REQUEST_RULES: [Rule; 90] = {
+    let mut rules = [rule("", Is::Echo); 90];
     let mut index = 0;
-    while index < 86 {
-        rules[index] = if index < 22 {
+    while index < 90 {
+        rules[index] = if index < 26 {
             OWN[index]
         } else {
-            PARTS[index - 22]
+            PARTS[index - 26]
         };
         index += 1;
     }

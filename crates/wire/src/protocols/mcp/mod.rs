@@ -63,6 +63,8 @@ macro_rules! messages {
         rule(concat!($at, "result/content/#/resource/blob"), Is::Media("blob")),
         rule(concat!($at, "result/content/#/*"), Is::Text(Of::Kind(ToolResult))),
         rule(concat!($at, "result/content/text"), Is::Text(Of::Kind(ToolResult))),
+        // What a user filled in.
+        rule(concat!($at, "result/content/*"), Is::Text(Of::Kind(ToolResult))),
         rule(concat!($at, "result/content"), Is::Block(CONTENT)),
         rule(concat!($at, "result/structuredContent"), Is::Text(Of::Kind(ToolResult))),
         rule(concat!($at, "result/contents/#/text"), Is::Text(Of::Kind(Document))),
@@ -76,7 +78,7 @@ macro_rules! messages {
     )*] };
 }
 
-const RULES: [Rule; 72] = messages!("", "#/");
+const RULES: [Rule; 74] = messages!("", "#/");
 const TABLE: Table = Table::of(ToolCall, &RULES);
 /// What stands in no rule is the server's.
 const ANSWER: Table = Table::of(ToolResult, &RULES);

@@ -1,5 +1,5 @@
 //! Ollama's own API: `/api/chat`, `/api/generate`, `/api/embed` and `/api/embeddings`, and what
-//! only asks (`/api/tags`, `/api/show`, `/api/ps`, `/api/version`).
+//! only asks (`/api/tags`, `/api/show`, `/api/ps`, `/api/version`, `HEAD /`).
 //!
 //! Source: Ollama API documentation. Streams are JSON lines, and a call without `stream` is one.
 //! Operations that change models (`pull`, `create`, `delete`, …) are no use of a model: they stay
@@ -8,7 +8,7 @@
 mod answers;
 
 use atalaya_model::SegmentKind::{
-    Assistant, Document, Reasoning, Response, System, ToolCall, ToolResult, User,
+    Assistant, Document, Reasoning, Response, System, ToolCall, ToolDefinition, ToolResult, User,
 };
 
 use crate::edit::{content, json_string};
@@ -40,7 +40,7 @@ const CHAT: Table = Table {
                 Is::Json(Of::Kind(ToolCall)),
             ),
             rule("tools", Is::Tools),
-            rule("format", Is::Schema(Of::Kind(System))),
+            rule("format", Is::Schema(Of::Kind(ToolDefinition))),
             rule("model", Is::Fact(Fact::Model)),
             rule("stream", Is::Fact(Fact::Stream)),
             rule("options/num_predict", Is::Fact(Fact::MaxTokens)),
@@ -61,7 +61,7 @@ const GENERATE: Table = Table {
             rule("template", Is::Text(Of::Kind(System))),
             rule("context", Is::Opaque("token_ids")),
             rule("images", Is::Media("image")),
-            rule("format", Is::Schema(Of::Kind(System))),
+            rule("format", Is::Schema(Of::Kind(ToolDefinition))),
             rule("model", Is::Fact(Fact::Model)),
             rule("stream", Is::Fact(Fact::Stream)),
             rule("options/num_predict", Is::Fact(Fact::MaxTokens)),
@@ -206,10 +206,12 @@ pub(crate) const LISTS: Spec = Spec {
     ..spec(
         "ollama.list",
         |method, path| {
+            // The command line asks with the second whether anybody is there.
             method == "GET"
                 && ["/api/tags", "/api/ps", "/api/version"]
                     .iter()
                     .any(|end| path.ends_with(end))
+                || method == "HEAD" && path == "/"
         },
         (&NOTHING, &ANSWER),
         answers::ERRORS,

@@ -3,7 +3,7 @@
 use atalaya_model::{SegmentKind, UnjudgedReason};
 
 use crate::call::{ParseLimits, ParsedCall, WireError};
-use crate::collect::{Collector, Path, elements, root_object, wrong_type};
+use crate::collect::{Collector, Path, check_spelling, elements, root_object, wrong_type};
 use crate::json::{self, Kind, Value};
 
 /// Kinds of segments in a request.
@@ -25,25 +25,57 @@ pub(super) const BLIND: &[&str] = &[
     "file_id",
     "image_url",
     "input_audio",
+    "token_ids",
     "video_url",
+    "web_search_options",
+];
+
+/// Members that are known here, and those that servers of the same shape take besides.
+const MEMBERS: &[&str] = &[
+    "messages",
+    "tools",
+    "functions",
+    "tool_choice",
+    "function_call",
+    "response_format",
+    "prediction",
+    "documents",
+    "model",
+    "stream",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "n",
+    "logprobs",
+    "user",
+    "safety_identifier",
+    "prompt_cache_key",
+    "metadata",
+    "web_search_options",
+    "stop",
+    "stop_token_ids",
+    "logit_bias",
 ];
 
 pub(super) fn parse<'a>(body: &'a [u8], limits: &ParseLimits) -> Result<ParsedCall<'a>, WireError> {
     let document = json::parse(body, limits.json)?;
     let root = root_object(&document)?;
+    check_spelling(root, MEMBERS)?;
     let mut collector = Collector::new(limits);
     let here = Path::Root;
     let mut has_messages = false;
     for member in root.children() {
         let key = member.key();
         let path = here.key(&key);
+        collector.key(SegmentKind::User, &path, member)?;
         match key.as_ref() {
             "messages" => {
                 has_messages = true;
                 messages(&mut collector, &path, member)?;
             }
             "tools" | "functions" => tools(&mut collector, &path, member)?,
-            "response_format" => collector.schema(SegmentKind::System, &path, member)?,
+            // Whoever writes the schema speaks to the model in it, as in a tool's definition.
+            "response_format" => collector.schema(SegmentKind::ToolDefinition, &path, member)?,
             "prediction" => prediction(&mut collector, &path, member)?,
             "documents" => collector.text(SegmentKind::Document, &path, member)?,
             _ => switch(&mut collector, &path, (key.as_ref(), member))?,
@@ -85,28 +117,36 @@ pub(crate) fn switch<'a>(
         "user" => call.user = member.as_str(),
         "safety_identifier" if call.user.is_none() => call.user = member.as_str(),
         "prompt_cache_key" => call.session = member.as_str(),
-        "metadata" | "web_search_options" => {
+        "metadata" => return collector.text(SegmentKind::User, path, member),
+        "web_search_options" => {
+            // What the provider finds goes into the conversation unseen.
+            collector.unjudged(path, UnjudgedReason::Opaque, Some(key), member);
             return collector.text(SegmentKind::User, path, member);
         }
+        _ if !MEMBERS.contains(&key) => collector.numbers(path, member),
         _ => {}
     }
     // A switch of an unexpected type or length is text, whatever it is called.
     collector.label(SegmentKind::User, path, member)
 }
 
-/// The answer that the caller expects, to speed it up.
+/// The answer that the caller expects, to speed it up: mostly a file that is being changed, so what
+/// stands in it is material.
 fn prediction<'a>(
     collector: &mut Collector<'a>,
     path: &Path<'_>,
     prediction: Value<'_, 'a>,
 ) -> Result<(), WireError> {
+    if prediction.kind() != Kind::Object {
+        return collector.text(SegmentKind::Document, path, prediction);
+    }
     for member in prediction.children() {
         let key = member.key();
         let path = path.key(&key);
         if key == "content" {
-            content(collector, SegmentKind::Assistant, &path, member)?;
+            content(collector, SegmentKind::Document, &path, member)?;
         } else {
-            collector.label(SegmentKind::Assistant, &path, member)?;
+            collector.label(SegmentKind::Document, &path, member)?;
         }
     }
     Ok(())
@@ -147,15 +187,16 @@ fn one_message<'a>(
     for member in message.children() {
         let key = member.key();
         let path = path.key(&key);
+        collector.key(kind, &path, member)?;
         match key.as_ref() {
             "role" | "tool_call_id" | "name" => collector.label(kind, &path, member)?,
             "content" => content(collector, kind, &path, member)?,
-            "tool_calls" => {
+            "tool_calls" if member.kind() == Kind::Array => {
                 for (index, call) in member.children().enumerate() {
                     tool_call(collector, &path.index(index), call)?;
                 }
             }
-            "function_call" => tool_call(collector, &path, member)?,
+            "tool_calls" | "function_call" => tool_call(collector, &path, member)?,
             "audio" if member.kind() == Kind::Object => {
                 collector.unjudged(&path, UnjudgedReason::Opaque, Some("audio"), member);
                 collector.label(kind, &path, member)?;
@@ -222,9 +263,13 @@ fn tool_call<'a>(
     path: &Path<'_>,
     call: Value<'_, 'a>,
 ) -> Result<(), WireError> {
+    if call.kind() != Kind::Object {
+        return collector.text(SegmentKind::ToolCall, path, call);
+    }
     for member in call.children() {
         let key = member.key();
         let path = path.key(&key);
+        collector.key(SegmentKind::ToolCall, &path, member)?;
         match key.as_ref() {
             "id" | "type" | "index" => collector.label(SegmentKind::ToolCall, &path, member)?,
             "function" | "custom" if member.kind() == Kind::Object => {
@@ -254,7 +299,9 @@ fn tools<'a>(
         if let Some(name) = definition.get_str("name") {
             collector.call.tools.push(name);
         }
-        collector.schema(SegmentKind::ToolDefinition, &path.index(index), tool)?;
+        let path = path.index(index);
+        collector.provider_tool(&path, tool);
+        collector.schema(SegmentKind::ToolDefinition, &path, tool)?;
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 //!
 //! Source: OpenAI API reference, "Responses", and its streaming events. Earlier turns may lie with
 //! the provider alone (`previous_response_id`, `conversation`, stored prompts, item references):
-//! what they say nobody here can read, so they are `Unjudged`.
+//! what they say nobody here can read, so they are `Unjudged`. Over a web socket each message
+//! `response.create` is such a request, and each event a message.
 
 mod answer;
 mod answers;
@@ -106,6 +107,16 @@ pub(crate) const STORED: Spec = Spec {
         openai::ERRORS,
     )
 };
+
+/// Opening a web socket, over which responses are then asked for.
+pub(crate) const SOCKET: Spec = Spec {
+    name: PROTOCOL.name,
+    ..STORED
+};
+
+pub(crate) fn opens_socket(method: &str, path: &str) -> bool {
+    method == "GET" && openai::is(path, "responses")
+}
 
 fn matches(method: &str, path: &str) -> bool {
     method == "POST"

@@ -92,7 +92,7 @@ const RULES: &[crate::rules::Rule] = &[
     rule("prompt/id", Is::Opaque("prompt")),
     rule("prompt/variables", Is::Text(Of::Kind(User))),
     rule("tools", Is::Tools),
-    rule("text/format", Is::Schema(Of::Kind(System))),
+    rule("text/format", Is::Schema(Of::Kind(ToolDefinition))),
     rule("metadata", Is::Text(Of::Kind(User))),
     rule("model", Is::Fact(Fact::Model)),
     rule("stream", Is::Fact(Fact::Stream)),
