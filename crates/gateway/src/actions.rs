@@ -5,6 +5,8 @@
 //! and `arguments`, `input` or `args`. Only for protocols in which the call itself executes; the
 //! tool calls in a chat's history have been executed before.
 
+use std::collections::HashSet;
+
 use atalaya_policy::ToolAction;
 use atalaya_wire::ParsedCall;
 use serde_json::Value;
@@ -21,16 +23,19 @@ pub(crate) fn of_call(call: &ParsedCall<'_>, body: &[u8]) -> Vec<ToolAction> {
     if call.operation.as_deref() != Some("tools/call") {
         return Vec::new();
     }
-    let actions = of_body(body);
-    if actions.is_empty() {
-        // What executes and cannot be read is still known by its name.
-        let named = call.tools.iter().take(ACTIONS_MAX);
-        return named
-            .map(|name| ToolAction {
+    let mut actions = of_body(body);
+    // What executes and cannot be read, or comes after the most that is read, is still known by its
+    // name.
+    let is_cut = actions.len() >= ACTIONS_MAX;
+    let read = actions.iter().map(|action| action.name.clone());
+    let mut known: HashSet<String> = read.filter(|_| !is_cut).collect();
+    for name in &call.tools {
+        if known.insert(name.to_string()) {
+            actions.push(ToolAction {
                 name: name.to_string(),
                 arguments: Value::Null,
-            })
-            .collect();
+            });
+        }
     }
     actions
 }

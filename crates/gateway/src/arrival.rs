@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::ports::World;
 
 /// Longest value that is taken over from a header into the log.
-const HEADER_VALUE_BYTES_MAX: usize = 512;
+pub(crate) const HEADER_VALUE_BYTES_MAX: usize = 512;
 
 /// A request head, reduced to what the log says of it.
 #[derive(Clone, Debug)]

@@ -25,6 +25,7 @@ use crate::record::Outcome;
 use crate::relay::GatewayBody;
 use crate::send::send;
 use crate::shared::Shared;
+use crate::socket::{self, Opening};
 use crate::worker::{Peer, Worker};
 
 /// Handles one request from head to head; the body of the answer settles the call.
@@ -36,7 +37,11 @@ pub(crate) async fn call<R: Recorder>(
     let (mut head, body) = request.into_parts();
     let shared = Arc::clone(&worker.shared);
     let mut arrival = Arrival::new(shared.world.as_ref(), peer.address, &head);
-    let protocol = protocols::find(head.method.as_str(), head.uri.path())
+    let opening = Opening::of(&mut head);
+    let protocol = opening
+        .as_ref()
+        .map(|opening| opening.protocol)
+        .or_else(|| protocols::find(head.method.as_str(), head.uri.path()))
         .or_else(|| shared.routes.claimed(head.uri.path()));
     let permit = shared.admit();
     let certificate = peer.certificate.as_deref();
@@ -61,7 +66,7 @@ pub(crate) async fn call<R: Recorder>(
     if is_export(&arrival)
         && let Received::Body(body) = &received
     {
-        return observe(&worker, &arrival, &entry, body).await;
+        return observe(&worker, &arrival, (&entry, &head), body).await;
     }
     let token = head.headers.remove(APPROVAL_HEADER);
     let token = token.and_then(|token| token.to_str().ok().map(str::to_owned));
@@ -73,25 +78,35 @@ pub(crate) async fn call<R: Recorder>(
     let added_us = micros(ready.elapsed());
     shared.metrics.added_latency(added_us);
     end.settlement.gateway_us = added_us;
+    let next = match (next, opening) {
+        (Next::Forward(forward), Some(opening)) if permit.is_some() => {
+            return socket::open(&worker, peer, &head, end, (forward, opening)).await;
+        }
+        (next, _) => next,
+    };
     match (next, permit) {
         (Next::Forward(forward), Some(permit)) => send(&worker, &head, end, forward, permit).await,
-        (Next::Refuse(refusal), _) => end.refuse(&refusal),
-        (Next::Answer { status, body }, _) => end.answer(status, &body),
-        (
-            Next::Fail {
-                kind,
-                message,
-                exceeded,
-            },
-            _,
-        ) => {
+        (next, _) => answered_here(end, next),
+    }
+}
+
+/// The answer to a call that goes no further.
+pub(crate) fn answered_here<R: Recorder>(end: End<'_, R>, next: Next) -> Response<GatewayBody<R>> {
+    match next {
+        Next::Refuse(refusal) => end.refuse(&refusal),
+        Next::Answer { status, body } => end.answer(status, &body),
+        Next::Fail {
+            kind,
+            message,
+            exceeded,
+        } => {
             let mut response = end.fail(kind, &message, Outcome::Rejected, None);
             if let Some(exceeded) = exceeded {
                 add_retry_after(response.headers_mut(), &exceeded);
             }
             response
         }
-        (Next::Forward(_), None) => {
+        Next::Forward(_) => {
             let message = "the gateway is overloaded";
             end.fail(ErrorKind::Overloaded, message, Outcome::Rejected, None)
         }
@@ -105,7 +120,7 @@ fn refused(denied: Denied) -> Received {
 }
 
 /// Makes the decision durable; what cannot be logged goes no further, unless so configured.
-async fn record<R: Recorder>(shared: &Shared<R>, judged: Judged) -> Next {
+pub(crate) async fn record<R: Recorder>(shared: &Shared<R>, judged: Judged) -> Next {
     shared.metrics.decided(judged.decision);
     if judged.is_unjudged {
         shared.metrics.unjudged.fetch_add(1, Relaxed);

@@ -75,11 +75,14 @@ fn default_upstreams() -> BTreeMap<String, Upstream> {
 }
 
 fn default_routes() -> Vec<Route> {
+    let anthropic = |protocol: &str| Route {
+        protocol: Some(protocol.to_owned()),
+        ..Route::to("anthropic")
+    };
     vec![
-        Route {
-            protocol: Some("anthropic.messages".to_owned()),
-            ..Route::to("anthropic")
-        },
+        anthropic("anthropic.messages"),
+        anthropic("anthropic.count_tokens"),
+        anthropic("anthropic.batches"),
         Route::to("openai"),
     ]
 }

@@ -158,8 +158,7 @@ impl Judge<'_> {
             Ok(read) => read,
             Err(why) => return self.not_evaluated(arrival, body, why),
         };
-        let mut verdict = self.inspector.inspect(&read.call.segments, scratch);
-        verdict.unjudged.extend(read.call.unjudged.iter().cloned());
+        let verdict = self.inspect(read.protocol, &read.call, scratch);
         let subject = Subject {
             facts: CallFacts {
                 protocol: read.protocol,

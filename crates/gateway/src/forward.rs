@@ -25,7 +25,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 
 /// Headers that end here: ours; what waits for a body that is here; and those by which some servers
 /// find another method or route than the one that was judged.
-const NOT_FORWARDED: [&str; 10] = [
+const NOT_FORWARDED: [&str; 19] = [
     "x-atalaya-session",
     "x-atalaya-application",
     "x-atalaya-agent",
@@ -36,6 +36,15 @@ const NOT_FORWARDED: [&str; 10] = [
     "x-method-override",
     "x-original-url",
     "x-rewrite-url",
+    "x-original-uri",
+    "x-override-url",
+    "x-forwarded-uri",
+    "x-forwarded-path",
+    "x-forwarded-prefix",
+    "x-original-method",
+    "x-forwarded-method",
+    "x-http-path-override",
+    "x-middleware-rewrite",
 ];
 
 /// Builds the request to the upstream.

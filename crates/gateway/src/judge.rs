@@ -32,6 +32,7 @@ use crate::fingerprint::Fingerprints;
 use crate::record::{self, CallRow, DecisionFacts, NodeFacts};
 use crate::route::{Destination, Routes};
 use crate::row::push_string;
+use crate::seams;
 use crate::session::{Sessions, Thread};
 
 /// The protocol in which a call may go on from an answer that the provider keeps.
@@ -150,7 +151,7 @@ impl Judge<'_> {
                 return self.refuse_request(arrival, Some(protocol), body, fault);
             }
         };
-        let mut verdict = self.inspect(&call, scratch);
+        let mut verdict = self.inspect(protocol.name(), &call, scratch);
         let thread = self.thread(arrival, &call, &mut verdict);
         let model = call.model.as_deref().unwrap_or("");
         let Some(destination) = self.routes.find(protocol.name(), &arrival.path, model) else {
@@ -389,8 +390,16 @@ impl Judge<'_> {
         }
     }
 
-    fn inspect(&self, call: &ParsedCall<'_>, scratch: &mut Scratch) -> Verdict {
+    /// What detectors see of a call, also across the seams of its texts.
+    pub(crate) fn inspect(
+        &self,
+        protocol: &str,
+        call: &ParsedCall<'_>,
+        scratch: &mut Scratch,
+    ) -> Verdict {
         let mut verdict = self.inspector.inspect(&call.segments, scratch);
+        let looking = (self.inspector, scratch);
+        seams::inspect(protocol, &call.segments, looking, &mut verdict);
         verdict.unjudged.extend(call.unjudged.iter().cloned());
         verdict
     }

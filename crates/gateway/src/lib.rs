@@ -37,10 +37,12 @@ pub mod record;
 mod relay;
 mod route;
 mod row;
+mod seams;
 mod send;
 mod session;
 mod shared;
 mod sigv4;
+mod socket;
 mod upstream;
 mod worker;
 

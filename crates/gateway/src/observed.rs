@@ -1,12 +1,10 @@
-//! Calls that were made elsewhere, told by OpenTelemetry spans (`POST /v1/traces`, OTLP/HTTP with
-//! JSON or protobuf): judged after the fact and logged with `Enforced` false.
+//! Calls that were made elsewhere, told by OpenTelemetry spans (OTLP over HTTP with JSON or protobuf,
+//! and over gRPC): judged after the fact and logged with `Enforced` false.
 //!
 //! A span that says something of a model call (`gen_ai.*`) becomes one decision with the span's
 //! trace and span id. Read are the current conventions (`gen_ai.input.messages`,
 //! `gen_ai.system_instructions`, `gen_ai.output.messages`, tool calls), the earlier ones with an
 //! event for each message, and `gen_ai.prompt.N.content`. Other spans are passed over.
-//!
-//! Left out: compressed exports (answered 415; set the exporter's compression to none), gRPC.
 
 mod messages;
 mod otlp;
@@ -95,7 +93,7 @@ impl Judge<'_> {
         if !span.text("gen_ai.tool.name").is_empty() {
             call.tools.push(span.text("gen_ai.tool.name").into());
         }
-        let mut verdict = self.inspector.inspect(&call.segments, scratch);
+        let mut verdict = self.inspect(PROTOCOL, &call, scratch);
         if call.segments.is_empty() {
             // Most applications do not send content along unless they are told to.
             verdict.unjudged.push(Unjudged {

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use atalaya_model::UnjudgedReason;
-use atalaya_wire::ErrorKind;
+use atalaya_wire::{ErrorKind, is_utf8_by_charset};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
+use crate::arrival::HEADER_VALUE_BYTES_MAX;
 use crate::config::GatewayConfig;
+use crate::export;
 use crate::judge::Fault;
 
 /// A body, or why there is none.
@@ -39,16 +41,46 @@ fn ambiguous(head: &Parts) -> Option<Received> {
     if is_ambiguous(head.uri.path()) {
         return malformed("the path has dot segments, or characters that are not written plainly");
     }
-    if head.headers.get_all(CONTENT_TYPE).iter().count() > 1 {
+    if head.uri.path().len() > HEADER_VALUE_BYTES_MAX {
+        return malformed("the path is longer than any that is known");
+    }
+    if head.uri.query().is_some_and(overrides_method) {
+        return malformed("the query asks for another method");
+    }
+    let mut types = head.headers.get_all(CONTENT_TYPE).iter();
+    let content_type = types.next();
+    if types.next().is_some() {
         return malformed("the content-type stands there more than once");
     }
-    let upgrade = head.headers.get(UPGRADE);
-    if upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket")) {
-        let message = "messages of a web socket are not looked at here: use the same path with POST, and server-sent events for a stream";
+    if content_type
+        .is_some_and(|value| value.len() > HEADER_VALUE_BYTES_MAX || value.to_str().is_err())
+    {
+        return malformed("the content-type is too long, or not ASCII");
+    }
+    let upgrades = head.headers.get_all(UPGRADE).iter();
+    let mut upgrades = upgrades.filter_map(|value| value.to_str().ok());
+    if upgrades.any(|value| value.to_ascii_lowercase().contains("websocket")) {
+        let message = "messages of this web socket are not looked at here: use the same path with POST, and server-sent events for a stream";
         let reason = Some(UnjudgedReason::UnknownContent);
         return Some(refused(ErrorKind::UnsupportedMedia, reason, message));
     }
     None
+}
+
+/// Whether a query names another method than the request, as some frameworks let it.
+fn overrides_method(query: &str) -> bool {
+    const NAMES: [&str; 5] = [
+        "_method",
+        "x-http-method-override",
+        "$httpmethod",
+        "httpmethod",
+        "$method",
+    ];
+    query.split('&').any(|pair| {
+        let name = pair.split('=').next().unwrap_or("");
+        let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
+        NAMES.contains(&name.to_ascii_lowercase().as_str())
+    })
 }
 
 /// Whether servers disagree about what a path means.
@@ -76,7 +108,7 @@ pub(crate) async fn receive(head: &Parts, body: Incoming, config: &GatewayConfig
         .get_all("content-encoding")
         .iter()
         .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if is_encoded {
+    if is_encoded && !export::unpacks(head) {
         let message =
             "compressed request bodies are not accepted; send it without content-encoding";
         return refused(
@@ -99,7 +131,12 @@ pub(crate) async fn receive(head: &Parts, body: Incoming, config: &GatewayConfig
     }
     let timeout = Duration::from_millis(config.timeouts.body_ms);
     match tokio::time::timeout(timeout, collect(body, max)).await {
-        Ok(Ok(body)) => Received::Body(body),
+        Ok(Ok(body)) if is_read_alike(head, &body) => Received::Body(body),
+        Ok(Ok(_)) => refused(
+            ErrorKind::UnsupportedMedia,
+            Some(UnjudgedReason::Encoded),
+            "the content-type names a charset in which the body may say something else; send UTF-8",
+        ),
         Ok(Err(CollectError::TooLarge)) => too_large(),
         Ok(Err(CollectError::Broken)) => refused(
             ErrorKind::Malformed,
@@ -112,6 +149,13 @@ pub(crate) async fn receive(head: &Parts, body: Incoming, config: &GatewayConfig
             "the body did not arrive in time",
         ),
     }
+}
+
+/// Whether those who follow the content type's charset read the same text as those who do not.
+fn is_read_alike(head: &Parts, body: &[u8]) -> bool {
+    let content_type = head.headers.get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    is_utf8_by_charset(content_type.unwrap_or(""), body)
 }
 
 enum CollectError {
@@ -152,7 +196,22 @@ async fn collect(mut body: Incoming, max: usize) -> Result<Bytes, CollectError> 
 
 #[cfg(test)]
 mod tests {
-    use super::is_ambiguous;
+    use super::{is_ambiguous, overrides_method};
+
+    #[test]
+    fn queries_that_name_another_method_are_known() {
+        for query in [
+            "_method=DELETE",
+            "a=1&%5Fmethod=PUT",
+            "$httpMethod=GET&b",
+            "X-HTTP-Method-Override=PUT",
+        ] {
+            assert!(overrides_method(query), "{query}");
+        }
+        for query in ["", "alt=sse", "api-version=2024-10-21&key=_method"] {
+            assert!(!overrides_method(query), "{query}");
+        }
+    }
 
     #[test]
     fn paths_that_servers_read_differently_are_known() {

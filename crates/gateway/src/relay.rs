@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use atalaya_wire::{ErrorContext, ErrorKind, Framing, Protocol, ResponseReader, Settled};
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use sha2::{Digest as _, Sha256};
@@ -34,6 +35,8 @@ use crate::worker::Worker;
 pub(crate) enum GatewayBody<R: Recorder> {
     /// Made here.
     Whole(Option<Bytes>),
+    /// Made here for gRPC, where the outcome follows the body.
+    Grpc(Option<Bytes>, Option<HeaderMap>),
     /// Relayed.
     Relay(Box<Relay<R>>),
 }
@@ -188,6 +191,12 @@ impl<R: Recorder> Body for GatewayBody<R> {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Grpc(bytes, trailers) => Poll::Ready(match bytes.take() {
+                Some(bytes) => Some(Ok(Frame::data(bytes))),
+                None => trailers
+                    .take()
+                    .map(|trailers| Ok(Frame::trailers(trailers))),
+            }),
             Self::Relay(relay) => relay.poll(cx),
         }
     }
@@ -195,6 +204,7 @@ impl<R: Recorder> Body for GatewayBody<R> {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
+            Self::Grpc(bytes, trailers) => bytes.is_none() && trailers.is_none(),
             Self::Relay(relay) => relay.is_settled,
         }
     }
@@ -205,6 +215,7 @@ impl<R: Recorder> Body for GatewayBody<R> {
                 let length = bytes.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(0))
             }
+            Self::Grpc(..) => SizeHint::default(),
             Self::Relay(relay) if relay.guard.is_some() => SizeHint::default(),
             Self::Relay(relay) => relay.inner.size_hint(),
         }

@@ -284,6 +284,19 @@ impl Pool {
         }
     }
 
+    /// Sends a request to change the protocol, on a connection of its own.
+    pub(crate) async fn open_socket(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, UpstreamError> {
+        let Sender::Http1(mut http1) = self.connect().await? else {
+            let why = "it speaks HTTP/2, over which no web socket is opened";
+            return Err(UpstreamError::Connect(why.to_owned()));
+        };
+        let broken = |error: hyper::Error| UpstreamError::Broken(error.to_string());
+        http1.send_request(request).await.map_err(broken)
+    }
+
     async fn connect(&self) -> Result<Sender, UpstreamError> {
         match tokio::time::timeout(self.connect_timeout, self.open()).await {
             Ok(opened) => opened,
@@ -331,6 +344,7 @@ where
         return Ok(Sender::Http2(sender));
     }
     let (sender, connection) = http1::handshake(io).await.map_err(broken)?;
+    let connection = connection.with_upgrades();
     tokio::task::spawn_local(async move { drop(connection.await) });
     Ok(Sender::Http1(sender))
 }

@@ -34,6 +34,8 @@ pub(crate) struct Worker<R: Recorder> {
     pub(crate) shared: Arc<Shared<R>>,
     pub(crate) pools: Vec<Rc<Pool>>,
     pub(crate) scratch: RefCell<Scratch>,
+    /// Turns true when the gateway drains.
+    pub(crate) drain: watch::Receiver<bool>,
     number: usize,
 }
 
@@ -61,6 +63,7 @@ pub(crate) fn run<R: Recorder>(
         shared,
         pools,
         scratch: RefCell::new(Scratch::remembering(RandomState::new())),
+        drain: drain.clone(),
         number,
     });
     let local = LocalSet::new();
@@ -184,7 +187,7 @@ async fn http<R: Recorder, T>(
     peer: Peer,
     mut drain: watch::Receiver<bool>,
 ) where
-    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let header_timeout = Duration::from_millis(worker.shared.config.timeouts.header_ms);
     let service = service_fn(move |request| {
@@ -198,7 +201,7 @@ async fn http<R: Recorder, T>(
         .header_read_timeout(header_timeout)
         .http2()
         .timer(TokioTimer::new());
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -9,11 +9,19 @@ use crate::upstream::Script;
 
 const DEFAULT_COUNT: usize = 25;
 
+/// How many of each are made.
+pub(crate) fn count() -> usize {
+    let wanted = std::env::var("ATALAYA_ADVERSARY").ok();
+    wanted
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(DEFAULT_COUNT)
+}
+
 /// A small generator (xorshift64*), so that a failure can be repeated.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
+    pub(crate) fn roll(&mut self, below: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -83,7 +91,7 @@ fn good() -> Vec<(&'static str, Value)> {
 }
 
 /// Breaks a body in one of the ways in which bodies are broken.
-fn broken(good: &[u8], dice: &mut Dice) -> Vec<u8> {
+pub(crate) fn broken(good: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut body = good.to_vec();
     for _ in 0..=dice.roll(3) {
         if body.is_empty() {
@@ -111,10 +119,7 @@ fn broken(good: &[u8], dice: &mut Dice) -> Vec<u8> {
 
 #[tokio::test]
 async fn every_malformed_request_is_decided_once_and_nothing_breaks() {
-    let count = std::env::var("ATALAYA_ADVERSARY")
-        .ok()
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(DEFAULT_COUNT);
+    let count = count();
     let mut config = setup();
     config.config.limits.json_depth_max = 96;
     let bench = Bench::with(Script::Answer(200, "{}"), config).await;

@@ -206,10 +206,9 @@ async fn spans_of_calls_elsewhere_are_judged_afterwards_and_not_enforced() {
     }
 }
 
-#[tokio::test]
-async fn spans_come_as_protobuf_too_and_nonsense_is_refused() {
-    let bench = Bench::start(Script::Answer(200, ANSWER)).await;
-    // A span with gen_ai.system = "x" and gen_ai.prompt = the attack, by field numbers.
+/// An export in protobuf: one span with gen_ai.system = "x" and the attack as gen_ai.prompt.
+fn protobuf() -> Vec<u8> {
+    // By field numbers.
     let field = |tag: u8, bytes: &[u8]| {
         let mut out = vec![tag << 3 | 2];
         let mut length = bytes.len();
@@ -235,7 +234,13 @@ async fn spans_come_as_protobuf_too_and_nonsense_is_refused() {
         field(9, &pair("gen_ai.prompt", ATTACK)),
     ]
     .concat();
-    let export = field(1, &field(2, &field(2, &span)));
+    field(1, &field(2, &field(2, &span)))
+}
+
+#[tokio::test]
+async fn spans_come_as_protobuf_too_and_nonsense_is_refused() {
+    let bench = Bench::start(Script::Answer(200, ANSWER)).await;
+    let export = protobuf();
     let mut request = format!(
         "POST /v1/traces HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         export.len()
@@ -309,4 +314,108 @@ async fn an_answer_is_evaluated_and_what_can_be_masked_comes_back_masked() {
     );
     let both = json!({"answer": {}, "text": "a"});
     assert_eq!(evaluate(&bench, &both).await.status, 400);
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut out, bytes).unwrap();
+    out.finish().unwrap()
+}
+
+#[tokio::test]
+async fn packed_exports_are_unpacked_within_the_limit() {
+    let json = export(
+        vec![
+            text("gen_ai.system", "x"),
+            text("gen_ai.prompt.0.content", ATTACK),
+        ],
+        json!([]),
+    );
+    let headers = "content-encoding: gzip\r\n";
+    let bench = Bench::start(Script::Answer(200, ANSWER)).await;
+    let answer = bench
+        .post_with("/v1/traces", headers, &gzip(json.as_bytes()))
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(bench.call_record().await.0["WouldDecision"], "BLOCK");
+    // A small body that is large inside, half a body, and one that is packed twice or otherwise.
+    let bomb = gzip(&vec![b' '; 10 << 20]);
+    let half = gzip(json.as_bytes());
+    let twice = gzip(&gzip(json.as_bytes()));
+    for (headers, body, status) in [
+        (headers, &bomb[..], 413),
+        (headers, &half[..half.len() / 2], 400),
+        (headers, &twice[..], 400),
+        (headers, json.as_bytes(), 400),
+        ("content-encoding: gzip, gzip\r\n", &twice[..], 415),
+        (
+            "content-encoding: gzip\r\ncontent-encoding: gzip\r\n",
+            &twice[..],
+            415,
+        ),
+        ("content-encoding: zstd\r\n", b"x", 415),
+    ] {
+        let answer = bench.post_with("/v1/traces", headers, body).await;
+        assert_eq!(answer.status, status, "{headers} {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn spans_come_over_grpc_as_well() {
+    use http_body_util::{BodyExt as _, Full};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+
+    let framed = |flag: u8, message: &[u8]| {
+        let mut out = vec![flag];
+        out.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
+        out.extend_from_slice(message);
+        out
+    };
+    let export = protobuf();
+    let mut short = framed(0, &export);
+    short.pop();
+    for (body, status, decisions) in [
+        (framed(0, &export), "0", 1),
+        (framed(1, &gzip(&export)), "0", 1),
+        (framed(0, b""), "0", 0),
+        (framed(0, b"nonsense"), "3", 0),
+        (framed(1, b"nonsense"), "3", 0),
+        (framed(7, &export), "3", 0),
+        (short, "3", 0),
+        (Vec::new(), "3", 0),
+    ] {
+        let bench = Bench::start(Script::Answer(200, ANSWER)).await;
+        let stream = tokio::net::TcpStream::connect(bench.gateway.addresses()[0]).await;
+        let io = TokioIo::new(stream.unwrap());
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+                .await
+                .unwrap();
+        tokio::spawn(connection);
+        let request = hyper::Request::post(
+            "http://gateway/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        )
+        .header("content-type", "application/grpc+proto")
+        .header("grpc-encoding", "gzip")
+        .header("te", "trailers")
+        .body(Full::new(bytes::Bytes::from(body)))
+        .unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let said = response.headers().get("grpc-status").cloned();
+        let collected = response.into_body().collect().await.unwrap();
+        let trailers = collected
+            .trailers()
+            .and_then(|all| all.get("grpc-status").cloned());
+        assert_eq!(said.or(trailers).unwrap(), status);
+        if status == "0" {
+            assert_eq!(collected.to_bytes()[..], [0; 5]);
+        }
+        let records = bench.records(2 * decisions).await;
+        assert_eq!(records.len(), 2 * decisions);
+        if let Some(decision) = records.iter().find(|one| one.get("Decision").is_some()) {
+            assert_eq!(decision["WouldDecision"], "BLOCK");
+            assert_eq!(decision["TraceId"], "ab".repeat(16));
+        }
+    }
 }

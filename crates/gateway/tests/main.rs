@@ -7,6 +7,7 @@
 )]
 
 mod adversary;
+mod answer_places;
 mod answer_tools;
 mod answers;
 mod bench;
@@ -17,7 +18,13 @@ mod enforcement;
 mod evaluation;
 mod failures;
 mod forwarding;
+mod http2;
+mod identity;
+mod legitimate;
 mod resilience;
 mod sessions;
+mod smuggling;
+mod sockets;
 mod surfaces;
+mod surfaces_elsewhere;
 mod upstream;
