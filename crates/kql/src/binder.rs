@@ -37,7 +37,7 @@ mod union;
 use atalaya_model::{Diagnostic, Level, Span};
 
 use crate::ast::{LetValue, Script};
-use crate::bound::{BoundQuery, ColumnDef, Further, RelNode, Render};
+use crate::bound::{BoundQuery, ColumnDef, Further, RelNode, Render, Truncation};
 use crate::catalog::Catalog;
 use crate::parser::parse;
 pub(crate) use evaluate::plugin_names;
@@ -109,18 +109,22 @@ pub fn bind_with(
         render: None,
         depth: 0,
         bin_auto: settings::BinAuto::default(),
+        truncation: Truncation::default(),
         answers,
         asked: 0,
         question: None,
     };
     let query = binder.script(&parsed.script);
     binder.home();
+    // Read from the top, as the query is.
+    binder.diagnostics.sort_by_key(|said| said.span.start);
     let has_errors = binder.diagnostics.iter().any(|d| d.level == Level::Error);
     let query = query.filter(|_| !has_errors).map(|root| BoundQuery {
         materialized: binder.materialized,
         root,
         further: binder.further,
         render: binder.render,
+        truncation: binder.truncation,
     });
     Bound {
         query,
@@ -145,6 +149,8 @@ pub(crate) struct Binder<'b> {
     depth: usize,
     /// What `set` statements say of `bin_auto`.
     bin_auto: settings::BinAuto,
+    /// And of the size of results.
+    truncation: Truncation,
     answers: &'b [Vec<ColumnDef>],
     asked: usize,
     question: Option<Question>,
@@ -166,7 +172,7 @@ impl Binder<'_> {
         let Some(query) = &script.query else {
             if self.diagnostics.is_empty() {
                 let end = Span::new(text.len(), text.len());
-                let diagnostic = Diagnostic::error("KQL005", end, "there is no query")
+                let diagnostic = Diagnostic::warning("KQL005", end, "there is no query")
                     .with_help("write a table, or an expression after the let statements");
                 self.diagnostics.push(diagnostic);
             }
@@ -186,6 +192,7 @@ impl Binder<'_> {
                 root: rows,
                 further: Vec::new(),
                 render: None,
+                truncation: Truncation::default(),
             };
             self.question = Some(Question { query, kind });
         }

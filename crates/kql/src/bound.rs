@@ -426,4 +426,17 @@ pub struct BoundQuery {
     pub further: Vec<Further>,
     /// How the result wants to be shown.
     pub render: Option<Render>,
+    /// How large its results may be.
+    pub truncation: Truncation,
+}
+
+/// What `set` statements say of the size of results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Truncation {
+    /// `notruncation`: as large as whoever runs the query allows.
+    pub is_lifted: bool,
+    /// `truncationmaxrecords`.
+    pub rows_max: Option<u64>,
+    /// `truncationmaxsize`, bytes.
+    pub bytes_max: Option<u64>,
 }

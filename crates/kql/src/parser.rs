@@ -200,6 +200,15 @@ impl<'s> Parser<'s> {
         if !self.is("(") {
             return false;
         }
+        // A name with a type is a parameter, whatever follows.
+        if self.is_at(2, ":")
+            && self
+                .tokens
+                .get(self.at + 1)
+                .is_some_and(|t| t.kind == Kind::Name)
+        {
+            return true;
+        }
         let mut depth = 0_usize;
         for (offset, token) in self.tokens[self.at..].iter().enumerate() {
             match self.text_of(*token) {
@@ -398,11 +407,13 @@ impl<'s> Parser<'s> {
         {
             self.at += 1;
             let text = unquote(self.text());
+            let inside = self.span();
             self.at += 1;
-            self.want("]")?;
+            let is_closed = self.want("]").is_some();
+            let whole = Span::new(start.start, self.previous_end());
             return Some(Name {
                 text,
-                span: Span::new(start.start, self.previous_end()),
+                span: if is_closed { whole } else { inside },
             });
         }
         if self.token().kind == Kind::Name {
@@ -410,6 +421,8 @@ impl<'s> Parser<'s> {
             self.at += 1;
             return Some(Name { text, span: start });
         }
+        // `[` starts a name in brackets.
+        self.at += usize::from(self.is("["));
         self.expected("a name");
         None
     }

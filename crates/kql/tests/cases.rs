@@ -174,8 +174,8 @@ fn mistakes_are_told_with_code_place_and_remedy() {
         ),
         (
             "AuditLog | where SizeBytes == now()",
-            "KS107",
-            "SizeBytes == now()",
+            "KS106",
+            "==",
             "convert",
         ),
         ("AuditLog | where SizeBytes", "KS106", "SizeBytes", ""),
@@ -241,6 +241,133 @@ fn mistakes_in_statements_and_declarations_are_told_too() {
             "",
         ),
     ]);
+}
+
+/// As Microsoft's analyzer has it: an editor underlines the same word.
+#[test]
+fn a_mistake_is_said_where_it_is() {
+    told(&[
+        (
+            "AuditLog | where Stage == 'a' and SizeBytes or Stage == 'b'",
+            "KS106",
+            "and",
+            "compare",
+        ),
+        (
+            "AuditLog | where (Stage == 'a') // (\n and\n Stage",
+            "KS106",
+            "and",
+            "",
+        ),
+        (
+            "AuditLog | where SizeBytes has 'x'",
+            "KS106",
+            "has",
+            "tostring(SizeBytes)",
+        ),
+        (
+            "AuditLog | extend x = Stage + SizeBytes",
+            "KS106",
+            "+",
+            "convert",
+        ),
+        ("AuditLog | extend x = -Stage", "KS106", "-", "convert"),
+        (
+            "AuditLog | extend x = Stage.Inner",
+            "KS106",
+            "Inner",
+            "parse_json(Stage)",
+        ),
+        (
+            "AuditLog | extend x = Stage[0]",
+            "KS106",
+            "[0]",
+            "parse_json(Stage)",
+        ),
+        (
+            "AuditLog | extend x = (Stge, 1)",
+            "KS142",
+            "Stge",
+            "did you mean `Stage`?",
+        ),
+        ("AuditLog | where Stage in~ 'a'", "KS005", " ", ""),
+        ("AuditLog | where SizeBytes between", "KS005", "", ""),
+        (
+            "AuditLog | where Stage has_any (Stge('a'))",
+            "KS211",
+            "Stge",
+            "",
+        ),
+    ]);
+}
+
+#[test]
+fn a_mistake_in_a_literal_a_call_or_a_join_is_said_where_it_is() {
+    told(&[
+        ("let x = dynamic(['a', , 'b']); print x", "KS006", ",", ""),
+        ("let x = dynamic(['a', 'b'", "KS005", "", ""),
+        ("print x = strlen('a', )", "KS119", "strlen('a', )", ""),
+        (
+            "print x = strlen('a' 'b', 1 2)",
+            "KS119",
+            "strlen('a' 'b', 1 2)",
+            "",
+        ),
+        ("print x = strlen(])", "KS119", "strlen(]", ""),
+        (
+            "print x = case(true, 1, false, 2)",
+            "KS121",
+            "case(true, 1, false, 2)",
+            "",
+        ),
+        (
+            "AuditLog | join (AuditLog) | count",
+            "KS006",
+            "join (AuditLog)",
+            "`on`",
+        ),
+        ("AuditLog | lookup (AuditLog) | count", "KS005", " ", ""),
+        ("AuditLog | where [Stage == 'a'", "KS005", "", ""),
+    ]);
+}
+
+#[test]
+fn a_name_that_comes_twice_is_said_where_it_comes_again() {
+    told(&[
+        (
+            "AuditLog | project Stage, UserId, Stage",
+            "KS171",
+            "Stage",
+            "`Other = Stage`",
+        ),
+        ("AuditLog | extend a = 1, a = 2", "KS171", "a", ""),
+        (
+            "AuditLog | project tostring(Stage), Stage",
+            "KS171",
+            "Stage",
+            "",
+        ),
+        (
+            "AuditLog | summarize x = count(), x = dcount(UserId)",
+            "KS171",
+            "x",
+            "",
+        ),
+        (
+            "AuditLog | summarize dcount(Usr) by Stge",
+            "KS142",
+            "Usr",
+            "",
+        ),
+    ]);
+    for fine in [
+        "AuditLog | project Stage, tostring(Stage), strlen(Stage)",
+        "AuditLog | extend Stage = tolower(Stage), Other = Stage",
+        "AuditLog | summarize count(), count() by Stage",
+        "AuditLog | where Stage = isempty(Stage)",
+    ] {
+        assert!(run(fine, true).query.is_some(), "{fine}");
+    }
 }
 
 /// The first thing that is said of a query: code, place and a part of the remedy.

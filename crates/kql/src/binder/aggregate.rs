@@ -57,8 +57,13 @@ impl Binder<'_> {
     ) -> Option<RelNode> {
         let mut summary = Summary::default();
         let mut namer = Namer::default();
+        let mut is_fine = true;
         for (index, named) in groups.iter().enumerate() {
-            let expr = self.expr(scope(env, &node), &named.expr)?;
+            let Some(expr) = self.expr(scope(env, &node), &named.expr) else {
+                is_fine = false;
+                continue;
+            };
+            is_fine &= self.is_own(&namer, named);
             if expr.ty == Type::Dynamic {
                 let message = "rows cannot be grouped by a dynamic value".to_owned();
                 let help = format!("write `tostring({})`", named.expr.span.slice(&self.source));
@@ -82,9 +87,10 @@ impl Binder<'_> {
             summary.groups.push(expr);
         }
         for named in aggregates {
-            self.summarize_one(scope(env, &node), &mut summary, &mut namer, named)?;
+            let one = self.summarize_one(scope(env, &node), &mut summary, &mut namer, named);
+            is_fine &= one.is_some();
         }
-        Some(finish(node, summary, span))
+        is_fine.then(|| finish(node, summary, span))
     }
 
     fn summarize_one(
@@ -109,7 +115,7 @@ impl Binder<'_> {
                 "take_any" | "any" if args.len() > 1 || is_star(args) => {
                     let prefix = if name == "any" { "any_" } else { "" };
                     for (column, expr) in self.each(scope, args, summary)? {
-                        let name = namer.name(Some(format!("{prefix}{column}")));
+                        let name = namer.spread(format!("{prefix}{column}"));
                         let call = AggregateCall {
                             name: "take_any".into(),
                             ty: expr.ty,
@@ -132,6 +138,9 @@ impl Binder<'_> {
             }
         }
         let expr = self.over_aggregates(scope, summary, &named.expr)?;
+        if !self.is_own(namer, named) {
+            return None;
+        }
         let wanted = named.names.first().map(|name| name.text.clone());
         let name = namer.name(wanted.or_else(|| of_summary(&named.expr)));
         summary.shown.push((
@@ -221,7 +230,10 @@ impl Binder<'_> {
         }
         for (index, (column, value)) in columns.into_iter().enumerate() {
             let wanted = named.names.get(index).map(|name| name.text.clone());
-            let name = namer.name(Some(wanted.unwrap_or(column)));
+            let name = match wanted {
+                None if index > 0 => namer.spread(column),
+                wanted => namer.name(Some(wanted.unwrap_or(column))),
+            };
             let ty = value.ty;
             let args = vec![key.clone(), value];
             let shown = summary.add(AggregateCall {

@@ -42,6 +42,11 @@ impl Binder<'_> {
             self.error("KS119", span, message);
             return None;
         }
+        if name == "case" && args.len().is_multiple_of(2) {
+            let message = "`case` wants conditions with a value each, and a value at the end";
+            self.error("KS121", span, message.to_owned());
+            return None;
+        }
         let bound: Vec<Option<Expr>> = args.iter().map(|arg| self.expr(scope, &arg.expr)).collect();
         let bound: Vec<Expr> = bound.into_iter().collect::<Option<_>>()?;
         if WINDOWS.contains(&name) && !scope.serialized {

@@ -10,14 +10,18 @@ const TYPED: [&str; 12] = [
     "decimal", "bool",
 ];
 
-/// JSON of the same meaning; nothing if the text is no dynamic literal.
-pub(super) fn to_json(raw: &str) -> Option<String> {
+/// JSON of the same meaning; where the text stops being a dynamic literal if it does.
+pub(super) fn to_json(raw: &str) -> Result<String, usize> {
     let mut reader = Reader {
         rest: raw,
         out: String::with_capacity(raw.len()),
     };
-    reader.value(0)?;
-    reader.peek().is_none().then_some(reader.out)
+    let is_value = reader.value(0).is_some();
+    if is_value && reader.peek().is_none() {
+        return Ok(reader.out);
+    }
+    reader.peek();
+    Err(raw.len() - reader.rest.len())
 }
 
 struct Reader<'s> {
@@ -135,11 +139,14 @@ impl Reader<'_> {
         let is_part = |c: char| c.is_ascii_alphanumeric();
         let end = self.rest.find(|c| !is_part(c)).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
-        self.rest = rest;
+        let at = std::mem::replace(&mut self.rest, rest);
         match word.to_ascii_lowercase().as_str() {
             known @ ("true" | "false" | "null") => self.out.push_str(known),
             ty if TYPED.contains(&ty) && self.eat('(') => self.typed(ty, depth)?,
-            _ => return None,
+            _ => {
+                self.rest = at;
+                return None;
+            }
         }
         Some(())
     }
@@ -182,9 +189,17 @@ mod tests {
                 r#"["2024-02-29T12:00:00.0000000Z"]"#,
             ),
         ] {
-            assert_eq!(to_json(raw).as_deref(), Some(json), "{raw}");
+            assert_eq!(to_json(raw).as_deref(), Ok(json), "{raw}");
         }
-        assert_eq!(to_json("{a"), None);
-        assert_eq!(to_json(&"[".repeat(10_000)), None);
+        for (raw, place) in [
+            ("{a", 1),
+            ("['a', 'b'", 9),
+            ("['a', , 'b']", 6),
+            ("[1, Port]", 4),
+            ("{'a' 1}", 5),
+        ] {
+            assert_eq!(to_json(raw), Err(place), "{raw}");
+        }
+        assert!(to_json(&"[".repeat(10_000)).is_err());
     }
 }

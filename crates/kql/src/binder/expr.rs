@@ -41,18 +41,15 @@ impl Binder<'_> {
             ast::ExprKind::Member(base, name) => {
                 let base = self.expr(scope, base)?;
                 let key = literal(Literal::String(name.text.clone()), Type::String, name.span);
-                self.path(base, key, span)
+                self.path(base, key, name.span, span)
             }
             ast::ExprKind::Index(base, index) => {
                 let base = self.expr(scope, base)?;
                 let index = self.expr(scope, index)?;
-                self.path(base, index, span)
+                let access = Span::new(base.span.end.min(span.end), span.end);
+                self.path(base, index, access, span)
             }
-            ast::ExprKind::Unary(name, inner) => {
-                let inner = widened(self.expr(scope, inner)?);
-                let ty = inner.ty;
-                Some(call(name, vec![inner], ty, span))
-            }
+            ast::ExprKind::Unary(name, inner) => self.signed(scope, name, inner, span),
             ast::ExprKind::Binary(name, left, right) if left.kind == ast::ExprKind::Star => {
                 let spread = super::search::any_column(name, right, scope.columns, span);
                 self.expr(scope, &spread)
@@ -90,6 +87,25 @@ impl Binder<'_> {
             }
             ast::ExprKind::Error => None,
         }
+    }
+
+    fn signed(
+        &mut self,
+        scope: Scope<'_>,
+        name: &str,
+        inner: &ast::Expr,
+        span: Span,
+    ) -> Option<Expr> {
+        let inner = widened(self.expr(scope, inner)?);
+        let ty = inner.ty;
+        if ty == Type::String {
+            let sign = Span::new(span.start, span.start + 1);
+            let message = "a string has no sign".to_owned();
+            let help = "convert it, e.g. with tolong() or toreal()".to_owned();
+            self.error_help("KS106", sign, message, help);
+            return None;
+        }
+        Some(call(name, vec![inner], ty, span))
     }
 
     fn comma_in_between(&mut self, comma: Span, parts: [&ast::Expr; 3], name: &str) {
@@ -143,14 +159,15 @@ impl Binder<'_> {
         None
     }
 
-    fn path(&mut self, base: Expr, step: Expr, span: Span) -> Option<Expr> {
+    /// A step into a value; `access` is what is said of where there is none.
+    fn path(&mut self, base: Expr, step: Expr, access: Span, span: Span) -> Option<Expr> {
         if base.ty != Type::Dynamic {
             let message = format!("a {} has no members", base.ty.name());
             let help = format!(
                 "write `parse_json({})` first",
                 base.span.slice(&self.source)
             );
-            self.error_help("KS106", span, message, help);
+            self.error_help("KS106", access, message, help);
             return None;
         }
         Some(call("path", vec![base, step], Type::Dynamic, span))
@@ -221,44 +238,40 @@ impl Binder<'_> {
             (left, right)
         };
         let (l, r) = (left.ty, right.ty);
+        let wrong = |message: String, help: &str| (message, help.to_owned());
+        let is_text = |ty: Type| matches!(ty, Type::String | Type::Dynamic);
         let ty = match name {
-            "and" | "or" => {
-                if l != Type::Bool || r != Type::Bool {
-                    let message =
-                        format!("`{name}` wants two bool, not {} and {}", l.name(), r.name());
-                    self.error("KS107", span, message);
-                    return None;
-                }
-                Type::Bool
-            }
-            "+" | "-" | "*" | "/" | "%" => match arithmetic(name, l, r) {
-                Some(ty) => ty,
-                None => {
-                    let message =
-                        format!("`{name}` is not defined for {} and {}", l.name(), r.name());
-                    self.error("KS107", span, message);
-                    return None;
-                }
-            },
-            "==" | "!=" | "<" | ">" | "<=" | ">=" => {
-                if !comparable(l, r) {
-                    let message = format!("{} and {} cannot be compared", l.name(), r.name());
-                    let help = "convert one side, e.g. with tostring() or tolong()".to_owned();
-                    self.error_help("KS107", span, message, help);
-                    return None;
-                }
-                Type::Bool
-            }
+            "and" | "or" if l == Type::Bool && r == Type::Bool => Ok(Type::Bool),
+            "and" | "or" => Err(wrong(
+                format!("`{name}` wants two bool, not {} and {}", l.name(), r.name()),
+                "compare it with something",
+            )),
+            "+" | "-" | "*" | "/" | "%" => arithmetic(name, l, r).ok_or_else(|| {
+                let message = format!("`{name}` is not defined for {} and {}", l.name(), r.name());
+                wrong(
+                    message,
+                    "convert one side, e.g. with tolong() or todatetime()",
+                )
+            }),
+            "==" | "!=" | "<" | ">" | "<=" | ">=" if comparable(l, r) => Ok(Type::Bool),
+            "==" | "!=" | "<" | ">" | "<=" | ">=" => Err(wrong(
+                format!("{} and {} cannot be compared", l.name(), r.name()),
+                "convert one side, e.g. with tostring() or tolong()",
+            )),
+            _ if is_text(l) && is_text(r) => Ok(Type::Bool),
             _ => {
-                for side in [&left, &right] {
-                    if !matches!(side.ty, Type::String | Type::Dynamic) {
-                        let message = format!("`{name}` wants strings, not {}", side.ty.name());
-                        let help = format!("write `tostring({})`", side.span.slice(&self.source));
-                        self.error_help("KS106", side.span, message, help);
-                        return None;
-                    }
-                }
-                Type::Bool
+                let side = if is_text(l) { &right } else { &left };
+                let help = format!("write `tostring({})`", side.span.slice(&self.source));
+                let message = format!("`{name}` wants strings, not {}", side.ty.name());
+                Err(wrong(message, &help))
+            }
+        };
+        let ty = match ty {
+            Ok(ty) => ty,
+            Err((message, help)) => {
+                let place = self.operator_place(&left, &right, span);
+                self.error_help("KS106", place, message, help);
+                return None;
             }
         };
         let args = if ty.is_numeric() {
@@ -268,6 +281,31 @@ impl Binder<'_> {
         };
         self.check_reachable(name, &args, span);
         Some(call(name, args, ty, span))
+    }
+}
+
+impl Binder<'_> {
+    /// Where the operator between two operands stands; the whole expression if it stands nowhere.
+    fn operator_place(&self, left: &Expr, right: &Expr, whole: Span) -> Span {
+        let start = left.span.end;
+        let Some(mut text) = self.source.get(start..right.span.start) else {
+            return whole;
+        };
+        let end = start + text.len();
+        loop {
+            text = text.trim_start_matches(|c: char| c.is_whitespace() || c == ')');
+            match text.strip_prefix("//") {
+                Some(comment) => text = comment.split_once('\n').map_or("", |(_, rest)| rest),
+                None => break,
+            }
+        }
+        let operator = text.split(|c: char| c.is_whitespace() || c == '(').next();
+        let length = operator.map_or(0, str::len);
+        let start = end - text.len();
+        if length == 0 {
+            return whole;
+        }
+        Span::new(start, start + length)
     }
 }
 

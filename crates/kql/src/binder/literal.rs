@@ -53,7 +53,14 @@ impl Binder<'_> {
             },
             Type::Timespan => timespan(unquoted).map(Literal::Timespan),
             Type::Guid => guid(unquoted).map(Literal::Guid),
-            Type::Dynamic => super::dynamic::to_json(raw).map(Literal::Dynamic),
+            Type::Dynamic => match super::dynamic::to_json(raw) {
+                Ok(json) => Some(Literal::Dynamic(json)),
+                Err(place) => {
+                    let message = "here the literal stops being JSON".to_owned();
+                    self.error("KS006", self.place_in_literal(span, place), message);
+                    return None;
+                }
+            },
         };
         if value.is_none() {
             let short: String = raw.chars().take(60).collect();
@@ -61,6 +68,18 @@ impl Binder<'_> {
             self.error("KS113", span, message);
         }
         value.map(|value| literal(value, ty, span))
+    }
+}
+
+impl Binder<'_> {
+    /// A place in the text between a literal's parentheses.
+    fn place_in_literal(&self, literal: Span, place: usize) -> Span {
+        let text = literal.slice(&self.source);
+        let open = text.find('(').map_or(0, |at| at + 1);
+        let blank = text[open..].len() - text[open..].trim_start().len();
+        let start = (literal.start + open + blank + place).min(literal.end);
+        let rest = &self.source[start..];
+        Span::new(start, start + rest.chars().next().map_or(0, char::len_utf8))
     }
 }
 

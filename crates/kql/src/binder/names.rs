@@ -1,6 +1,9 @@
 //! Names of result columns that the query does not name.
 
-use crate::ast::{Expr, ExprKind};
+use atalaya_model::Span;
+
+use super::Binder;
+use crate::ast::{Expr, ExprKind, Name, NamedExpr};
 use crate::bound::ColumnDef;
 
 /// Functions whose result keeps the name of their first argument.
@@ -111,10 +114,50 @@ pub(crate) fn of_aggregate(name: &str, args: &[Expr]) -> String {
     }
 }
 
+/// The name that a column has and no other: one that the query gives it, or its own.
+fn own(named: &NamedExpr) -> Option<(&str, Span)> {
+    match (named.names.first(), &named.expr.kind) {
+        (Some(name), _) => Some((&name.text, name.span)),
+        (None, ExprKind::Name(name)) => Some((name, named.expr.span)),
+        (None, _) => None,
+    }
+}
+
+impl Binder<'_> {
+    /// Whether a column's own name is not another one's already.
+    pub(crate) fn is_own(&mut self, namer: &Namer, named: &NamedExpr) -> bool {
+        let is_taken = |name: &str| namer.has(name) && !namer.spread.iter().any(|s| s == name);
+        let Some((name, span)) = own(named).filter(|(name, _)| is_taken(name)) else {
+            return true;
+        };
+        self.is_there(name, span);
+        false
+    }
+
+    /// Whether none of these names comes twice.
+    pub(crate) fn check_once(&mut self, names: &[Name]) -> Option<()> {
+        for (index, name) in names.iter().enumerate() {
+            if names[..index].iter().any(|before| before.text == name.text) {
+                self.is_there(&name.text, name.span);
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    fn is_there(&mut self, name: &str, span: Span) {
+        let message = format!("a column `{name}` is there already");
+        let help = format!("leave one out, or give it a name of its own: `Other = {name}`");
+        self.error_help("KS171", span, message, help);
+    }
+}
+
 /// Gives every column a name of its own: `Column1`, `Column2`, …, and a number after a clash.
 #[derive(Debug, Default)]
 pub(crate) struct Namer {
     taken: Vec<String>,
+    /// Those that a `*` brought, which give way to the query's own.
+    spread: Vec<String>,
     unnamed: usize,
 }
 
@@ -122,8 +165,13 @@ impl Namer {
     pub(crate) fn with(columns: &[ColumnDef]) -> Self {
         Self {
             taken: columns.iter().map(|column| column.name.clone()).collect(),
-            unnamed: 0,
+            ..Self::default()
         }
+    }
+
+    /// Whether a column has that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.taken.iter().any(|taken| taken == name)
     }
 
     /// A name for a column that wants this one (or none).
@@ -142,8 +190,15 @@ impl Namer {
         name
     }
 
+    /// A name for a column that a `*` brings.
+    pub(crate) fn spread(&mut self, wanted: String) -> String {
+        let name = self.name(Some(wanted));
+        self.spread.push(name.clone());
+        name
+    }
+
     fn free(&self, wanted: &str) -> String {
-        if !self.taken.iter().any(|name| name == wanted) {
+        if !self.has(wanted) {
             return wanted.to_owned();
         }
         (1..)

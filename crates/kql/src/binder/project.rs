@@ -41,6 +41,7 @@ impl Binder<'_> {
                 is_fine = false;
                 continue;
             };
+            is_fine &= self.is_own(&namer, named);
             let wanted = named.names.first().map(|name| name.text.clone());
             let name = namer.name(wanted.or_else(|| implied(&named.expr)));
             schema.push(ColumnDef {
@@ -62,6 +63,7 @@ impl Binder<'_> {
     ) -> Option<RelNode> {
         let mut schema = node.schema.clone();
         let mut exprs = columns(&node);
+        let mut added = Namer::default();
         let mut is_fine = true;
         for named in list {
             if let Some(outputs) = self.tuple(scope(env, &node), named) {
@@ -76,12 +78,14 @@ impl Binder<'_> {
                 is_fine = false;
                 continue;
             };
+            is_fine &= self.is_own(&added, named);
             let wanted = match named.names.first() {
                 Some(name) => Some(name.text.clone()),
                 // An expression that would keep a column's name makes a new column.
                 None if matches!(named.expr.kind, ast::ExprKind::Name(_)) => implied(&named.expr),
                 None => Some(Namer::with(&schema).name(implied(&named.expr))),
             };
+            added.name(wanted.clone());
             put(&mut schema, &mut exprs, wanted.unwrap_or_default(), expr);
         }
         is_fine.then(|| projected(node, exprs, schema, span))
@@ -220,7 +224,11 @@ impl Binder<'_> {
         span: Span,
     ) -> Option<RelNode> {
         let mut schema = node.schema.clone();
+        let mut renamed = Namer::default();
         for named in list {
+            if !self.is_own(&renamed, named) {
+                return None;
+            }
             let (Some(new), ast::ExprKind::Name(old)) = (named.names.first(), &named.expr.kind)
             else {
                 let message = "write `new_name = old_name`".to_owned();
@@ -236,6 +244,7 @@ impl Binder<'_> {
                 return None;
             };
             schema[index].name.clone_from(&new.text);
+            renamed.name(Some(new.text.clone()));
         }
         let exprs = columns(&node);
         Some(projected(node, exprs, schema, span))
@@ -249,6 +258,7 @@ impl Binder<'_> {
     ) -> Option<RelNode> {
         let names: Vec<Name> = patterns.iter().map(|(name, _)| name.clone()).collect();
         self.check_patterns(&node, &names)?;
+        self.check_once(&names)?;
         let mut order: Vec<usize> = Vec::new();
         for (pattern, wanted) in patterns {
             let mut found: Vec<usize> = (0..node.schema.len())

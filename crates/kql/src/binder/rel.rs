@@ -61,7 +61,8 @@ impl Binder<'_> {
             OperatorKind::WhereNamed(name, predicate) => {
                 let message = format!("`{} =` names the condition and compares nothing", name.text);
                 let help = format!("write `{} == …`", name.text);
-                self.lenient("ATL107", name.span, message, help);
+                let warning = atalaya_model::Diagnostic::warning("ATL107", name.span, message);
+                self.diagnostics.push(warning.with_help(help));
                 self.filter(env, node, predicate, span)
             }
             OperatorKind::Where(predicate) => self.filter(env, node, predicate, span),

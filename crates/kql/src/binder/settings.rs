@@ -1,5 +1,5 @@
-//! `set` statements that change what a query answers: `query_now`, and the bins of `bin_auto`.
-//! The others change how a cluster works, and say nothing here.
+//! `set` statements that change what a query answers: `query_now`, the bins of `bin_auto`, and how
+//! large a result may be. The others change how a cluster works, and say nothing here.
 
 use atalaya_model::Span;
 
@@ -18,8 +18,20 @@ pub(super) struct BinAuto {
 impl Binder<'_> {
     pub(super) fn settings(&mut self, env: &Env, sets: &[(Name, Option<ast::Expr>)]) {
         for (name, value) in sets {
+            if name.text == "notruncation" {
+                let value = value.as_ref().and_then(|value| self.scalar(env, value));
+                let kind = value.map(|value| value.kind);
+                let is_off = matches!(kind, Some(ExprKind::Literal(Literal::Bool(false))));
+                self.truncation.is_lifted = !is_off;
+            }
             let Some(value) = value else { continue };
             match name.text.as_str() {
+                "truncationmaxrecords" => {
+                    self.truncation.rows_max = self.whole_setting(env, name, value);
+                }
+                "truncationmaxsize" => {
+                    self.truncation.bytes_max = self.whole_setting(env, name, value);
+                }
                 "query_bin_auto_size" => self.bin_auto.size = Some(value.clone()),
                 "query_bin_auto_at" => self.bin_auto.at = Some(value.clone()),
                 "query_now" => {
@@ -38,6 +50,20 @@ impl Binder<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// A setting that is a number of something.
+    fn whole_setting(&mut self, env: &Env, name: &Name, value: &ast::Expr) -> Option<u64> {
+        let kind = self.scalar(env, value)?.kind;
+        let number = match kind {
+            ExprKind::Literal(Literal::Long(number)) => u64::try_from(number).ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            let message = format!("`{}` is a whole number, and not negative", name.text);
+            self.error("KS107", value.span, message);
+        }
+        number
     }
 
     /// `bin_auto(value)`: `bin` or `bin_at` with what was set.

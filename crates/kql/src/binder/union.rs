@@ -45,7 +45,8 @@ impl Binder<'_> {
             inputs.push((label, self.pipeline(env, input)?));
         }
         if inputs.is_empty() {
-            self.error("KS142", span, "no input of this union exists".to_owned());
+            let place = args.inputs.first().map_or(span, |input| input.span);
+            self.error("KS142", place, "no input of this union exists".to_owned());
             return None;
         }
         let schema = merged(&inputs, args.is_inner);

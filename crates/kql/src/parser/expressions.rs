@@ -3,7 +3,7 @@
 use atalaya_model::Span;
 
 use super::{DEPTH_MAX, LITERAL_TYPES, Parser, timespan_ticks, unquote};
-use crate::ast::{Expr, ExprKind, InItem};
+use crate::ast::{Expr, ExprKind, InItem, NamedExpr};
 use crate::lexer::Kind;
 
 /// String operators that are words.
@@ -157,21 +157,20 @@ impl Parser<'_> {
     }
 
     fn between(&mut self, name: String, value: Expr) -> Expr {
-        if self.want("(").is_none() {
-            return value;
+        let mut comma = None;
+        let (mut low, mut high) = (self.broken(), self.broken());
+        if self.want("(").is_some() {
+            low = self.additive();
+            comma = self.is(",").then(|| self.span());
+            self.at += usize::from(comma.is_some());
+            if comma.is_some() || self.want("..").is_some() {
+                high = self.additive();
+                if self.want(")").is_none() {
+                    high = self.broken();
+                }
+            }
         }
-        let low = self.additive();
-        let comma = self.is(",").then(|| self.span());
-        if comma.is_some() {
-            self.at += 1;
-        } else if self.want("..").is_none() {
-            return value;
-        }
-        let high = self.additive();
-        let span = Span::new(value.span.start, self.span().end);
-        if self.want(")").is_none() {
-            return value;
-        }
+        let span = Span::new(value.span.start, self.previous_end());
         let (value, low, high) = (Box::new(value), Box::new(low), Box::new(high));
         Expr {
             kind: ExprKind::Between {
@@ -186,21 +185,21 @@ impl Parser<'_> {
     }
 
     fn in_list(&mut self, name: String, value: Expr) -> Expr {
-        if self.want("(").is_none() {
-            return value;
-        }
         let mut items = Vec::new();
-        while !self.is(")") && !self.is_end() {
-            items.push(self.in_item());
-            if !self.eat(",") {
-                break;
+        if self.want("(").is_some() {
+            while !self.is(")") && !self.is_end() {
+                items.push(self.in_item());
+                if self.eat(",") {
+                    self.misses_item();
+                } else if self.starts_expr() {
+                    self.expected("`,`");
+                } else {
+                    break;
+                }
             }
-            self.check_after_comma();
+            let _ = self.want(")");
         }
-        let span = Span::new(value.span.start, self.span().end);
-        if self.want(")").is_none() {
-            return value;
-        }
+        let span = Span::new(value.span.start, self.previous_end());
         Expr {
             kind: ExprKind::In(name, Box::new(value), items),
             span,
@@ -403,9 +402,10 @@ impl Parser<'_> {
         let inner = self.expr();
         let span = Span::new(start, self.span().end);
         let _ = self.want(")");
-        Expr {
-            kind: inner.kind,
-            span,
+        match inner.kind {
+            // What is said of a name is said where it stands.
+            ExprKind::Name(_) | ExprKind::Error => inner,
+            kind => Expr { kind, span },
         }
     }
 
@@ -447,19 +447,52 @@ impl Parser<'_> {
             let kind = rows.map_or(ExprKind::Error, |rows| ExprKind::ToScalar(Box::new(rows)));
             return Expr { kind, span };
         }
-        let mut args = Vec::new();
-        while !self.is(")") && !self.is_end() {
-            args.push(self.argument());
-            if !self.eat(",") {
-                break;
-            }
-            self.check_after_comma();
-        }
+        let args = self.arguments();
         let span = Span::new(span.start, self.span().end);
         let _ = self.want(")");
         Expr {
             kind: ExprKind::Call(text, args),
             span,
+        }
+    }
+
+    /// Up to the closing parenthesis. What is missing counts: a function that wants two arguments
+    /// says so of `(a,)` no less than of `(a, b c)`.
+    fn arguments(&mut self) -> Vec<NamedExpr> {
+        let mut args = Vec::new();
+        while !self.is(")") && !self.is_end() {
+            let start = self.at;
+            let arg = self.argument();
+            if args.is_empty() && self.at == start {
+                break;
+            }
+            args.push(arg);
+            if self.eat(",") {
+                if self.misses_item() {
+                    args.push(NamedExpr {
+                        names: Vec::new(),
+                        expr: self.broken(),
+                    });
+                }
+            } else if self.starts_expr() {
+                self.expected("`,`");
+            } else {
+                break;
+            }
+        }
+        args
+    }
+
+    /// Whether an expression can start here and nothing else.
+    fn starts_expr(&self) -> bool {
+        let token = self.token();
+        match token.kind {
+            Kind::Long | Kind::Real | Kind::Timespan | Kind::String => true,
+            Kind::Name => {
+                let word = self.text_of(token);
+                !KEYWORDS.contains(&word) && !WORD_OPERATORS.contains(&word)
+            }
+            _ => self.is("("),
         }
     }
 }

@@ -53,10 +53,12 @@ impl Parser<'_> {
     }
 
     /// A list does not end with a comma.
-    pub(super) fn check_after_comma(&mut self) {
-        if self.is(")") {
+    pub(super) fn misses_item(&mut self) -> bool {
+        let misses = self.is(")") || self.is_end();
+        if misses {
             self.expected("an expression");
         }
+        misses
     }
 
     /// Words that Kusto does not take as names of columns unless they are bracketed.

@@ -20,6 +20,9 @@ impl Parser<'_> {
         let mut depth = 0_usize;
         let mut end = self.at + 1;
         for (offset, token) in self.tokens[self.at + 1..].iter().enumerate() {
+            if token.kind == Kind::End && ty == "dynamic" {
+                return Some(self.unclosed_dynamic(Span::new(start, token.span.end), open.end));
+            }
             if token.kind == Kind::End {
                 return None;
             }
@@ -52,6 +55,19 @@ impl Parser<'_> {
             kind,
             span: Span::new(start, close.end),
         })
+    }
+}
+
+impl Parser<'_> {
+    /// All that is left: where it stops being a value is said when it is read.
+    fn unclosed_dynamic(&mut self, span: Span, inside: usize) -> Expr {
+        let raw = self.source.get(inside..).unwrap_or_default().trim();
+        self.at = self.tokens.len().saturating_sub(1);
+        let _ = self.want(")");
+        Expr {
+            kind: ExprKind::TypedLiteral("dynamic".to_owned(), raw.to_owned()),
+            span,
+        }
     }
 }
 

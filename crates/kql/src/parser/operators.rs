@@ -241,6 +241,7 @@ impl Parser<'_> {
     }
 
     fn join_args(&mut self) -> Option<JoinArgs> {
+        let word = self.at.saturating_sub(1);
         let mut kind = None;
         loop {
             if self.text().starts_with("hint") {
@@ -253,19 +254,36 @@ impl Parser<'_> {
             }
         }
         let start = self.span().start;
-        let source = self.source_expression()?;
+        let Some(source) = self.source_expression() else {
+            return self.no_condition(word);
+        };
         let span = Span::new(start, self.previous_end());
         let right = crate::ast::Pipeline {
             source,
             operators: Vec::new(),
             span,
         };
-        self.want_word("on")?;
+        if !self.eat_word("on") {
+            return self.no_condition(word);
+        }
         let mut on = vec![self.expr()];
         while self.eat(",") {
             on.push(self.expr());
         }
         Some(JoinArgs { kind, right, on })
+    }
+
+    /// A join without a condition is wrong as a whole.
+    fn no_condition(&mut self, word: usize) -> Option<JoinArgs> {
+        let word = self.tokens.get(word).copied()?;
+        if self.text_of(word) == "join" {
+            let span = Span::new(word.span.start, self.previous_end());
+            let help = "write `on` and the columns to join by behind the rows";
+            self.error_at(span, "KS006", "the join has no condition", help);
+        } else {
+            self.expected("`on`");
+        }
+        None
     }
 
     fn expand(&mut self) -> Option<OperatorKind> {
