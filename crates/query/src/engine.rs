@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
 use atalaya_kql::bound::{BoundQuery, ColumnDef, Render};
 use atalaya_kql::{BindOptions, Catalog};
 use atalaya_model::{Diagnostic, Level};
@@ -28,12 +27,17 @@ use crate::lower::{self, LowerError, Lowering, Step, TermIndexes, Trace};
 use crate::memory::SharedMemory;
 use crate::places::Places;
 use crate::source::TableSource;
-use crate::types::{self, Type};
+use crate::truncation::{self, Truncation};
+use crate::types::Type;
 use crate::value::Value;
 
 /// Stack of a thread that plans and runs queries: DataFusion walks plans recursively, and a rule of
 /// a few hundred lines makes a deep one. Only what is used becomes memory.
 const STACK_BYTES: usize = 64 << 20;
+
+/// Memory for footers and page indexes of files that were read: those of a busy week of decisions
+/// are some 70 MB, and what does not fit is read again by every query.
+const FOOTER_BYTES_MAX: usize = 256 << 20;
 
 /// Most plugins of one query whose columns follow from the data: each reads its input once more.
 const QUESTIONS_MAX: usize = 8;
@@ -82,8 +86,14 @@ pub struct QueryOptions {
     pub now_ticks: i64,
     /// Rows of source tables outside of this are not there: first tick, one past the last.
     pub range: Option<(i64, i64)>,
-    /// Most rows to give back.
+    /// Most rows to give back, unless the query says `set truncationmaxrecords` or
+    /// `set notruncation`.
     pub rows_max: usize,
+    /// Most data to give back, bytes, unless the query says `set truncationmaxsize` or
+    /// `set notruncation`.
+    pub bytes_max: usize,
+    /// A query can lower these limits, but not raise them.
+    pub truncation_is_fixed: bool,
     /// After this the query is cancelled.
     pub timeout: Duration,
     /// Refuse what real Kusto refuses.
@@ -94,16 +104,30 @@ pub struct QueryOptions {
 }
 
 impl QueryOptions {
-    /// Kusto's defaults: 500,000 rows, four minutes.
+    /// Kusto's defaults: 500,000 rows, 64 MB, four minutes.
     #[must_use]
     pub const fn at(now_ticks: i64) -> Self {
         Self {
             now_ticks,
             range: None,
-            rows_max: 500_000,
+            rows_max: truncation::ROWS_MAX,
+            bytes_max: truncation::BYTES_MAX,
+            truncation_is_fixed: false,
             timeout: Duration::from_secs(240),
             strict: false,
             skip_if_nothing_to_read: false,
+        }
+    }
+
+    /// For a program that reads the result: so many rows at most whatever the query says, of any
+    /// size that the query's memory holds.
+    #[must_use]
+    pub const fn for_program(now_ticks: i64, rows_max: usize) -> Self {
+        Self {
+            rows_max,
+            bytes_max: usize::MAX,
+            truncation_is_fixed: true,
+            ..Self::at(now_ticks)
         }
     }
 }
@@ -126,7 +150,7 @@ pub struct QueryResult {
     pub rows: Vec<Vec<Value>>,
     /// Remarks on the query.
     pub warnings: Vec<Diagnostic>,
-    /// Whether there are more rows than `rows_max`.
+    /// Whether rows were left out because of `rows_max` or `bytes_max`; a warning says which.
     pub truncated: bool,
     /// How the result wants to be shown.
     pub render: Option<Render>,
@@ -196,7 +220,8 @@ impl Engine {
             source,
             library: Arc::clone(&config.library),
         });
-        let caches = CacheManager::try_new(&CacheManagerConfig::default());
+        let caches = CacheManagerConfig::default().with_metadata_cache_limit(FOOTER_BYTES_MAX);
+        let caches = CacheManager::try_new(&caches);
         let memory = SharedMemory::new(
             config
                 .memory_bytes_total
@@ -208,7 +233,7 @@ impl Engine {
             memory,
             caches: caches.map_err(std::io::Error::other)?,
             indexes: TermIndexes::default(),
-            base: SessionStateBuilder::new().with_default_features().build(),
+            base: SessionStateBuilder::new().build(),
         });
         Ok(Self {
             shared,
@@ -233,7 +258,7 @@ impl Engine {
             });
         }
         let mut result = self.execute(query, options, None).await?;
-        result.warnings = warnings;
+        result.warnings.splice(0..0, warnings);
         Ok(result)
     }
 
@@ -247,10 +272,7 @@ impl Engine {
         kql: &str,
         options: &QueryOptions,
     ) -> Result<Vec<Step>, QueryError> {
-        let Some(runtime) = &self.runtime else {
-            return Err(QueryError::Failed("the engine is stopping".to_owned()));
-        };
-        runtime.block_on(async {
+        wait(async {
             let trace = Arc::new(Trace::default());
             let (query, _) = self.bind(kql, options).await?;
             let noted = Some(Arc::clone(&trace));
@@ -298,10 +320,7 @@ impl Engine {
         kql: &str,
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryError> {
-        let Some(runtime) = &self.runtime else {
-            return Err(QueryError::Failed("the engine is stopping".to_owned()));
-        };
-        runtime.block_on(self.run(kql, options))
+        wait(self.run(kql, options))
     }
 
     fn has_nothing_to_read(&self, query: &BoundQuery, options: &QueryOptions) -> bool {
@@ -335,6 +354,11 @@ impl Engine {
             strict: options.strict,
         };
         let mut answers: Vec<Vec<ColumnDef>> = Vec::new();
+        let whole = QueryOptions {
+            rows_max: lower::HELD_ROWS_MAX,
+            bytes_max: usize::MAX,
+            ..options.clone()
+        };
         let bound = loop {
             let bound = atalaya_kql::bind_with(kql, &catalog, binding, &answers);
             let Some(question) = bound.question else {
@@ -344,7 +368,7 @@ impl Engine {
                 let reason = format!("more than {QUESTIONS_MAX} plugins ask for their columns");
                 return Err(QueryError::Failed(reason));
             }
-            let rows = self.execute(question.query, options, None).await?;
+            let rows = self.execute(question.query, &whole, None).await?;
             answers.push(answer::columns(question.kind, &rows)?);
         };
         match bound.query {
@@ -354,6 +378,16 @@ impl Engine {
             _ => Err(QueryError::Invalid(bound.diagnostics)),
         }
     }
+}
+
+/// Waits on a thread without a runtime. The clock of timeouts is its own: that of the engine's
+/// threads stands still while all of them compute.
+fn wait<T>(answer: impl Future<Output = Result<T, QueryError>>) -> Result<T, QueryError> {
+    let waiting = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|error| QueryError::Failed(error.to_string()))?;
+    waiting.block_on(answer)
 }
 
 impl Drop for Engine {
@@ -446,7 +480,7 @@ struct Shared {
     /// Footers of Parquet files, as DataFusion keeps them.
     caches: Arc<CacheManager>,
     indexes: TermIndexes,
-    /// DataFusion's functions and rules, which are many.
+    /// The rules of plans. Functions are named by nobody: plans hold those that they call.
     base: SessionState,
 }
 
@@ -471,7 +505,8 @@ impl Job {
             Some(trace) => lowering.traced(trace),
             None => lowering,
         };
-        let one_more = self.options.rows_max.saturating_add(1);
+        let truncation = Truncation::of(query.truncation, &self.options);
+        let one_more = truncation.rows_max.saturating_add(1);
         let places = self.config.library.places();
         let results = Places::during(places, lowering.execute(query, one_more))
             .await
@@ -485,12 +520,11 @@ impl Job {
             .into_iter()
             .zip(results)
             .map(|((name, columns), batches)| {
-                let mut rows = read_rows(&columns, &batches);
-                let truncated = rows.len() > self.options.rows_max;
-                rows.truncate(self.options.rows_max);
+                let fitting = truncation.read(&columns, &batches);
                 QueryResult {
-                    rows,
-                    truncated,
+                    rows: fitting.rows,
+                    truncated: fitting.exceeded.is_some(),
+                    warnings: fitting.exceeded.into_iter().collect(),
                     name,
                     ..QueryResult::empty(columns)
                 }
@@ -573,20 +607,4 @@ fn result_columns(schema: &[ColumnDef]) -> Vec<ResultColumn> {
             ty: lower::type_of(column.ty),
         })
         .collect()
-}
-
-fn read_rows(columns: &[ResultColumn], batches: &[RecordBatch]) -> Vec<Vec<Value>> {
-    let mut rows = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
-    for batch in batches {
-        for row in 0..batch.num_rows() {
-            rows.push(
-                columns
-                    .iter()
-                    .zip(batch.columns())
-                    .map(|(column, array)| types::read(array, column.ty, row))
-                    .collect(),
-            );
-        }
-    }
-    rows
 }

@@ -17,6 +17,7 @@ mod lower;
 mod memory;
 mod places;
 mod source;
+mod truncation;
 pub mod types;
 mod udaf;
 mod udf;

@@ -16,8 +16,10 @@ mod external;
 mod join;
 mod moments;
 mod need;
+mod needle;
 mod networks;
 mod order;
+mod pauses;
 mod resolve;
 pub(crate) mod rows;
 mod scan;
@@ -42,6 +44,7 @@ use futures::future::BoxFuture;
 
 pub(crate) use expr::type_of;
 
+pub(crate) use self::collect::HELD_ROWS_MAX;
 use self::collect::Held;
 use self::expr::Scope;
 use self::need::Need;

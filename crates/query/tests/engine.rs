@@ -99,6 +99,145 @@ fn rows_beyond_the_limit_are_left_out_and_said_so() {
     assert_eq!((result.rows.len(), result.truncated), (10, true));
 }
 
+/// A row is a long and 92 characters: 100 bytes.
+const HUNDRED_ROWS: &str = "range x from 1 to 100 step 1 | extend s = strrep('x', 92)";
+const RECORDS: &str = "record count limit";
+const SIZE: &str = "data size limit";
+
+/// `set` statements, rows of the result, the limit that left out the others.
+type Limited<'c> = (&'c str, usize, Option<(&'c str, &'c str)>);
+
+fn limited(options: &QueryOptions, cases: &[Limited<'_>]) {
+    let (engine, _folder) = engine(&[]);
+    for (sets, count, exceeded) in cases {
+        let query = format!("{sets} {HUNDRED_ROWS}");
+        let result = engine.run_blocking(&query, options).expect(&query);
+        assert_eq!(result.rows.len(), *count, "{query}");
+        assert_eq!(result.truncated, exceeded.is_some(), "{query}");
+        let warnings = result.warnings.iter();
+        let warnings: Vec<_> = warnings.map(|w| (&*w.code, &*w.message)).collect();
+        match (exceeded, warnings.as_slice()) {
+            (None, []) => {}
+            (Some((which, limit)), [(code, message)]) => {
+                assert_eq!(*code, "E_QUERY_RESULT_SET_TOO_LARGE", "{query}");
+                let said = format!("{which} {limit}:");
+                assert!(message.contains(&said), "{query}: {message}");
+            }
+            other => panic!("{query}: {other:?}"),
+        }
+    }
+}
+
+fn person() -> QueryOptions {
+    QueryOptions {
+        rows_max: 50,
+        bytes_max: 2_000,
+        ..options()
+    }
+}
+
+#[test]
+fn a_query_sets_the_limits_of_its_result() {
+    let cases: [Limited<'_>; 7] = [
+        ("", 20, Some((SIZE, "2000"))),
+        ("set truncationmaxsize=300;", 3, Some((SIZE, "300"))),
+        ("set truncationmaxsize=100000;", 50, Some((RECORDS, "50"))),
+        ("set notruncation;", 100, None),
+        ("set notruncation=false;", 20, Some((SIZE, "2000"))),
+        (
+            "set notruncation; set truncationmaxrecords=70;",
+            70,
+            Some((RECORDS, "70")),
+        ),
+        (
+            "set truncationmaxsize=9999; set truncationmaxrecords=10;",
+            10,
+            Some((RECORDS, "10")),
+        ),
+    ];
+    limited(&person(), &cases);
+}
+
+#[test]
+fn what_a_program_reads_is_never_more_than_it_asks_for() {
+    let program = QueryOptions {
+        timeout: options().timeout,
+        ..QueryOptions::for_program(options().now_ticks, 50)
+    };
+    let cases: [Limited<'_>; 3] = [
+        ("set truncationmaxrecords=100;", 50, Some((RECORDS, "50"))),
+        ("set notruncation;", 50, Some((RECORDS, "50"))),
+        ("set truncationmaxrecords=7;", 7, Some((RECORDS, "7"))),
+    ];
+    limited(&program, &cases);
+}
+
+#[test]
+fn only_what_comes_out_is_cut_and_a_limit_is_a_number() {
+    let (engine, _folder) = engine(&[]);
+    let counted = format!("{HUNDRED_ROWS} | count");
+    let counted = engine.run_blocking(&counted, &person()).expect("it runs");
+    assert_eq!(json(&counted)["rows"], json!([[100]]));
+    for wrong in ["-1", "1.5", "'many'"] {
+        let query = format!("set truncationmaxrecords={wrong}; print 1");
+        let error = engine.run_blocking(&query, &person()).expect_err(wrong);
+        assert!(
+            matches!(error, QueryError::Invalid(_)),
+            "{wrong}: {error:?}"
+        );
+    }
+}
+
+/// Work that would go on for minutes lets go of the only thread there is, so that the next query runs.
+#[test]
+fn whatever_a_cancelled_query_computes_stops() {
+    let config = EngineConfig {
+        threads: 1,
+        ..EngineConfig::default()
+    };
+    let engine = Engine::new(config, Arc::new(FileTables::new())).expect("an engine");
+    let many = "range x from 1 to 3000000 step 1";
+    let queries = [
+        format!(
+            "{many} | extend s = hash_sha256(tostring(x)) | sort by s asc, x desc | take 3000000 | count"
+        ),
+        format!(
+            "{many} | extend s = strrep(tostring(x), 60) | where s matches regex '(1|2|3)+.*(a|b)$' | count"
+        ),
+        "let T = range x from 1 to 3000 step 1 | extend k = 1; \
+         T | join kind=inner T on k | join kind=inner T on k | summarize sum(x)"
+            .to_owned(),
+        format!(
+            "{many} | extend g = x % 1000 | make-series n = count() on x from 1 to 1000000 step 1 by g"
+        ),
+        format!("{many} | mv-expand y = range(1, 1000) | where y == x | count"),
+        format!(
+            "{many} | scan declare (n: long = 0) with (step s: true => n = s.n + strlen(strrep('x', 1000));)"
+        ),
+        format!(
+            "{many} | serialize | extend d = row_cumsum(x) | mv-apply y = range(1, 10) on (summarize sum(y)) | count"
+        ),
+        format!(
+            "{many} | summarize make_set(strcat(x, '-', x % 7)), dcount(hash_sha256(tostring(x))) by x % 100000"
+        ),
+    ];
+    let short = QueryOptions {
+        timeout: Duration::from_millis(200),
+        ..options()
+    };
+    for query in queries {
+        let error = engine.run_blocking(&query, &short).expect_err(&query);
+        assert!(
+            matches!(error, QueryError::TimedOut(_)),
+            "{query}: {error:?}"
+        );
+        let next = engine.run_blocking("print 1", &options());
+        assert!(next.is_ok(), "after {query}: {next:?}");
+    }
+    let error = engine.run_blocking("range x from 1 to 1000000000 step 1 | count", &options());
+    assert!(matches!(error, Err(QueryError::Failed(_))), "{error:?}");
+}
+
 #[test]
 fn a_query_that_takes_too_long_is_cancelled() {
     let (engine, _folder) = engine(&[]);

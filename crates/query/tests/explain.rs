@@ -159,9 +159,16 @@ fn a_needle_is_looked_up_and_only_its_stretch_of_rows_is_read() {
         "T | where SessionId == '{needle}' | project Other"
     ));
     assert_eq!(steps.last().map(|step| step.rows), Some(1));
-    let line = scan(&steps);
-    let read = metric(&line, "output_rows") + metric(&line, "pushdown_rows_pruned");
-    assert!(read <= 4_200.0, "one stretch of 4,096 rows: {line}");
+    let lines = steps.iter().flat_map(|step| step.plan.lines());
+    let line = lines
+        .filter(|line| line.contains("KqlNeedleExec"))
+        .collect::<String>();
+    let looked_at = metric(&line, "looked_at_rows");
+    assert!(looked_at <= 4_200.0, "one stretch of 4,096 rows: {line}");
+    assert!(
+        line.contains("projection=[Other]") && metric(&line, "output_rows") == 1.0,
+        "{line}"
+    );
     let nothing = explained("T | where SessionId in ('nobody', 'nothing') | count");
     let reads = nothing
         .iter()

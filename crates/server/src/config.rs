@@ -191,8 +191,12 @@ pub struct QuerySection {
     /// `queries_max`, each of which is sure of its share, the other half is lent to those that run;
     /// at least twice `memory_bytes_max`.
     pub memory_bytes_total: usize,
-    /// Most rows of a result.
+    /// Most rows of a result, unless a query says `set truncationmaxrecords = …` or
+    /// `set notruncation`.
     pub rows_max: usize,
+    /// Most data of a result, bytes, unless a query says `set truncationmaxsize = …` or
+    /// `set notruncation`.
+    pub result_bytes_max: usize,
     /// Time of one query, milliseconds.
     pub timeout_ms: u64,
     /// Queries that run at the same time; others wait their turn.
@@ -225,6 +229,7 @@ impl Default for QuerySection {
             memory_bytes_max: 1 << 30,
             memory_bytes_total: 2 << 30,
             rows_max: 500_000,
+            result_bytes_max: 64 << 20,
             timeout_ms: 240_000,
             queries_max: 8,
             spill_bytes_max: 10 << 30,

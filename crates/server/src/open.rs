@@ -308,6 +308,7 @@ pub fn query_options(config: &Config, now: Timestamp) -> Result<QueryOptions, Op
         .ok_or_else(|| OpenError::world("reading the clock", "it is out of range"))?;
     Ok(QueryOptions {
         rows_max: config.query.rows_max,
+        bytes_max: config.query.result_bytes_max,
         timeout: Duration::from_millis(config.query.timeout_ms),
         ..QueryOptions::at(ticks)
     })

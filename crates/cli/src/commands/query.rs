@@ -103,7 +103,10 @@ pub(crate) fn prepare(args: &Args) -> Result<Prepared, Failure> {
     let engine = open::engine(&config, Arc::clone(&tables))?;
     let mut options = open::query_options(&config, Timestamp::now())?;
     options.strict = args.strict;
-    options.rows_max = args.rows_max.unwrap_or(options.rows_max);
+    if let Some(rows_max) = args.rows_max {
+        options.rows_max = rows_max;
+        options.truncation_is_fixed = true;
+    }
     options.timeout = args.timeout.map_or(options.timeout, Duration::from_secs);
     Ok(Prepared {
         engine,
@@ -132,12 +135,6 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         .run_blocking(&prepared.kql, &prepared.options)
         .map_err(|error| failure(&prepared.name, &prepared.kql, error))?;
     output::diagnostics(&prepared.name, &prepared.kql, &result.warnings);
-    if result.truncated {
-        output::note(&format!(
-            "note: there are more rows; the first {} are shown",
-            prepared.options.rows_max
-        ));
-    }
     print(&result, Format::or_default(args.format))?;
     Ok(Exit::Fine)
 }

@@ -2,31 +2,34 @@
 
 use std::cmp::Ordering;
 
-use super::{Function, Kernel, operators::compare};
+use super::whole::{self, or_rows};
+use super::{Call, Function, Kernel, Refusal, operators::compare};
 use crate::types::Type;
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::rows("iff", choose),
-    Function::rows("iif", choose),
-    Function::rows("case", |a| {
-        let (branches, otherwise) = a.split_at(a.len() - 1);
-        let hit = branches
-            .chunks_exact(2)
-            .find(|pair| pair[0].as_bool() == Some(true));
-        Some(hit.map_or(&otherwise[0], |pair| &pair[1]).clone())
-    }),
+    Function::bind("iff", |call| Ok(or_rows(whole::choice(call), choose))),
+    Function::bind("iif", |call| Ok(or_rows(whole::choice(call), choose))),
+    Function::bind("case", |call| Ok(or_rows(whole::choice(call), first_case))),
     Function::rows("coalesce", |a| {
         a.iter()
             .find(|v| !v.is_null() && v.as_str() != Some(""))
             .cloned()
     }),
-    Function::rows("isnull", |a| Some(Value::Bool(a[0].is_null()))),
-    Function::rows("isnotnull", |a| Some(Value::Bool(!a[0].is_null()))),
-    Function::rows("isempty", |a| Some(Value::Bool(is_empty(&a[0])))),
-    Function::rows("isnotempty", |a| Some(Value::Bool(!is_empty(&a[0])))),
-    Function::rows("notempty", |a| Some(Value::Bool(!is_empty(&a[0])))),
-    Function::rows("notnull", |a| Some(Value::Bool(!a[0].is_null()))),
+    Function::bind("isnull", |call| {
+        Ok(or_rows(whole::absence(call, true), |a| {
+            Some(Value::Bool(a[0].is_null()))
+        }))
+    }),
+    Function::bind("isnotnull", is_present),
+    Function::bind("isempty", |call| {
+        Ok(or_rows(whole::emptiness(call, true), |a| {
+            Some(Value::Bool(is_empty(&a[0])))
+        }))
+    }),
+    Function::bind("isnotempty", is_full),
+    Function::bind("notempty", is_full),
+    Function::bind("notnull", is_present),
     Function::rows("max_of", |a| extreme(a, Ordering::Greater)),
     Function::rows("min_of", |a| extreme(a, Ordering::Less)),
     Function::bind("assert", |call| {
@@ -59,6 +62,24 @@ fn choose(args: &[Value]) -> Option<Value> {
         other => other.as_i64().is_some_and(|v| v != 0),
     };
     Some(args[if truth { 1 } else { 2 }].clone())
+}
+
+fn first_case(args: &[Value]) -> Option<Value> {
+    let (otherwise, branches) = args.split_last()?;
+    let hit = branches
+        .chunks_exact(2)
+        .find(|pair| pair[0].as_bool() == Some(true));
+    Some(hit.map_or(otherwise, |pair| &pair[1]).clone())
+}
+
+fn is_present(call: &Call<'_>) -> Result<Kernel, Refusal> {
+    let rows = |a: &[Value]| Some(Value::Bool(!a[0].is_null()));
+    Ok(or_rows(whole::absence(call, false), rows))
+}
+
+fn is_full(call: &Call<'_>) -> Result<Kernel, Refusal> {
+    let rows = |a: &[Value]| Some(Value::Bool(!is_empty(&a[0])));
+    Ok(or_rows(whole::emptiness(call, false), rows))
 }
 
 fn is_empty(value: &Value) -> bool {

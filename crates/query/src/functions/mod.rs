@@ -25,6 +25,7 @@ mod terms;
 mod tree;
 mod units;
 mod vectors;
+mod whole;
 mod xml;
 mod zones;
 

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::whole::{self, or_rows};
 use super::{Function, long, string, text};
 use crate::value::Value;
 
@@ -12,16 +13,27 @@ const TEXT_BYTES_MAX: usize = 1 << 20;
 const REPEATS_MAX: i64 = 1_024;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::rows("strlen", |a| count(text(a, 0)?.chars().count())),
-    Function::rows("string_size", |a| count(text(a, 0)?.len())),
-    Function::rows("tolower", |a| string(text(a, 0)?.to_lowercase())),
-    Function::rows("toupper", |a| string(text(a, 0)?.to_uppercase())),
-    Function::rows("strcat", |a| {
-        string(
-            a.iter()
-                .map(Value::to_text)
-                .fold(String::new(), |out, part| out + &part),
-        )
+    Function::bind("strlen", |call| {
+        let columns = whole::measure(call, |text| text.chars().count());
+        Ok(or_rows(columns, |a| count(text(a, 0)?.chars().count())))
+    }),
+    Function::bind("string_size", |call| {
+        let columns = whole::measure(call, str::len);
+        Ok(or_rows(columns, |a| count(text(a, 0)?.len())))
+    }),
+    Function::bind("tolower", |call| {
+        let columns = whole::letters(call, str::make_ascii_lowercase, str::to_lowercase);
+        Ok(or_rows(columns, |a| string(text(a, 0)?.to_lowercase())))
+    }),
+    Function::bind("toupper", |call| {
+        let columns = whole::letters(call, str::make_ascii_uppercase, str::to_uppercase);
+        Ok(or_rows(columns, |a| string(text(a, 0)?.to_uppercase())))
+    }),
+    Function::bind("strcat", |call| {
+        Ok(or_rows(whole::joined(call), |a| {
+            let parts = a.iter().map(Value::to_text);
+            string(parts.fold(String::new(), |out, part| out + &part))
+        }))
     }),
     Function::rows("strcat_delim", |a| {
         let delimiter = text(a, 0)?;

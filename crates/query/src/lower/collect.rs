@@ -15,10 +15,11 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties as _, exe
 use futures::StreamExt as _;
 use tokio::task::JoinSet;
 
+use super::pauses::with_pauses;
 use super::{LowerError, Lowered, Lowering};
 
 /// Most rows of an intermediate result that is held in memory.
-pub(super) const HELD_ROWS_MAX: usize = 50_000_000;
+pub(crate) const HELD_ROWS_MAX: usize = 50_000_000;
 
 /// Rows that are already there, in order, and the memory that they take.
 #[derive(Clone, Debug)]
@@ -128,10 +129,11 @@ impl Lowering<'_> {
     ) -> Lowered<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
         let frame = self.context.execute_logical_plan(plan).await?;
         let tasks = Arc::new(frame.task_ctx());
-        Ok((frame.create_physical_plan().await?, tasks))
+        let plan = frame.create_physical_plan().await?;
+        Ok((with_pauses(plan)?, tasks))
     }
 
-    fn reservation(&self) -> MemoryReservation {
+    pub(super) fn reservation(&self) -> MemoryReservation {
         let pool = &self.context.runtime_env().memory_pool;
         MemoryConsumer::new("held rows").register(pool)
     }

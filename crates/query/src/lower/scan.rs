@@ -11,9 +11,7 @@ use datafusion::common::{Column, DataFusionError, ScalarValue, ToDFSchema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::object_store::ObjectStoreUrl;
-use datafusion::datasource::physical_plan::parquet::{
-    CachedParquetFileReaderFactory, ParquetAccessPlan,
-};
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::{TableProvider, TableType, provider_as_source};
@@ -30,7 +28,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::need::Need;
-use super::terms::TermIndexes;
+use super::terms::{Plan, TermIndexes};
 use super::times::{Bounds, Compares, Probe};
 use super::{LowerError, Lowered, Lowering, name, null, type_of};
 use crate::functions::{self, Arg};
@@ -260,7 +258,7 @@ fn with_views(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Da
 struct StoredProvider {
     schema: SchemaRef,
     /// Files, and which of their row groups to read if not all.
-    files: Vec<(StoredFile, Option<ParquetAccessPlan>)>,
+    files: Vec<(StoredFile, Option<Plan>)>,
     batches: Vec<RecordBatch>,
 }
 
@@ -287,9 +285,9 @@ impl StoredProvider {
             (file, plan)
         };
         let files = stored.files.into_iter().filter(is_wanted).map(plan);
-        let is_read = |(_, plan): &(StoredFile, Option<ParquetAccessPlan>)| {
+        let is_read = |(_, plan): &(StoredFile, Option<Plan>)| {
             plan.as_ref()
-                .is_none_or(|plan| !plan.row_group_indexes().is_empty())
+                .is_none_or(|plan| !plan.access.row_group_indexes().is_empty())
         };
         let files = files.filter(is_read).collect();
         let schema = viewed(&stored.schema);
@@ -351,6 +349,10 @@ impl StoredProvider {
         options.global.pushdown_filters = true;
         // In the order that they are given: comparisons with constants, then functions of ours.
         options.global.reorder_filters = false;
+        // What an index of ours left over is not looked up again.
+        let is_looked_up = |plan: &Option<Plan>| plan.as_ref().is_some_and(|plan| plan.is_whole);
+        let are_looked_up = self.files.iter().all(|(_, plan)| is_looked_up(plan));
+        options.global.bloom_filter_on_read &= !are_looked_up;
         let mut source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(reader));
@@ -366,7 +368,7 @@ impl StoredProvider {
             let path = file.path.to_string_lossy().into_owned();
             let mut file = PartitionedFile::new(path, file.size_bytes);
             if let Some(plan) = plan {
-                file = file.with_extension(plan.clone());
+                file = file.with_extension(plan.access.clone());
             }
             groups[group].push(file);
         }
@@ -441,7 +443,11 @@ impl TableProvider for StoredProvider {
         }
         // A limit must not hide rows that a filter would have kept.
         let limit = limit.filter(|_| filters.is_empty());
-        let files = self.files(state, projection, filters, limit)?;
+        let stored = (&self.schema, self.files.as_slice());
+        let files = match super::needle::read(state, stored, projection, filters).await? {
+            Some(found) => found,
+            None => self.files(state, projection, filters, limit)?,
+        };
         if self.batches.is_empty() {
             return Ok(files);
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use atalaya_kql::bound::{Expr, RelNode, RelOp};
+use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::collect::pause;
 use super::need::Need;
@@ -11,6 +12,8 @@ use super::{Held, LowerError, Lowered, Lowering, rows, type_of};
 use crate::types;
 use crate::value::Value;
 
+/// Values of arrays between two chances to cancel.
+const CELLS_AT_ONCE: usize = 1 << 20;
 /// Most points of one series, as in Kusto.
 const POINTS_MAX: f64 = 1_048_576.0;
 
@@ -44,15 +47,42 @@ impl Lowering<'_> {
         }
         let axis = Axis::new(&table, *groups, (from.as_ref(), to.as_ref(), step))?;
         let defaults = rows::constants(defaults)?;
-        let out = filled(table, *groups, &axis, &defaults, *is_nonempty);
-        let mut columns = vec![Vec::with_capacity(out.len()); node.schema.len()];
-        for row in out {
-            for (column, value) in columns.iter_mut().zip(row) {
-                column.push(value);
-            }
+        let memory = self.reservation();
+        let shape = Shape {
+            groups: *groups,
+            axis: &axis,
+            defaults: &defaults,
+            is_nonempty: *is_nonempty,
+        };
+        let out = filled(table, &shape, &memory).await?;
+        let rows_each = (CELLS_AT_ONCE / axis.points.len().max(1)).max(1);
+        let mut batches = Vec::new();
+        for rows in out.chunks(rows_each) {
+            let column = |at: usize| rows.iter().filter_map(move |row| row.get(at)).cloned();
+            let columns = (0..node.schema.len()).map(|at| column(at).collect::<Vec<Value>>());
+            let columns: Vec<Vec<Value>> = columns.collect();
+            batches.push(rows::batch_of(&node.schema, &columns)?);
+            tokio::task::yield_now().await;
         }
-        let batches = vec![rows::batch_of(&node.schema, &columns)?];
         self.counted(batches)
+    }
+}
+
+/// What the series of a query have in common.
+struct Shape<'s> {
+    groups: usize,
+    axis: &'s Axis,
+    defaults: &'s [Value],
+    is_nonempty: bool,
+}
+
+impl Shape<'_> {
+    /// A series without rows, whose points are counted.
+    fn empty(&self, memory: &MemoryReservation) -> Lowered<Vec<Vec<Value>>> {
+        let points = self.axis.points.len();
+        memory.try_grow(self.defaults.len() * points * size_of::<Value>())?;
+        let array = |default: &Value| vec![default.clone(); points];
+        Ok(self.defaults.iter().map(array).collect())
     }
 }
 
@@ -138,39 +168,37 @@ fn point(first: &Value, step: &Value, index: i64) -> Value {
 }
 
 /// One row per group: the group, one array per aggregate, the axis.
-fn filled(
+async fn filled(
     table: Vec<Vec<Value>>,
-    groups: usize,
-    axis: &Axis,
-    defaults: &[Value],
-    is_nonempty: bool,
-) -> Vec<Vec<Value>> {
-    let empty = || -> Vec<Vec<Value>> {
-        let array = |default: &Value| vec![default.clone(); axis.points.len()];
-        defaults.iter().map(array).collect()
-    };
+    shape: &Shape<'_>,
+    memory: &MemoryReservation,
+) -> Lowered<Vec<Vec<Value>>> {
     let mut places: HashMap<Vec<Value>, usize> = HashMap::new();
     let mut series: Vec<(Vec<Value>, Vec<Vec<Value>>)> = Vec::new();
-    for mut row in table {
-        let values = row.split_off(groups + 1);
+    for (index, mut row) in table.into_iter().enumerate() {
+        pause(index).await;
+        let values = row.split_off(shape.groups + 1);
         let start = row.pop().unwrap_or_default();
         let place = *places.entry(row.clone()).or_insert(series.len());
         if place == series.len() {
-            series.push((row, empty()));
+            series.push((row, shape.empty(memory)?));
+            tokio::task::yield_now().await;
         }
-        if let Some(at) = axis.index(&start) {
+        if let Some(at) = shape.axis.index(&start) {
             for (array, value) in series[place].1.iter_mut().zip(values) {
                 array[at] = value;
             }
         }
     }
-    if series.is_empty() && is_nonempty && groups == 0 {
-        series.push((Vec::new(), empty()));
+    if series.is_empty() && shape.is_nonempty && shape.groups == 0 {
+        series.push((Vec::new(), shape.empty(memory)?));
     }
+    // All series share one axis.
+    let axis = Value::array(shape.axis.points.clone());
     let shown = |(mut row, arrays): (Vec<Value>, Vec<Vec<Value>>)| {
         row.extend(arrays.into_iter().map(Value::array));
-        row.push(Value::array(axis.points.clone()));
+        row.push(axis.clone());
         row
     };
-    series.into_iter().map(shown).collect()
+    Ok(series.into_iter().map(shown).collect())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +21,16 @@ const FILES_MAX: usize = 20_000;
 
 /// Most values of a column that are looked up one by one: more of them exclude little.
 const VALUES_MAX: usize = 32;
+
+/// What is read of a file.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) access: ParquetAccessPlan,
+    /// So many rows.
+    pub(super) rows: usize,
+    /// Each value was looked up in each row group: no other index can exclude more.
+    pub(super) is_whole: bool,
+}
 
 /// What a file's footer says of its indexes.
 struct Footer {
@@ -42,7 +52,7 @@ impl TermIndexes {
         path: &Path,
         size_bytes: u64,
         probes: &[(String, Probe)],
-    ) -> Option<ParquetAccessPlan> {
+    ) -> Option<Plan> {
         let footer = self.footer(path, size_bytes).ok()?;
         let mut file = None;
         let mut read = |offset: u64, into: &mut [u8]| {
@@ -50,11 +60,10 @@ impl TermIndexes {
                 Some(file) => file,
                 None => file.insert(File::open(path)?),
             };
-            file.seek(SeekFrom::Start(offset))?;
-            file.read_exact(into)
+            read_at(file, offset, into)
         };
         let mut parts: Vec<Part> = footer.rows.iter().map(|_| Part::All).collect();
-        let mut is_known = false;
+        let (mut is_known, mut is_whole) = (false, true);
         for (column, probe) in probes {
             match probe {
                 Probe::Terms(wanted) => {
@@ -75,19 +84,32 @@ impl TermIndexes {
                         .values
                         .as_ref()
                         .and_then(|places| places.column(column));
-                    for (part, place) in parts.iter_mut().zip(places.unwrap_or_default()) {
-                        is_known = true;
-                        if part.is_read()
-                            && let Some(blocks) = blocks(wanted, place, &mut read).ok()?
-                        {
-                            part.keep(&blocks);
+                    let places = places.unwrap_or_default();
+                    is_whole &= places.len() == parts.len();
+                    for (part, place) in parts.iter_mut().zip(places) {
+                        if !part.is_read() {
+                            continue;
                         }
+                        match blocks(wanted, place, &mut read).ok()? {
+                            Some(blocks) => part.keep(&blocks),
+                            None => is_whole = false,
+                        }
+                        is_known = true;
                     }
                 }
-                Probe::Equals(_) | Probe::Number(..) => {}
+                Probe::Equals(_) => is_whole = false,
+                Probe::Number(..) => {}
             }
         }
-        is_known.then(|| access(&parts, &footer.rows))
+        is_known.then(|| Plan {
+            access: access(&parts, &footer.rows),
+            rows: parts
+                .iter()
+                .zip(&footer.rows)
+                .map(|(part, rows)| part.rows(*rows))
+                .sum(),
+            is_whole,
+        })
     }
 
     fn footer(&self, path: &Path, size_bytes: u64) -> io::Result<Arc<Footer>> {
@@ -117,6 +139,19 @@ impl TermIndexes {
     }
 }
 
+/// One call to the system: an index is a few bytes here and there.
+#[cfg(unix)]
+fn read_at(file: &File, offset: u64, into: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, into, offset)
+}
+
+#[cfg(not(unix))]
+fn read_at(mut file: &File, offset: u64, into: &mut [u8]) -> io::Result<()> {
+    use std::io::{Read as _, Seek as _};
+    file.seek(io::SeekFrom::Start(offset))?;
+    file.read_exact(into)
+}
+
 /// What is read of a row group.
 enum Part {
     /// All of it.
@@ -128,6 +163,14 @@ enum Part {
 impl Part {
     fn is_read(&self) -> bool {
         !matches!(self, Self::Blocks(blocks) if blocks.is_empty())
+    }
+
+    /// How many rows that are, of a row group of so many.
+    fn rows(&self, of_group: usize) -> usize {
+        match self {
+            Self::All => of_group,
+            Self::Blocks(blocks) => (blocks.len() * BLOCK_ROWS).min(of_group),
+        }
     }
 
     /// Only what is in these stretches as well.

@@ -33,10 +33,9 @@ fn options(request: &QueryRequest) -> Option<QueryOptions> {
             Some(asked) => Some(range(asked)?),
             None => None,
         },
-        rows_max: request.rows_max,
         timeout: request.timeout,
         skip_if_nothing_to_read: true,
-        ..QueryOptions::at(ticks(request.now)?)
+        ..QueryOptions::for_program(ticks(request.now)?, request.rows_max)
     })
 }
 

@@ -65,9 +65,8 @@ pub async fn history(
     let fail = |why: String| OpenError::world("reading the decisions", why);
     let now = ticks(until).ok_or_else(|| fail("the clock is out of range".to_owned()))?;
     let options = QueryOptions {
-        rows_max: DECISIONS_MAX,
         timeout: TIMEOUT,
-        ..QueryOptions::at(now)
+        ..QueryOptions::for_program(now, DECISIONS_MAX)
     };
     let kql = format!(
         "AIGuardrailDecisions | where TimeGenerated between (datetime({}) .. datetime({})) \

@@ -99,9 +99,8 @@ async fn texts(
     let fail = |why: String| OpenError::world("reading stored texts", why);
     let now = ticks(now).ok_or_else(|| fail("the clock is out of range".to_owned()))?;
     let options = QueryOptions {
-        rows_max: TEXTS_MAX,
         timeout: TIMEOUT,
-        ..QueryOptions::at(now)
+        ..QueryOptions::for_program(now, TEXTS_MAX)
     };
     let result = engine.run(kql, &options).await;
     let result = result.map_err(|error| fail(error.to_string()))?;

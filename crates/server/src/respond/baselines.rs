@@ -115,9 +115,8 @@ async fn history(
 async fn rows(engine: &Engine, kql: &str, now: Timestamp) -> Result<Vec<Vec<Value>>, String> {
     let now = ticks(now).ok_or("the clock is out of range")?;
     let options = QueryOptions {
-        rows_max: ROWS_MAX,
         timeout: TIMEOUT,
-        ..QueryOptions::at(now)
+        ..QueryOptions::for_program(now, ROWS_MAX)
     };
     let result: QueryResult = engine
         .run(kql, &options)

@@ -55,9 +55,8 @@ impl Queries for EngineQueries {
         let now = ticks(Timestamp::now())
             .ok_or_else(|| PortError::Final("the clock is out of range".to_owned()))?;
         let options = QueryOptions {
-            rows_max,
             timeout: TIMEOUT,
-            ..QueryOptions::at(now)
+            ..QueryOptions::for_program(now, rows_max)
         };
         match self.engine().await?.run(kql, &options).await {
             Ok(result) => Ok(Rows {
