@@ -18,7 +18,7 @@ if [ ! -f "$cases" ]; then
   exit 2
 fi
 target="${CARGO_TARGET_DIR:-target}"
-cargo build --release -p atalaya-query --example answers
+cargo build --release --workspace --example answers
 work="${ATALAYA_BENCH_DIR:-$target/bench-kql}"
 mkdir -p "$work"
 if [ ! -x "$work/venv/bin/python" ]; then

@@ -12,7 +12,7 @@ if [ "${1:-}" = --rows ]; then
   shift 2
 fi
 target="${CARGO_TARGET_DIR:-target}"
-cargo build --release -p atalaya-bench-query
+cargo build --release --workspace --bin atalaya-bench-query
 work="${ATALAYA_BENCH_DIR:-$target/bench-query}"
 mkdir -p "$work"
 # Named by what the lake writes: terms, and where identifiers lie.
