@@ -199,6 +199,10 @@ const CHECKS: &[Check] = &[
         run: secrets::checks::is_github_token,
     },
     Check {
+        name: "url_password",
+        run: secrets::checks::is_url_with_password,
+    },
+    Check {
         name: "not_placeholder",
         run: secrets::checks::is_no_placeholder,
     },

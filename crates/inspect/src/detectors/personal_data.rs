@@ -99,9 +99,10 @@ fn recognise(text: &str, number: &Number) -> Option<Datum> {
     accounts::iban(bytes, number.start)
         .or_else(|| contacts::ip_address(bytes, number))
         .or_else(|| national::by_letters(bytes, number))
+        .or_else(|| national::by_name(text, number))
         .or_else(|| national::by_shape(text, number))
         .or_else(|| accounts::card(bytes, number))
-        .or_else(|| national::by_digits(text, number))
+        .or_else(|| national::by_grouping(text, number))
         .or_else(|| contacts::phone(bytes, number))
 }
 

@@ -55,7 +55,7 @@ const KINDS: &[Kind] = &[
         rule: "personal_data.in_aadhaar",
         score: 45,
         digits: 12,
-        valid: verhoeff,
+        valid: in_aadhaar,
         needs: &[Needs::Groups(&[4, 4, 4]), Needs::Name],
         names: &["aadhaar", "aadhar", "uidai"],
     },
@@ -124,25 +124,39 @@ const KINDS: &[Kind] = &[
     },
 ];
 
-/// Numbers of digits only.
-pub(super) fn by_digits(text: &str, number: &Number) -> Option<Datum> {
+/// Numbers of digits only, behind their name: it says more than how they are written.
+pub(super) fn by_name(text: &str, number: &Number) -> Option<Datum> {
+    by_digits(text, number, |kind, needs| match needs {
+        Needs::Groups(_) => false,
+        Needs::Name => is_named(text, number.start, kind.names),
+    })
+}
+
+/// Numbers of digits only, in groups of their own.
+pub(super) fn by_grouping(text: &str, number: &Number) -> Option<Datum> {
+    by_digits(text, number, |_, needs| match needs {
+        Needs::Groups(groups) => number.is_grouped(groups),
+        Needs::Name => false,
+    })
+}
+
+fn by_digits(
+    text: &str,
+    number: &Number,
+    has: impl Fn(&Kind, &Needs) -> bool,
+) -> Option<Datum> {
     let digits = number.digits()?;
     if digits.len() < 9 || !number.stands_alone(text.as_bytes()) {
         return None;
     }
-    // What a number is called says more than how it is grouped.
-    let by = |named: bool| {
-        KINDS.iter().chain(more::KINDS).find(|kind| {
+    KINDS
+        .iter()
+        .chain(more::KINDS)
+        .find(|kind| {
             kind.digits == digits.len()
                 && (kind.valid)(digits)
-                && kind.needs.iter().any(|needs| match needs {
-                    Needs::Groups(groups) => !named && number.is_grouped(groups),
-                    Needs::Name => named && is_named(text, number.start, kind.names),
-                })
+                && kind.needs.iter().any(|needs| has(kind, needs))
         })
-    };
-    by(true)
-        .or_else(|| by(false))
         .map(|kind| number.datum(kind.rule, kind.score))
 }
 
@@ -193,9 +207,20 @@ fn is_named(text: &str, start: usize, names: &[&str]) -> bool {
     names.iter().any(|name| {
         before.match_indices(name).any(|(at, _)| {
             let previous = at.checked_sub(1).and_then(|i| before.as_bytes().get(i));
-            !previous.is_some_and(u8::is_ascii_alphanumeric)
+            let rest = before.get(at + name.len()..).unwrap_or("");
+            !previous.is_some_and(u8::is_ascii_alphanumeric) && !goes_on(name, rest)
         })
     })
+}
+
+/// Whether a short name is the beginning of a word: `sin` of `since`.
+fn goes_on(name: &str, rest: &str) -> bool {
+    const WHOLE_WORD_CHARS_MAX: usize = 4;
+    /// From here on scripts need no blanks, or put particles behind words.
+    const SPACED_END: char = '\u{0590}';
+    let is_short = name.chars().count() <= WHOLE_WORD_CHARS_MAX;
+    let is_spaced = name.chars().all(|c| c < SPACED_END);
+    is_short && is_spaced && rest.chars().next().is_some_and(char::is_alphabetic)
 }
 
 fn weighted(digits: &[u8], weights: &[u32]) -> u32 {
@@ -329,5 +354,9 @@ fn verhoeff(digits: &[u8]) -> bool {
             }
             multiply(check, value)
         });
-    check == 0 && !matches!(digits.first(), Some(0 | 1))
+    check == 0
+}
+
+fn in_aadhaar(digits: &[u8]) -> bool {
+    verhoeff(digits) && !matches!(digits.first(), Some(0 | 1))
 }

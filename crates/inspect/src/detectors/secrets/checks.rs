@@ -48,6 +48,8 @@ pub(crate) fn is_random_token(matched: &str) -> bool {
 /// The value of an assignment (`name = value`) that looks random.
 pub(crate) fn is_random_value(matched: &str) -> bool {
     const VALUE_BITS_MIN: f64 = 3.5;
+    /// There are only 16 hexadecimal digits: of 32 random ones, one value in six has less than 3.5.
+    const HEX_BITS_MIN: f64 = 3.0;
     const VALUE_BYTES_MIN: usize = 16;
     let value = matched
         .rsplit(['=', ':', ' ', '"', '\''])
@@ -55,7 +57,21 @@ pub(crate) fn is_random_value(matched: &str) -> bool {
         .unwrap_or("");
     let has = |class: fn(&u8) -> bool| value.as_bytes().iter().any(class);
     let mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
-    mixed && is_no_placeholder(value) && entropy_bits(value.as_bytes()) >= VALUE_BITS_MIN
+    let bits_min = if value.bytes().all(|b| b.is_ascii_hexdigit()) {
+        HEX_BITS_MIN
+    } else {
+        VALUE_BITS_MIN
+    };
+    mixed && is_no_placeholder(value) && entropy_bits(value.as_bytes()) >= bits_min
+}
+
+/// A URL whose password is none that stands in examples; hosts may be called as they like.
+pub(crate) fn is_url_with_password(matched: &str) -> bool {
+    let password = matched
+        .rsplit_once('@')
+        .and_then(|(before, _)| before.rsplit_once(':'))
+        .map(|(_, password)| password);
+    password.is_some_and(is_no_placeholder)
 }
 
 /// Three parts, the first of which is a JSON object in base64.
@@ -130,7 +146,9 @@ fn entropy_bits(bytes: &[u8]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{base62, crc32, entropy_bits, is_github_token, is_jwt, is_random_value};
+    use super::{
+        base62, crc32, entropy_bits, is_github_token, is_jwt, is_random_value, is_url_with_password,
+    };
 
     #[test]
     fn checks_tell_tokens_from_words() {
@@ -146,6 +164,9 @@ mod tests {
         assert!(is_random_value("api_key = \"f3Kq9ZpL2vXw8RtY5mNb\""));
         assert!(!is_random_value("api_key = \"your_api_key_here_please\""));
         assert!(!is_random_value("password: correcthorsebatterystaple"));
+        assert!(is_random_value("api_key = 5528aa1298f6852a23f5985a5812b47a"));
+        assert!(is_url_with_password("mysql://app:k3yq9@db.example.net"));
+        assert!(!is_url_with_password("mysql://app:changeme@db.corp.net"));
         assert!(entropy_bits(b"aaaa") < 0.1);
     }
 }

@@ -1,7 +1,7 @@
 //! National identity numbers of further countries: digits with a check, and mostly only behind
 //! their name, since nine or eleven digits with a check digit are also an order number in ten.
 
-use super::{Kind, Needs, luhn, number, part, weighted};
+use super::{Kind, Needs, luhn, number, part, verhoeff, weighted};
 
 const NAMED: &[Needs] = &[Needs::Name];
 
@@ -43,8 +43,15 @@ pub(super) const KINDS: &[Kind] = &[
         "personal_data.dk_cpr",
         10,
         dk_cpr,
-        &[Needs::Groups(&[6, 4]), Needs::Name],
+        NAMED,
         &["cpr", "personnummer"],
+    ),
+    kind(
+        "personal_data.dk_cpr",
+        10,
+        dk_cpr_with_check,
+        &[Needs::Groups(&[6, 4])],
+        &[],
     ),
     kind(
         "personal_data.no_birth_number",
@@ -286,7 +293,7 @@ fn last(digits: &[u8]) -> u32 {
     u32::from(digits.last().copied().unwrap_or(0))
 }
 
-fn plausible_date(month: u64, day: u64) -> bool {
+pub(super) fn plausible_date(month: u64, day: u64) -> bool {
     (1..=12).contains(&month) && (1..=31).contains(&day)
 }
 
@@ -311,6 +318,11 @@ fn at_svnr(digits: &[u8]) -> bool {
     digits.first() != Some(&0)
         && u32::from(digits.get(3).copied().unwrap_or(0)) == sum % 11
         && plausible_date(part(digits, 6, 8) % 12 + 1, part(digits, 4, 6))
+}
+
+/// Without its name only those with a check digit.
+fn dk_cpr_with_check(digits: &[u8]) -> bool {
+    dk_cpr(digits) && weighted(digits, &[4, 3, 2, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11)
 }
 
 /// Numbers given since 2007 need no check digit, so the date and the name have to do.
@@ -391,8 +403,7 @@ fn iso_mod_11_10(digits: &[u8]) -> bool {
 
 fn si_emso(digits: &[u8]) -> bool {
     let rest = weighted(digits, &[7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;
-    let check = if rest == 0 { 0 } else { 11 - rest };
-    check == last(digits) && plausible_date(part(digits, 2, 4), part(digits, 0, 2))
+    (11 - rest) % 11 % 10 == last(digits) && plausible_date(part(digits, 2, 4), part(digits, 0, 2))
 }
 
 fn hu_taj(digits: &[u8]) -> bool {
@@ -495,11 +506,15 @@ fn br_cnpj(digits: &[u8]) -> bool {
 }
 
 fn ar_cuit(digits: &[u8]) -> bool {
-    let check = 11 - weighted(digits, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;
-    matches!(part(digits, 0, 2), 20 | 23 | 24 | 27 | 30 | 33 | 34) && check % 11 == last(digits)
+    let check = match 11 - weighted(digits, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11 {
+        11 => 0,
+        10 => 9,
+        check => check,
+    };
+    matches!(part(digits, 0, 2), 20 | 23 | 24 | 27 | 30 | 33 | 34) && check == last(digits)
 }
 
-fn ru_snils(digits: &[u8]) -> bool {
+pub(super) fn ru_snils(digits: &[u8]) -> bool {
     let sum = weighted(digits, &[9, 8, 7, 6, 5, 4, 3, 2, 1]) % 101 % 100;
     u64::from(sum) == part(digits, 9, 11) && part(digits, 0, 9) > 1_001_998
 }
@@ -529,7 +544,12 @@ fn kz_iin(digits: &[u8]) -> bool {
 
 /// Luhn over the first eleven and the twelfth digit, Verhoeff over the first eleven and the last.
 fn lu_national_id(digits: &[u8]) -> bool {
-    digits.get(..12).is_some_and(luhn) && plausible_date(part(digits, 4, 6), part(digits, 6, 8))
+    let for_verhoeff = [digits.get(..11), digits.get(12..)]
+        .map(Option::unwrap_or_default)
+        .concat();
+    digits.get(..12).is_some_and(luhn)
+        && verhoeff(&for_verhoeff)
+        && plausible_date(part(digits, 4, 6), part(digits, 6, 8))
 }
 
 fn is_kennitala(digits: &[u8]) -> bool {

@@ -5,7 +5,7 @@
 
 use atalaya_model::Span;
 
-use super::{Datum, Number, is_named};
+use super::{Datum, Number, is_named, part};
 
 struct Shape {
     rule: &'static str,
@@ -110,6 +110,12 @@ const SHAPES: &[Shape] = &[
         rule: "personal_data.cz_birth_number",
         picture: b"000000/0000",
         valid: cz_birth_number,
+        names: &[],
+    },
+    Shape {
+        rule: "personal_data.ru_snils",
+        picture: b"000-000-000 00",
+        valid: ru_snils,
         names: &[],
     },
     Shape {
@@ -278,7 +284,9 @@ fn mx_curp(found: &[u8]) -> bool {
         .map(|(i, b)| value(b) * (18 - i))
         .sum();
     let sex = matches!(letter(found, 10), b'H' | b'M' | b'X');
-    sex && (10 - total % 10) % 10 == usize::from(letter(found, 17).wrapping_sub(b'0'))
+    let born = bytes_of(&digits(found.get(..10).unwrap_or_default()));
+    let date = super::more::plausible_date(part(&born, 2, 4), part(&born, 4, 6));
+    sex && date && (10 - total % 10) % 10 == usize::from(letter(found, 17).wrapping_sub(b'0'))
 }
 
 /// The fourth letter names the kind of holder; the check letter's algorithm is not public.
@@ -386,6 +394,10 @@ fn bytes_of(digits: &[u32]) -> Vec<u8> {
         .iter()
         .filter_map(|digit| u8::try_from(*digit).ok())
         .collect()
+}
+
+fn ru_snils(found: &[u8]) -> bool {
+    super::more::ru_snils(&bytes_of(&digits(found)))
 }
 
 fn se_personnummer(found: &[u8]) -> bool {
