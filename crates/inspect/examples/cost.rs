@@ -1,8 +1,9 @@
 //! What judging costs on labelled texts, in processor time: it can be measured on a busy machine.
-//! With a second file, writes every text's score, to compare two versions of the rules.
+//! With a second file, writes every text's score, to compare two versions of the rules; further
+//! arguments are the bytes that are judged for each figure and the only length that is measured.
 //!
 //! ```text
-//! cargo run --release -p atalaya-inspect --example cost -- ../shared/prompts/dev.jsonl [SCORES]
+//! cargo run --release -p atalaya-inspect --example cost -- ../shared/prompts/dev.jsonl [SCORES [BYTES [LENGTH]]]
 //! ```
 #![allow(
     clippy::print_stdout,
@@ -20,7 +21,7 @@ use serde_json::Value;
 
 /// Bytes of the inputs that are measured.
 const LENGTHS: [usize; 4] = [200, 2_000, 32_000, 512_000];
-/// Bytes that are judged for one figure, unless a third argument says otherwise.
+/// Bytes that are judged for one figure, unless an argument says otherwise.
 const BYTES_PER_FIGURE: usize = 2_000_000;
 
 /// Nanoseconds of processor time of this thread.
@@ -51,6 +52,9 @@ fn main() {
     let bytes_per_figure = arguments
         .get(2)
         .map_or(BYTES_PER_FIGURE, |bytes| bytes.parse().expect("a number"));
+    let only: Option<usize> = arguments
+        .get(3)
+        .map(|length| length.parse().expect("a length"));
     if let Some(out) = arguments.get(1).filter(|out| !out.is_empty()) {
         let mut scores = String::new();
         for row in &rows {
@@ -81,7 +85,7 @@ fn main() {
         if texts.is_empty() {
             continue;
         }
-        for length in LENGTHS {
+        for length in LENGTHS.into_iter().filter(|l| only.is_none_or(|o| o == *l)) {
             let inputs = inputs(&texts, length, bytes_per_figure);
             for input in inputs.iter().take(2) {
                 black_box(inspector.inspect_text(input, kind(role), &mut scratch));

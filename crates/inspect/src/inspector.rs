@@ -3,6 +3,7 @@
 mod builder;
 mod classify;
 mod clean;
+mod explain;
 mod ranges;
 mod scratch;
 mod segment;
@@ -10,6 +11,7 @@ mod segment;
 use atalaya_model::{Role, Segment, SegmentKind, Span, Unjudged, UnjudgedReason, Verdict};
 
 pub use self::builder::Builder;
+pub use self::explain::{Explanation, Weight};
 pub use self::scratch::Scratch;
 use crate::classifier::Model;
 use crate::detectors::Detector;

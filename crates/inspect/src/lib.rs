@@ -29,7 +29,7 @@ mod simhash;
 
 pub use self::detectors::threat_intelligence::{BundleError, ThreatIntelligence};
 pub use self::detectors::{Detector, Reading};
-pub use self::inspector::{Builder, Inspector, Limits, Scratch};
+pub use self::inspector::{Builder, Explanation, Inspector, Limits, Scratch, Weight};
 pub use self::patterns::Case;
 pub use self::scoring::FINDINGS_MAX;
 pub use self::second_opinion::{Opinion, SecondOpinion};

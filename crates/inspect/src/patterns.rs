@@ -42,6 +42,8 @@ pub(crate) struct Pattern {
     pub(crate) scores: [u8; ROLES],
     /// Matched on the text as written instead of the folded one.
     pub(crate) plain: bool,
+    /// Bytes without white space that every match starts with; of patterns that read the plain text.
+    pub(crate) unbroken_bytes: usize,
     /// Whether quoting and writing about attacks lower the score.
     pub(crate) quotable: bool,
     pub(crate) kind: Option<Cow<'static, str>>,

@@ -3,7 +3,7 @@
 //! that call for another reading (reversed, rot13), and words of writing *about* attacks.
 //!
 //! Literals start at words, so that a look at the first four letters of a word against a set of
-//! 8 KiB rules out nearly all of them; an automaton over every byte costs ten times as much.
+//! 8 KiB rules out nearly all of them, and one at the first eight most of the rest; an automaton over every byte costs ten times as much.
 
 mod places;
 
@@ -48,6 +48,8 @@ pub(crate) struct Prefilter {
 
 /// Bytes of a literal that are looked up.
 const HEAD_BYTES: usize = 4;
+/// And of one that is long enough.
+const WIDE_BYTES: usize = 8;
 
 impl Prefilter {
     /// Builds the index; `None` if there are more patterns than numbers for them.
@@ -179,8 +181,11 @@ fn everywhere() -> Vec<(Vec<u8>, Target)> {
 /// Literals and what they stand for.
 #[derive(Debug)]
 struct Literals {
-    /// By their first [`HEAD_BYTES`] bytes, or first two if they are shorter.
+    /// By their first [`WIDE_BYTES`] bytes: hundreds begin with "your ".
+    wide: Index,
+    /// By their first [`HEAD_BYTES`] bytes; those of the wide ones are known here too.
     long: Index,
+    /// By their first two.
     short: Index,
     literals: Vec<Box<[u8]>>,
     /// The first 16 bytes of each literal, and which of them it has.
@@ -204,15 +209,23 @@ impl Literals {
             targets.push(target);
         }
         starts.push(u32::try_from(targets.len()).ok()?);
-        let heads = |is_long: bool, bytes: usize| {
+        let of = |lengths: std::ops::Range<usize>, key: fn(&[u8]) -> u32| {
             (0_u32..)
                 .zip(&literals)
-                .filter(move |(_, literal)| (literal.len() >= HEAD_BYTES) == is_long)
-                .map(move |(number, literal)| (head(literal, 0, bytes), number))
+                .filter(move |(_, literal)| lengths.contains(&literal.len()))
+                .map(move |(number, literal)| (key(literal), number))
         };
+        let four = |literal: &[u8]| head(literal, 0, HEAD_BYTES);
+        let mut long = Index::new(of(HEAD_BYTES..WIDE_BYTES, four));
+        for (key, _) in of(WIDE_BYTES..usize::MAX, four) {
+            long.know(key);
+        }
         Some(Self {
-            long: Index::new(heads(true, HEAD_BYTES)),
-            short: Index::new(heads(false, 2)),
+            wide: Index::new(of(WIDE_BYTES..usize::MAX, |literal| {
+                wide(front_at(literal, 0))
+            })),
+            long,
+            short: Index::new(of(0..HEAD_BYTES, |literal| head(literal, 0, 2))),
             fronts: literals.iter().map(|literal| front(literal)).collect(),
             literals,
             starts,
@@ -234,6 +247,10 @@ impl Literals {
         };
         if long {
             self.long.look_up(four, &mut check);
+            let eight = wide(text);
+            if self.wide.may_know(eight) {
+                self.wide.look_up(eight, &mut check);
+            }
         }
         if short {
             self.short.look_up(four & 0xFFFF, &mut check);
@@ -269,6 +286,7 @@ impl Literals {
             .map(|literal| literal.len() + 48)
             .sum::<usize>()
             + self.targets.len() * size_of::<Target>()
+            + self.wide.memory_bytes()
             + self.long.memory_bytes()
             + self.short.memory_bytes()
     }
@@ -307,6 +325,14 @@ fn front_at(bytes: &[u8], at: usize) -> u128 {
         *slot = *byte;
     }
     u128::from_le_bytes(sixteen)
+}
+
+/// A number for the first [`WIDE_BYTES`] bytes; the literal itself is compared later.
+#[inline]
+const fn wide(front: u128) -> u32 {
+    let mixed = (front as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    // Zero stands for an empty place.
+    (mixed >> 32) as u32 | 1
 }
 
 /// Literals by the number that they start with.
@@ -350,11 +376,16 @@ impl Index {
         u32::try_from(self.literals.len()).unwrap_or(u32::MAX)
     }
 
-    fn insert(&mut self, place: (u32, u32, u32)) {
-        let bit = (mixed(place.0) >> (32 - KNOWN_BITS)) as usize;
+    /// Notes that a number is known, here or elsewhere.
+    fn know(&mut self, number: u32) {
+        let bit = (mixed(number) >> (32 - KNOWN_BITS)) as usize;
         if let Some(word) = self.known.get_mut(bit >> 6) {
             *word |= 1 << (bit & 63);
         }
+    }
+
+    fn insert(&mut self, place: (u32, u32, u32)) {
+        self.know(place.0);
         let mask = self.places.len() - 1;
         let mut at = place_of(place.0) & mask;
         while let Some(slot) = self.places.get_mut(at) {

@@ -72,8 +72,8 @@ pub(super) const fn kind_of(role: Role) -> Option<Kind> {
 /// The worst reading of a segment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Judged {
-    view: usize,
-    score: Score,
+    pub(super) view: usize,
+    pub(super) score: Score,
     pub(super) threat: u8,
 }
 

@@ -8,10 +8,16 @@ use atalaya_model::{Finding, Span, Verdict};
 use regex_automata::hybrid::dfa::Cache;
 
 use super::Inspector;
+use super::classify::Judged;
 use super::clean::CleanTexts;
 use crate::classifier::{Memo, Score, Windows};
 use crate::normalise::{Trick, Tricks, Views};
 use crate::prefilter::Target;
+
+/// Memory of all automata together, from which on they are dropped and grow anew.
+const CACHES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Calls after which it is added up.
+const CALLS_PER_SUM: u32 = 256;
 
 /// Buffers and automaton caches. Make one per thread with `Scratch::default()` and pass it to
 /// every call; it fits itself to the inspector it is used with.
@@ -19,6 +25,7 @@ use crate::prefilter::Target;
 pub struct Scratch {
     inspector: u64,
     pub(super) caches: Vec<Option<Box<Cache>>>,
+    calls: u32,
     /// Places tried so far in this segment, per pattern.
     pub(super) tries: Vec<u32>,
     pub(super) views: Views,
@@ -31,6 +38,8 @@ pub struct Scratch {
     pub(super) windows: Windows,
     /// What the classifier says about each view.
     pub(super) scores: Vec<Option<Score>>,
+    /// The classifier's word on the segment at hand, or the last one.
+    pub(super) judged: Option<Judged>,
     /// Where in a view patterns of words are looked for.
     pub(super) ranges: Vec<Range<usize>>,
     /// Where literals of patterns of words stand.
@@ -76,8 +85,20 @@ impl Scratch {
                 clean.forget_all();
             }
         }
+        self.calls = self.calls.wrapping_add(1);
+        if self.calls.is_multiple_of(CALLS_PER_SUM) {
+            self.bound_caches();
+        }
         self.tricks = Tricks::default();
         self.kinds.clear();
+    }
+
+    fn bound_caches(&mut self) {
+        let caches = self.caches.iter().flatten();
+        let bytes: usize = caches.map(|cache| cache.memory_usage()).sum();
+        if bytes > CACHES_BYTES_MAX {
+            self.caches.iter_mut().for_each(|cache| *cache = None);
+        }
     }
 
     pub(super) fn report(&mut self, _inspector: &Inspector, verdict: &mut Verdict) {

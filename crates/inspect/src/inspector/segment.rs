@@ -38,6 +38,7 @@ impl Inspector {
             return true;
         }
         verdict.judged += 1;
+        scratch.judged = None;
         let mark = scratch
             .clean
             .as_ref()
@@ -89,6 +90,7 @@ impl Inspector {
             && let Some(mut judged) = self.judge(reader, patterns, scratch)
         {
             complete &= self.ask_again(&mut judged, text, scratch);
+            scratch.judged = Some(judged);
             self.apply(judged, (index, kind), scratch);
         }
         let is_clean =
@@ -258,7 +260,12 @@ impl Walk<'_> {
         let Some(tries) = self.scratch.tries.get_mut(slot) else {
             return;
         };
-        if score == 0 {
+        let (haystack, start) = if pattern.plain {
+            (plain, views.to_plain(view, at))
+        } else {
+            (folded, at)
+        };
+        if score == 0 || !is_unbroken(haystack, start, pattern.unbroken_bytes) {
             return;
         }
         *tries += 1;
@@ -266,11 +273,6 @@ impl Walk<'_> {
             self.complete = false;
             return;
         }
-        let (haystack, start) = if pattern.plain {
-            (plain, views.to_plain(view, at))
-        } else {
-            (folded, at)
-        };
         let Some(end) = self.match_end(pattern, slot, haystack, start) else {
             return;
         };
@@ -422,6 +424,13 @@ impl Walk<'_> {
             });
         }
     }
+}
+
+/// Whether so many bytes without white space stand at a place. Nearly all words are shorter than
+/// any key, and not worth starting an automaton for.
+fn is_unbroken(text: &str, start: usize, bytes: usize) -> bool {
+    let found = text.as_bytes().get(start..start + bytes);
+    found.is_some_and(|found| !found.iter().any(u8::is_ascii_whitespace))
 }
 
 /// What the user says directly comes indirectly in material that the model reads.

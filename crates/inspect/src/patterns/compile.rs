@@ -9,8 +9,8 @@ use regex_automata::MatchKind;
 use regex_automata::hybrid::dfa::{self, DFA};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::Hir;
-use regex_syntax::hir::literal::{ExtractKind, Extractor, Literal};
+use regex_syntax::hir::literal::{ExtractKind, Extractor};
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::diagnose::{Problem, code};
 use super::file::{PatternFile, PatternSource};
@@ -23,10 +23,16 @@ use crate::normalise::fold_pattern;
 const ANCHOR_BYTES_MIN: usize = 2;
 /// Longest part of a literal that the prefilter looks for.
 const ANCHOR_BYTES_MAX: usize = 12;
+/// Characters of one place of a literal: both cases of a letter, and not every hexadecimal digit,
+/// three of which would make four thousand literals.
+const ANCHOR_CLASS_MAX: usize = 4;
+/// Of a pattern that would start with less than [`ANCHOR_BYTES_MIN`] otherwise.
+const ANCHOR_CLASS_MAX_OF_SHORT: usize = 16;
 /// Largest automaton of one pattern.
 const NFA_BYTES_MAX: usize = 1024 * 1024;
-/// Memory in which the lazy automaton of one pattern may grow per scratch.
-const DFA_CACHE_BYTES: usize = 128 * 1024;
+/// Memory in which the lazy automaton of one pattern may grow per scratch. The largest ones need
+/// most of it; with less they are built again and again, which costs more than all other work.
+const DFA_CACHE_BYTES: usize = 1024 * 1024;
 
 /// A pattern's automaton, built when it is first needed.
 #[derive(Debug)]
@@ -66,6 +72,11 @@ pub(super) fn compile(
         quotable: !source.even_quoted,
         kind: source.kind.clone().map(Cow::Owned),
         check,
+        unbroken_bytes: if source.case_sensitive {
+            unbroken_bytes(&hir)
+        } else {
+            0
+        },
         automaton: automaton(hir, source, when)?,
         anchors,
         needs,
@@ -120,20 +131,11 @@ fn regex_problem(error: &regex_syntax::Error, regex: &str) -> Problem {
 }
 
 fn anchors(hir: &Hir, source: &PatternSource) -> Result<Vec<Vec<u8>>, Problem> {
-    let mut extractor = Extractor::new();
-    extractor
-        .kind(ExtractKind::Prefix)
-        .limit_class(16)
-        .limit_repeat(4)
-        .limit_literal_len(ANCHOR_BYTES_MAX)
-        .limit_total(4096);
-    let sequence = extractor.extract(hir);
-    let literals = sequence.literals().unwrap_or_default();
-    let shortest = literals
-        .iter()
-        .map(Literal::as_bytes)
-        .min_by_key(|l| l.len())
-        .unwrap_or_default();
+    let mut literals = prefixes(hir, ANCHOR_CLASS_MAX);
+    if shortest(&literals).len() < ANCHOR_BYTES_MIN {
+        literals = prefixes(hir, ANCHOR_CLASS_MAX_OF_SHORT);
+    }
+    let shortest = shortest(&literals);
     if shortest.len() < ANCHOR_BYTES_MIN {
         let start = String::from_utf8_lossy(shortest);
         return Err(Problem {
@@ -148,12 +150,83 @@ fn anchors(hir: &Hir, source: &PatternSource) -> Result<Vec<Vec<u8>>, Problem> {
     }
     let mut anchors: Vec<Vec<u8>> = literals
         .iter()
-        .map(|literal| literal.as_bytes().to_ascii_lowercase())
+        .map(|literal| literal.to_ascii_lowercase())
         .collect();
     anchors.sort();
     // A word that starts with another anchor would only be reported twice.
     anchors.dedup_by(|longer, shorter| longer.starts_with(shorter));
     Ok(anchors)
+}
+
+/// Bytes without white space that every match starts with, at least.
+fn unbroken_bytes(hir: &Hir) -> usize {
+    let is_blank = |byte: u8| byte.is_ascii_whitespace() || byte == 0x0B;
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => literal.0.iter().take_while(|b| !is_blank(**b)).count(),
+        HirKind::Class(_) => usize::from(is_without_blanks(hir)),
+        HirKind::Repetition(repetition) if repetition.min == 0 => 0,
+        HirKind::Repetition(repetition) => {
+            let once = unbroken_bytes(&repetition.sub);
+            if is_without_blanks(&repetition.sub) {
+                once.saturating_mul(repetition.min as usize)
+            } else {
+                once
+            }
+        }
+        HirKind::Capture(capture) => unbroken_bytes(&capture.sub),
+        HirKind::Concat(parts) => {
+            let mut bytes: usize = 0;
+            for part in parts {
+                bytes = bytes.saturating_add(unbroken_bytes(part));
+                if !is_without_blanks(part) {
+                    break;
+                }
+            }
+            bytes
+        }
+        HirKind::Alternation(parts) => parts.iter().map(unbroken_bytes).min().unwrap_or(0),
+    }
+}
+
+/// Whether nothing that this matches has white space in it.
+fn is_without_blanks(hir: &Hir) -> bool {
+    let is_blank = |c: u32| matches!(c, 0x09..=0x0D | 0x20);
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => true,
+        HirKind::Literal(literal) => !literal.0.iter().any(|b| is_blank(u32::from(*b))),
+        HirKind::Class(Class::Bytes(class)) => class
+            .iter()
+            .all(|range| !(u32::from(range.start())..=u32::from(range.end())).any(is_blank)),
+        HirKind::Class(Class::Unicode(class)) => class.iter().all(|range| {
+            // Blanks are all below 0x21.
+            !(u32::from(range.start())..=u32::from(range.end()).min(0x20)).any(is_blank)
+        }),
+        HirKind::Repetition(repetition) => is_without_blanks(&repetition.sub),
+        HirKind::Capture(capture) => is_without_blanks(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().all(is_without_blanks),
+    }
+}
+
+/// Literals that a match starts with; characters of larger classes end them.
+fn prefixes(hir: &Hir, class_max: usize) -> Vec<Vec<u8>> {
+    let mut extractor = Extractor::new();
+    extractor
+        .kind(ExtractKind::Prefix)
+        .limit_class(class_max)
+        .limit_repeat(4)
+        .limit_literal_len(ANCHOR_BYTES_MAX)
+        .limit_total(4096);
+    let sequence = extractor.extract(hir);
+    let literals = sequence.literals().unwrap_or_default();
+    literals.iter().map(|l| l.as_bytes().to_vec()).collect()
+}
+
+fn shortest(literals: &[Vec<u8>]) -> &[u8] {
+    literals
+        .iter()
+        .min_by_key(|literal| literal.len())
+        .map_or(&[], Vec::as_slice)
 }
 
 fn automaton(hir: Hir, source: &PatternSource, when: Build) -> Result<Automaton, Problem> {
@@ -250,4 +323,29 @@ fn atlas(
         );
     }
     Cow::Owned(named.iter().map(|id| Cow::Owned(id.clone())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unbroken_bytes;
+
+    #[test]
+    fn what_has_to_stand_there_without_a_blank_is_counted() {
+        for (regex, bytes) in [
+            ("AKIA[A-Z2-7]{16}", 20),
+            ("(?:sk|rkx)_[a-z]{4,9}", 7),
+            ("key *= *[a-z]{16}", 3),
+            ("BEGIN KEY[A-Z]{9}", 5),
+            ("ab(?:c{3})?d", 3),
+            ("[^a]{8}", 0),
+        ] {
+            let hir = regex_syntax::ParserBuilder::new()
+                .unicode(false)
+                .utf8(false)
+                .build()
+                .parse(regex)
+                .unwrap();
+            assert_eq!(unbroken_bytes(&hir), bytes, "{regex}");
+        }
+    }
 }

@@ -20,6 +20,8 @@ const BETWEEN_BYTES: usize = 4;
 const LITERALS_MAX: usize = 160;
 /// Shortest literal of a set.
 const LITERAL_BYTES_MIN: usize = 2;
+/// Shortest literal of a second set.
+const TELLING_BYTES_MIN: usize = 4;
 /// Longest part of a literal that is looked for.
 const LITERAL_BYTES_MAX: usize = 12;
 
@@ -36,14 +38,14 @@ pub(super) fn needs(hir: &Hir) -> Vec<Vec<Need>> {
 fn sets(parts: &[Hir]) -> Vec<Need> {
     let mut sets: Vec<Need> = Vec::new();
     let mut reach = 0;
-    for pair in parts.windows(2) {
-        let [before, part] = pair else { continue };
-        reach += bytes_max(before);
-        if ends_between_words(before)
-            && let Some(set) = literals(part)
-        {
+    // Whether what follows starts a word, whatever matched so far.
+    let mut between = false;
+    for part in parts {
+        if between && let Some(set) = literals(part) {
             sets.push((set, reach));
         }
+        between = ends_between_words(part) || between && ends_between_words_or_is_empty(part);
+        reach += bytes_max(part);
     }
     // The longest words are the rarest.
     sets.sort_by_key(|(set, _)| {
@@ -51,6 +53,14 @@ fn sets(parts: &[Hir]) -> Vec<Need> {
         (std::cmp::Reverse(shortest), set.len())
     });
     sets.truncate(SETS_MAX);
+    // Beside those, short words rule hardly anything out.
+    let mut seen = false;
+    sets.retain(|(set, _)| {
+        let is_short = set.iter().any(|literal| literal.len() < TELLING_BYTES_MIN);
+        let keeps = !(seen && is_short);
+        seen = true;
+        keeps
+    });
     sets
 }
 
@@ -93,10 +103,20 @@ fn literals(hir: &Hir) -> Option<LiteralSet> {
     usable.then_some(set)
 }
 
+/// Whether this matches nothing, or what ends with a character that no word has.
+fn ends_between_words_or_is_empty(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => true,
+        HirKind::Repetition(repetition) => ends_between_words(&repetition.sub),
+        _ => false,
+    }
+}
+
 /// Whether whatever this matches ends with a character that no word has, so that what follows
-/// starts a word.
+/// starts a word. Folded text has no capital letters.
 fn ends_between_words(hir: &Hir) -> bool {
-    let is_between = |byte: u8| byte.is_ascii() && !byte.is_ascii_alphanumeric();
+    let is_between =
+        |byte: u8| byte.is_ascii() && !byte.is_ascii_lowercase() && !byte.is_ascii_digit();
     match hir.kind() {
         HirKind::Literal(literal) => literal.0.last().copied().is_some_and(is_between),
         HirKind::Class(Class::Bytes(class)) => class
@@ -142,6 +162,10 @@ mod tests {
     fn only_what_must_stand_there_is_needed() {
         let found = words(r"(?:show|tell)(?:[ ]+\w+){0,3}?[ ]+(?:rules?|prompts?)");
         assert_eq!(found, [[["prompt", "rule"]]]);
+        // Words between, as the files write them, and what is optional.
+        let between = "[^a-z0-9\\x80-\\xff.!?;]+";
+        let regex = format!("show{between}(?:me{between})?(?:all{between}){{0,2}}(?:rules|text)");
+        assert_eq!(words(&regex), [[["rules", "text"]]]);
         // Optional, or not at the start of a word: not needed.
         assert_eq!(words(r"show(?:[ ]+rules)?"), [Vec::<Vec<String>>::new()]);
         assert_eq!(words(r"show\w*rules"), [Vec::<Vec<String>>::new()]);

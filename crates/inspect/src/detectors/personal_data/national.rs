@@ -140,11 +140,7 @@ pub(super) fn by_grouping(text: &str, number: &Number) -> Option<Datum> {
     })
 }
 
-fn by_digits(
-    text: &str,
-    number: &Number,
-    has: impl Fn(&Kind, &Needs) -> bool,
-) -> Option<Datum> {
+fn by_digits(text: &str, number: &Number, has: impl Fn(&Kind, &Needs) -> bool) -> Option<Datum> {
     let digits = number.digits()?;
     if digits.len() < 9 || !number.stands_alone(text.as_bytes()) {
         return None;

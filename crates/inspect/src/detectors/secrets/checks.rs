@@ -164,7 +164,9 @@ mod tests {
         assert!(is_random_value("api_key = \"f3Kq9ZpL2vXw8RtY5mNb\""));
         assert!(!is_random_value("api_key = \"your_api_key_here_please\""));
         assert!(!is_random_value("password: correcthorsebatterystaple"));
-        assert!(is_random_value("api_key = 5528aa1298f6852a23f5985a5812b47a"));
+        assert!(is_random_value(
+            "api_key = 5528aa1298f6852a23f5985a5812b47a"
+        ));
         assert!(is_url_with_password("mysql://app:k3yq9@db.example.net"));
         assert!(!is_url_with_password("mysql://app:changeme@db.corp.net"));
         assert!(entropy_bits(b"aaaa") < 0.1);
