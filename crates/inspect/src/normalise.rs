@@ -269,7 +269,7 @@ impl Views {
         if shape != Shape::default() || !tricks.is_empty() {
             self.derive_invisible(index, tricks, original);
             self.derive_encoded(index, shape, &long, original);
-            self.derive_disguised(index, shape, original);
+            self.derive_disguised(index, shape, &long, original);
         }
         self.long = long;
         // Whoever turns the direction of text around has written it backwards.
@@ -368,8 +368,7 @@ impl Views {
                 self.add(index, trick, Text::Plain, original, decoder);
             }
         }
-        let words = Regions::Some(long);
-        let numbers = if shape.numbers { Regions::All } else { words };
+        let words = Regions(long);
         let blobs: [(bool, Trick, BlobDecoder, Regions<'_>); 4] = [
             (shape.long_word, Trick::Base64, base64::base64, words),
             (shape.long_word, Trick::Base32, base32::base32, words),
@@ -377,7 +376,7 @@ impl Views {
                 shape.long_word || shape.numbers,
                 Trick::Hex,
                 hex::hex,
-                numbers,
+                words,
             ),
             (shape.long_word, Trick::Ascii85, ascii85::ascii85, words),
         ];
@@ -390,7 +389,13 @@ impl Views {
         }
     }
 
-    fn derive_disguised(&mut self, index: usize, shape: Shape, original: &str) {
+    fn derive_disguised(
+        &mut self,
+        index: usize,
+        shape: Shape,
+        long: &[Range<u32>],
+        original: &str,
+    ) {
         let decoders: [(bool, Trick, Decoder); 3] = [
             (shape.leet, Trick::Leetspeak, leetspeak::leetspeak),
             (shape.spaced, Trick::Spaced, spaced::spaced),
@@ -405,7 +410,7 @@ impl Views {
             let same = self.get(index).is_some_and(|view| view.fold_map.is_same());
             let mut view = std::mem::take(self.fresh());
             view.clear();
-            let plain = same.then(|| self.plain(index, original));
+            let plain = same.then(|| (self.plain(index, original), Regions(long)));
             let source = self.get(index).map_or("", View::folded);
             let found = joined::joined(source, plain, &mut view.plain, &mut view.plain_map);
             self.put(view, found, (index, Trick::Joined, Text::Folded), original);

@@ -2,8 +2,8 @@
 //! every pattern at once: those that a pattern begins with, those that it needs further on, words
 //! that call for another reading (reversed, rot13), and words of writing *about* attacks.
 //!
-//! Literals start at words, so that a look at the first four letters of a word against a set of
-//! 8 KiB rules out nearly all of them, and one at the first eight most of the rest; an automaton over every byte costs ten times as much.
+//! Literals start at words, so that looks at the first letters of a word against sets of 8 KiB
+//! rule out nearly all of them; an automaton over every byte costs ten times as much.
 
 mod places;
 
@@ -45,11 +45,6 @@ pub(crate) struct Prefilter {
     needs: Vec<Vec<Vec<(u16, u16)>>>,
     sets: usize,
 }
-
-/// Bytes of a literal that are looked up.
-const HEAD_BYTES: usize = 4;
-/// And of one that is long enough.
-const WIDE_BYTES: usize = 8;
 
 impl Prefilter {
     /// Builds the index; `None` if there are more patterns than numbers for them.
@@ -145,10 +140,10 @@ impl Prefilter {
     ) {
         let bytes = folded.as_bytes();
         for_each_place(bytes, &self.first, |at| {
-            let four = head(bytes, at, HEAD_BYTES);
-            self.everywhere.find(bytes, at, four, &mut hit);
+            let text = front_at(bytes, at);
+            self.everywhere.find(bytes, at, text, &mut hit);
             if is_near(at) {
-                self.words.find(bytes, at, four, &mut hit);
+                self.words.find(bytes, at, text, &mut hit);
             }
         });
     }
@@ -181,12 +176,10 @@ fn everywhere() -> Vec<(Vec<u8>, Target)> {
 /// Literals and what they stand for.
 #[derive(Debug)]
 struct Literals {
-    /// By their first [`WIDE_BYTES`] bytes: hundreds begin with "your ".
-    wide: Index,
-    /// By their first [`HEAD_BYTES`] bytes; those of the wide ones are known here too.
-    long: Index,
-    /// By their first two.
-    short: Index,
+    /// By length, see [`KEYS`]: whether any number with this hash is there.
+    known: Box<[[u64; KNOWN_WORDS]; KEYS.len()]>,
+    /// And which literals those are.
+    by_length: [Index; KEYS.len()],
     literals: Vec<Box<[u8]>>,
     /// The first 16 bytes of each literal, and which of them it has.
     fronts: Vec<(u128, u128)>,
@@ -194,6 +187,10 @@ struct Literals {
     starts: Vec<u32>,
     targets: Vec<Target>,
 }
+
+/// Bytes at the beginning of a literal by which it is looked up: as many as it has, for hundreds
+/// begin with "your ".
+const KEYS: [usize; 4] = [8, 4, 3, 2];
 
 impl Literals {
     fn new(mut all: Vec<(Vec<u8>, Target)>) -> Option<Self> {
@@ -209,23 +206,25 @@ impl Literals {
             targets.push(target);
         }
         starts.push(u32::try_from(targets.len()).ok()?);
-        let of = |lengths: std::ops::Range<usize>, key: fn(&[u8]) -> u32| {
-            (0_u32..)
-                .zip(&literals)
-                .filter(move |(_, literal)| lengths.contains(&literal.len()))
-                .map(move |(number, literal)| (key(literal), number))
-        };
-        let four = |literal: &[u8]| head(literal, 0, HEAD_BYTES);
-        let mut long = Index::new(of(HEAD_BYTES..WIDE_BYTES, four));
-        for (key, _) in of(WIDE_BYTES..usize::MAX, four) {
-            long.know(key);
+        let by_length = KEYS.map(|bytes| {
+            let numbered = (0_u32..).zip(&literals);
+            let of_length = numbered.filter(|(_, literal)| key_bytes(literal) == Some(bytes));
+            Index::new(
+                of_length.map(|(number, literal)| (key(front_at(literal, 0), bytes), number)),
+            )
+        });
+        let mut known = Box::new([[0; KNOWN_WORDS]; KEYS.len()]);
+        for (literal, (front, _)) in literals.iter().zip(literals.iter().map(|l| front(l))) {
+            for (bits, bytes) in known.iter_mut().zip(KEYS) {
+                if key_bytes(literal) == Some(bytes) {
+                    let (word, bit) = known_place(key(front, bytes));
+                    bits[word] |= bit;
+                }
+            }
         }
         Some(Self {
-            wide: Index::new(of(WIDE_BYTES..usize::MAX, |literal| {
-                wide(front_at(literal, 0))
-            })),
-            long,
-            short: Index::new(of(0..HEAD_BYTES, |literal| head(literal, 0, 2))),
+            known,
+            by_length,
             fronts: literals.iter().map(|literal| front(literal)).collect(),
             literals,
             starts,
@@ -234,26 +233,36 @@ impl Literals {
     }
 
     #[inline]
-    fn find(&self, bytes: &[u8], at: usize, four: u32, hit: &mut impl FnMut(usize, &[Target])) {
-        let (long, short) = (self.long.may_know(four), self.short.may_know(four & 0xFFFF));
-        if !long && !short {
-            return;
+    fn find(&self, bytes: &[u8], at: usize, text: u128, hit: &mut impl FnMut(usize, &[Target])) {
+        let mut lengths = 0_u32;
+        let mut length = 0;
+        while length < KEYS.len() {
+            let (word, bit) = known_place(key(text, KEYS[length]));
+            lengths |= u32::from(self.known[length][word] & bit != 0) << length;
+            length += 1;
         }
-        let text = front_at(bytes, at);
-        let mut check = |number: u32| {
-            if self.is_at(bytes, at, text, number) {
-                hit(at, self.targets(number as usize));
-            }
-        };
-        if long {
-            self.long.look_up(four, &mut check);
-            let eight = wide(text);
-            if self.wide.may_know(eight) {
-                self.wide.look_up(eight, &mut check);
-            }
+        if lengths != 0 {
+            self.look_up(bytes, (at, text), lengths, hit);
         }
-        if short {
-            self.short.look_up(four & 0xFFFF, &mut check);
+    }
+
+    /// Looks for literals of the lengths in a set.
+    #[inline(never)]
+    fn look_up(
+        &self,
+        bytes: &[u8],
+        (at, text): (usize, u128),
+        lengths: u32,
+        hit: &mut impl FnMut(usize, &[Target]),
+    ) {
+        for (place, (index, length)) in self.by_length.iter().zip(KEYS).enumerate() {
+            if lengths >> place & 1 == 1 {
+                index.look_up(key(text, length), |number| {
+                    if self.is_at(bytes, at, text, number) {
+                        hit(at, self.targets(number as usize));
+                    }
+                });
+            }
         }
     }
 
@@ -286,23 +295,26 @@ impl Literals {
             .map(|literal| literal.len() + 48)
             .sum::<usize>()
             + self.targets.len() * size_of::<Target>()
-            + self.wide.memory_bytes()
-            + self.long.memory_bytes()
-            + self.short.memory_bytes()
+            + self
+                .by_length
+                .iter()
+                .map(Index::memory_bytes)
+                .sum::<usize>()
     }
 }
 
-/// The first bytes of a literal as a number; bytes beyond the end are zero.
+/// The longest of [`KEYS`] that a literal has.
+fn key_bytes(literal: &[u8]) -> Option<usize> {
+    KEYS.into_iter().find(|bytes| *bytes <= literal.len())
+}
+
+/// A number for the first bytes of a text; a literal itself is compared later.
 #[inline]
-fn head(bytes: &[u8], at: usize, count: usize) -> u32 {
-    if count == HEAD_BYTES
-        && let Some(Ok(four)) = bytes.get(at..at + HEAD_BYTES).map(TryInto::try_into)
-    {
-        return u32::from_le_bytes(four);
-    }
-    (0..count).fold(0, |value, i| {
-        value | u32::from(bytes.get(at + i).copied().unwrap_or(0)) << (8 * i)
-    })
+const fn key(front: u128, bytes: usize) -> u32 {
+    let kept = front as u64 & (u64::MAX >> (64 - 8 * bytes as u32));
+    let mixed = kept.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    // Zero stands for an empty place.
+    (mixed >> 32) as u32 | 1
 }
 
 /// The first 16 bytes of a literal as a number, and a mask of them.
@@ -327,25 +339,16 @@ fn front_at(bytes: &[u8], at: usize) -> u128 {
     u128::from_le_bytes(sixteen)
 }
 
-/// A number for the first [`WIDE_BYTES`] bytes; the literal itself is compared later.
-#[inline]
-const fn wide(front: u128) -> u32 {
-    let mixed = (front as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    // Zero stands for an empty place.
-    (mixed >> 32) as u32 | 1
-}
-
 /// Literals by the number that they start with.
 #[derive(Debug)]
 struct Index {
-    /// Whether any number with this hash is there.
-    known: Vec<u64>,
     /// Open addressing: number, and where its literals are.
     places: Vec<(u32, u32, u32)>,
     literals: Vec<u32>,
 }
 
 const KNOWN_BITS: u32 = 16;
+const KNOWN_WORDS: usize = 1 << (KNOWN_BITS - 6);
 const NOTHING: u32 = 0;
 
 impl Index {
@@ -354,7 +357,6 @@ impl Index {
         entries.sort_unstable();
         let size = (entries.len() * 4).next_power_of_two().max(16);
         let mut index = Self {
-            known: vec![0; 1 << (KNOWN_BITS - 6)],
             places: vec![(NOTHING, 0, 0); size],
             literals: Vec::with_capacity(entries.len()),
         };
@@ -376,16 +378,7 @@ impl Index {
         u32::try_from(self.literals.len()).unwrap_or(u32::MAX)
     }
 
-    /// Notes that a number is known, here or elsewhere.
-    fn know(&mut self, number: u32) {
-        let bit = (mixed(number) >> (32 - KNOWN_BITS)) as usize;
-        if let Some(word) = self.known.get_mut(bit >> 6) {
-            *word |= 1 << (bit & 63);
-        }
-    }
-
     fn insert(&mut self, place: (u32, u32, u32)) {
-        self.know(place.0);
         let mask = self.places.len() - 1;
         let mut at = place_of(place.0) & mask;
         while let Some(slot) = self.places.get_mut(at) {
@@ -395,13 +388,6 @@ impl Index {
             }
             at = (at + 1) & mask;
         }
-    }
-
-    #[inline]
-    fn may_know(&self, number: u32) -> bool {
-        let bit = (mixed(number) >> (32 - KNOWN_BITS)) as usize;
-        let known = self.known.get(bit >> 6).copied().unwrap_or(0);
-        known >> (bit & 63) & 1 == 1
     }
 
     fn look_up(&self, number: u32, mut found: impl FnMut(u32)) {
@@ -424,20 +410,20 @@ impl Index {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.known.len() * 8 + self.places.len() * 12 + self.literals.len() * 4
+        KNOWN_WORDS * 8 + self.places.len() * 12 + self.literals.len() * 4
     }
 }
 
-/// Spreads a number over all bits.
+/// The word and bit of a number in a set of known ones.
 #[inline]
-const fn mixed(number: u32) -> u32 {
-    let mixed = (number ^ number >> 15).wrapping_mul(0x9E37_79B1);
-    mixed ^ mixed >> 13
+const fn known_place(number: u32) -> (usize, u64) {
+    let bit = (number >> (32 - KNOWN_BITS)) as usize;
+    (bit >> 6, 1 << (bit & 63))
 }
 
 #[inline]
 const fn place_of(number: u32) -> usize {
-    (mixed(number) >> 8) as usize
+    (number >> 4) as usize
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
 
-use atalaya_inspect::Scratch;
+use atalaya_inspect::{Explanation, Scratch};
 use atalaya_model::SegmentKind;
 use atalaya_policy::CallFacts;
 use atalaya_server::open;
@@ -29,6 +29,9 @@ const LINE_BYTES_MAX: u64 = 16 << 20;
 pub(crate) struct Args {
     /// File of JSON lines; `-` or nothing reads standard input.
     file: Option<PathBuf>,
+    /// Add the places of the words that weighed most for the classifier, with their log-odds.
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -87,7 +90,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
                     let verdict =
                         inspector.inspect_text(&line.text, line.role.kind(), &mut scratch);
                     let outcome = policy.decide(&verdict, &CallFacts::default());
-                    assessment(&line.id, &verdict, outcome.would_decision)
+                    let mut answer = assessment(&line.id, &verdict, outcome.would_decision);
+                    if args.explain {
+                        let kind = line.role.kind();
+                        let explanation = inspector.explain(&line.text, kind, &mut scratch);
+                        answer["Explanation"] = explained(explanation);
+                    }
+                    answer
                 }
                 Err(reason) => {
                     bad_lines += 1;
@@ -132,6 +141,31 @@ fn assessment(
         "DetectedPattern": verdict.pattern.as_deref().unwrap_or(""),
         "Decision": decision.as_str(),
         "Findings": findings,
+    })
+}
+
+/// `null` where the classifier has no say: the system's and the model's own words.
+fn explained(explanation: Option<Explanation>) -> Value {
+    let Some(explanation) = explanation else {
+        return Value::Null;
+    };
+    // Three digits are more than the weights have.
+    let rounded = |value: f32| f64::from((value * 1000.0).round()) / 1000.0;
+    let weights: Vec<Value> = explanation
+        .weights
+        .iter()
+        .map(|weight| {
+            json!({
+                "start": weight.span.start,
+                "end": weight.span.end,
+                "log_odds": rounded(weight.log_odds),
+            })
+        })
+        .collect();
+    json!({
+        "trick": explanation.trick,
+        "log_odds": rounded(explanation.log_odds),
+        "weights": weights,
     })
 }
 

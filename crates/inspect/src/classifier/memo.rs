@@ -7,8 +7,8 @@
 
 use super::concepts::Classes;
 
-/// Places of the table: 96 KiB.
-const PLACES: usize = 2048;
+/// Places of the table: 160 KiB.
+const PLACES: usize = 4096;
 /// Longest word that is remembered.
 const WORD_BYTES_MAX: usize = 16;
 
@@ -23,13 +23,13 @@ pub(super) struct Known {
 /// See the module.
 #[derive(Debug)]
 pub struct Memo {
-    places: Vec<(u128, Known)>,
+    places: Vec<([u64; 2], Known)>,
 }
 
 impl Default for Memo {
     fn default() -> Self {
         Self {
-            places: vec![(0, Known::default()); PLACES],
+            places: vec![([0; 2], Known::default()); PLACES],
         }
     }
 }
@@ -57,19 +57,25 @@ impl Memo {
     #[inline]
     pub(super) fn get(&self, word: u128) -> Option<Known> {
         let (known, what) = self.places.get(place(word))?;
-        (*known == word).then_some(*what)
+        (*known == halves(word)).then_some(*what)
     }
 
     pub(super) fn put(&mut self, word: u128, known: Known) {
         if let Some(slot) = self.places.get_mut(place(word)) {
-            *slot = (word, known);
+            *slot = (halves(word), known);
         }
     }
 }
 
+/// Two halves need no padding beside what else is kept.
+#[inline]
+const fn halves(word: u128) -> [u64; 2] {
+    [word as u64, (word >> 64) as u64]
+}
+
 #[inline]
 const fn place(word: u128) -> usize {
-    let (low, high) = (word as u64, (word >> 64) as u64);
+    let [low, high] = halves(word);
     let mixed = (low ^ high.rotate_left(23)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> (64 - PLACES.ilog2())) as usize
 }

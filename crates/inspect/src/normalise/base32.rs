@@ -15,7 +15,7 @@ pub(crate) fn base32(
 ) -> bool {
     let bytes = source.as_bytes();
     let mut decoded = Vec::new();
-    for region in regions.of(source) {
+    for region in regions.iter() {
         let mut at = region.start;
         while at < region.end {
             let start = at;

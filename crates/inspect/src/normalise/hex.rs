@@ -18,7 +18,7 @@ pub(crate) fn hex(
 ) -> bool {
     let bytes = source.as_bytes();
     let mut run: Vec<(usize, usize)> = Vec::new();
-    for region in regions.of(source) {
+    for region in regions.iter() {
         let mut at = region.start;
         while at < region.end {
             if !bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {

@@ -2,10 +2,10 @@
 //! text: long runs of letters are split into the cheapest sequence of common words, where letters
 //! between words are allowed and dear.
 
-use super::OffsetMap;
 use super::patchwork::Patchwork;
 use super::shape::letters_from;
 use super::vocabulary::{WORD_BYTES_MAX, is_known, rank_of_hash};
+use super::{OffsetMap, Regions};
 use crate::classifier::concepts::step;
 
 /// Shorter runs are words.
@@ -24,23 +24,27 @@ const LETTER_COST: u32 = 70;
 const WORD_COST: u32 = 20;
 const RANK_COST: u32 = 8;
 
-/// Splits joined words; `plain` is the text with its case, if its bytes are in the same places.
+/// Splits joined words; `plain` is the text with its case and where its long words stand, if its
+/// bytes are in the same places.
 pub(crate) fn joined(
     source: &str,
-    plain: Option<&str>,
+    plain: Option<(&str, Regions<'_>)>,
     text: &mut String,
     map: &mut OffsetMap,
 ) -> bool {
     let bytes = source.as_bytes();
     let mut splitter = Splitter::default();
-    let mut found = false;
-    for (start, end) in long_runs(bytes) {
-        found = !is_camel_case(plain, start, end)
-            && splitter.split(bytes.get(start..end).unwrap_or_default(), WORDS_MIN);
-        if found {
-            break;
-        }
-    }
+    let mut is_joined = |start: usize, end: usize| {
+        !is_camel_case(plain.map(|(text, _)| text), start, end)
+            && splitter.split(bytes.get(start..end).unwrap_or_default(), WORDS_MIN)
+    };
+    let found = match plain {
+        Some((_, regions)) => regions.iter().any(|region| {
+            let mut runs = long_runs(bytes.get(..region.end).unwrap_or(bytes), region.start);
+            runs.any(|(start, end)| is_joined(start, end))
+        }),
+        None => long_runs(bytes, 0).any(|(start, end)| is_joined(start, end)),
+    };
     if !found {
         return false;
     }
@@ -71,9 +75,10 @@ fn is_camel_case(plain: Option<&str>, start: usize, end: usize) -> bool {
     })
 }
 
-/// Runs of at least [`RUN_BYTES_MIN`] small letters: one of them stands at every so many bytes.
-fn long_runs(bytes: &[u8]) -> impl Iterator<Item = (usize, usize)> {
-    let mut at = RUN_BYTES_MIN - 1;
+/// Runs of at least [`RUN_BYTES_MIN`] small letters from a place on: one of them stands at every so
+/// many bytes.
+fn long_runs(bytes: &[u8], from: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut at = from + RUN_BYTES_MIN - 1;
     std::iter::from_fn(move || {
         loop {
             if !bytes.get(at)?.is_ascii_lowercase() {

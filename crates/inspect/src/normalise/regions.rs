@@ -1,25 +1,15 @@
-//! Where in a text long words stand: the decoders of blobs look nowhere else.
+//! Where in a text long words and rows of numbers stand: the decoders of blobs look nowhere else.
 
 use std::ops::Range;
 
-/// Stretches of a text, or all of it.
+/// Stretches of a text, from left to right.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Regions<'a> {
-    /// The whole text.
-    All,
-    /// These bytes, from left to right.
-    Some(&'a [Range<u32>]),
-}
+pub(crate) struct Regions<'a>(pub(super) &'a [Range<u32>]);
 
 impl Regions<'_> {
-    /// The stretches of a text.
-    pub(super) fn of(&self, source: &str) -> impl Iterator<Item = Range<usize>> {
-        let (all, some) = match *self {
-            Self::All => (Some(0..source.len()), [].as_slice()),
-            Self::Some(some) => (None, some),
-        };
+    pub(super) fn iter(&self) -> impl Iterator<Item = Range<usize>> {
         let wide = |range: &Range<u32>| range.start as usize..range.end as usize;
-        all.into_iter().chain(some.iter().map(wide))
+        self.0.iter().map(wide)
     }
 }
 

@@ -43,20 +43,12 @@ const CODES_MIN: u32 = 8;
 const LONG_WORD_BYTES: usize = 14;
 
 impl Shape {
-    /// Looks at a text; `long` becomes the stretches where long words stand.
+    /// Looks at a text; `long` becomes the stretches where long words and rows of numbers stand.
     #[must_use]
     pub(crate) fn of(text: &str, long: &mut Vec<Range<u32>>) -> Self {
         long.clear();
         let bytes = text.as_bytes();
-        let mut shape = Self {
-            percent: has_pair(bytes, b'%', |b| b.is_ascii_hexdigit()),
-            equals: has_pair(bytes, b'=', |b| {
-                b.is_ascii_digit() || matches!(b, b'A'..=b'F' | b'\n')
-            }),
-            ampersand: has_pair(bytes, b'&', |b| b == b'#' || b.is_ascii_lowercase()),
-            backslash: has_pair(bytes, b'\\', |b| matches!(b, b'u' | b'x' | b'U')),
-            ..Self::default()
-        };
+        let mut shape = Self::default();
         let mut row = Row::default();
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
@@ -91,12 +83,32 @@ impl Shape {
                 kinds |= KIND[usize::from(*byte)];
                 at += 1;
             }
-            row.word(bytes.get(start..at).unwrap_or_default(), kinds, &mut shape);
+            if kinds & ESCAPE != 0 {
+                shape.escapes(bytes.get(start..=at).or(bytes.get(start..)));
+            }
+            row.word(bytes, (start, at), kinds, &mut shape);
             if at - start >= LONG_WORD_BYTES {
                 regions::add(long, start, at);
+            } else if row.numbers >= CODES_MIN {
+                regions::add(long, row.numbers_start, at);
             }
         }
         shape
+    }
+
+    /// Looks at the signs of a word, and at what follows them.
+    fn escapes(&mut self, word: Option<&[u8]>) {
+        for pair in word.unwrap_or_default().windows(2) {
+            match *pair {
+                [b'%', b] => self.percent |= b.is_ascii_hexdigit(),
+                [b'=', b] => {
+                    self.equals |= b.is_ascii_digit() || matches!(b, b'A'..=b'F' | b'\n');
+                }
+                [b'&', b] => self.ampersand |= b == b'#' || b.is_ascii_lowercase(),
+                [b'\\', b] => self.backslash |= matches!(b, b'u' | b'x' | b'U'),
+                _ => {}
+            }
+        }
     }
 }
 
@@ -136,11 +148,14 @@ struct Row {
     singles: u32,
     leet: u32,
     numbers: u32,
+    /// Where the first of them starts.
+    numbers_start: usize,
     morse: u32,
 }
 
 impl Row {
-    fn word(&mut self, word: &[u8], kinds: u8, shape: &mut Shape) {
+    fn word(&mut self, bytes: &[u8], (start, end): (usize, usize), kinds: u8, shape: &mut Shape) {
+        let word = bytes.get(start..end).unwrap_or_default();
         let in_row = |count: u32, is: bool| if is { count + 1 } else { 0 };
         self.singles = in_row(
             self.singles,
@@ -154,6 +169,9 @@ impl Row {
             self.numbers,
             kinds & (DIGIT | HEX) != 0 && word.len() <= 9 && kinds & OTHER == 0,
         );
+        if self.numbers == 1 {
+            self.numbers_start = start;
+        }
         shape.spaced |= self.singles >= SINGLES_MIN;
         shape.morse |= self.morse >= CODES_MIN;
         shape.numbers |= self.numbers >= CODES_MIN;
@@ -206,6 +224,7 @@ const HEX: u8 = 4;
 const MORSE: u8 = 8;
 const SIGN: u8 = 16;
 const OTHER: u8 = 32;
+const ESCAPE: u8 = 64;
 
 static KIND: [u8; 256] = kinds();
 
@@ -224,16 +243,14 @@ const fn kinds() -> [u8; 256] {
             MORSE | OTHER
         } else if matches!(b, b',' | b'[' | b']') {
             SIGN
+        } else if matches!(b, b'%' | b'=' | b'&' | b'\\') {
+            SIGN | OTHER | ESCAPE
         } else {
             SIGN | OTHER
         };
         i += 1;
     }
     table
-}
-
-fn has_pair(bytes: &[u8], first: u8, second: impl Fn(u8) -> bool) -> bool {
-    memchr::memchr_iter(first, bytes).any(|i| bytes.get(i + 1).is_some_and(|b| second(*b)))
 }
 
 #[cfg(test)]
