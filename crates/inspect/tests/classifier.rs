@@ -130,3 +130,31 @@ fn an_explanation_points_at_the_attack() {
     let own = inspector.explain(attack, SegmentKind::System, &mut scratch);
     assert_eq!(own, None);
 }
+
+/// Users' first complaint about guards: innocent sentences with the words of attacks.
+#[test]
+fn trigger_words_alone_are_seldom_acted_on() {
+    /// What the default policy acts on.
+    const ACTED_ON: u8 = 60;
+    /// The aim is 3; the sentences are harder than what people ask.
+    const PERCENT_MAX: usize = 9;
+    let sentences: Vec<&str> = include_str!("data/trigger_words.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    let inspector = Inspector::builtin();
+    let mut scratch = Scratch::default();
+    let alarms: Vec<(u8, &str)> = sentences
+        .iter()
+        .map(|text| {
+            let verdict = inspector.inspect_text(text, SegmentKind::User, &mut scratch);
+            (verdict.score, *text)
+        })
+        .filter(|(score, _)| *score >= ACTED_ON)
+        .collect();
+    assert!(sentences.len() > 140);
+    assert!(
+        alarms.len() * 100 <= sentences.len() * PERCENT_MAX,
+        "{alarms:#?}"
+    );
+}

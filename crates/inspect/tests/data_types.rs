@@ -1,6 +1,12 @@
 //! Secrets and personal data in generated documents: valid values of every kind are found, and
 //! what only looks like them is not.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, over files of their own"
+)]
+
 use std::collections::BTreeMap;
 
 use atalaya_inspect::{Inspector, Scratch};

@@ -148,7 +148,9 @@ impl Reader {
     pub(crate) fn new() -> Self {
         let taken = Arc::new(Mutex::new(Taken::default()));
         Self {
+            // Without the classifier, so that what is learned does not depend on what was before.
             inspector: Inspector::builder()
+                .classifier(None)
                 .detector(Box::new(Tap(Arc::clone(&taken))))
                 .build(),
             scratch: Scratch::default(),

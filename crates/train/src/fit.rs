@@ -124,16 +124,16 @@ fn pattern_weight(
 }
 
 /// The log-odds that one innocent text in 10, 100, 1000 of a length reaches. The last is drawn
-/// through the tail, since a thousandth of a small set is one text.
+/// through the tail, since a thousandth of a small set is one text; and the tail of a length with
+/// few texts is drawn as the others' are.
 fn levels(
     rows: &[Row],
     documents: &[Document],
     held: &[Option<f32>],
     (material, pattern): (bool, f32),
 ) -> [[f32; 3]; LENGTHS] {
-    let mut levels = [[0.0; 3]; LENGTHS];
-    for (class, level) in levels.iter_mut().enumerate() {
-        let mut innocent: Vec<f32> = rows
+    let tails: [Tail; LENGTHS] = std::array::from_fn(|class| {
+        let innocent = rows
             .iter()
             .zip(documents)
             .zip(held)
@@ -146,29 +146,60 @@ fn levels(
                 score.map(|score| score + pattern * f32::from(document.patterns) / 100.0)
             })
             .collect();
+        Tail::of(innocent)
+    });
+    let all: f32 = tails.iter().map(|tail| tail.count).sum();
+    let usual = tails
+        .iter()
+        .map(|tail| tail.excess * tail.count)
+        .sum::<f32>()
+        / all.max(1.0);
+    std::array::from_fn(|class| {
+        let tail = &tails[class];
+        let level = tail.levels(usual);
+        let texts = tail.texts;
+        println!("material {material} length {class}: {texts} innocent, levels {level:.2?}");
+        level
+    })
+}
+
+/// The worst hundredth of innocent texts.
+struct Tail {
+    texts: usize,
+    ten: f32,
+    hundred: f32,
+    /// How far it lies above the hundredth on average: an exponential tail falls by e within it.
+    excess: f32,
+    /// Texts in it.
+    count: f32,
+}
+
+impl Tail {
+    fn of(mut innocent: Vec<f32>) -> Self {
         innocent.sort_by(|a, b| b.total_cmp(a));
         let at = |share: f32| {
             let place = (innocent.len() as f32 * share) as usize;
             innocent.get(place).copied().unwrap_or(0.0)
         };
         let (ten, hundred) = (at(0.1), at(0.01));
-        // Mean excess over the hundredth: an exponential tail falls by e within it.
         let count = (innocent.len() / 100).max(1);
-        let excess = innocent
-            .iter()
-            .take(count)
-            .map(|s| s - hundred)
-            .sum::<f32>()
-            / count as f32;
-        *level = [
+        let worst = innocent.iter().take(count);
+        Self {
+            texts: innocent.len(),
             ten,
             hundred,
-            hundred + excess.max(0.3) * std::f32::consts::LN_10,
-        ];
-        println!(
-            "material {material} length {class}: {} innocent, levels {level:.2?}",
-            innocent.len()
-        );
+            excess: worst.map(|score| score - hundred).sum::<f32>() / count as f32,
+            count: count as f32,
+        }
     }
-    levels
+
+    /// `usual` is the excess over all lengths.
+    fn levels(&self, usual: f32) -> [f32; 3] {
+        /// Texts of a tail that weigh as much as all other lengths.
+        const TEXTS_OF_OTHERS: f32 = 20.0;
+        let sum = self.excess * self.count + usual * TEXTS_OF_OTHERS;
+        let excess = sum / (self.count + TEXTS_OF_OTHERS);
+        let thousand = self.hundred + excess.max(0.3) * std::f32::consts::LN_10;
+        [self.ten, self.hundred, thousand]
+    }
 }

@@ -12,7 +12,7 @@ use atalaya_model::{Finding, Role, SegmentKind, Span, ThreatCategory};
 
 use super::scratch::Scratch;
 use super::{Inspector, ranges};
-use crate::classifier::{Kind, Model, Score};
+use crate::classifier::{Kind, Model, Score, length_class};
 use crate::detectors::on_boundaries;
 use crate::normalise::Text;
 
@@ -26,9 +26,11 @@ const SCALE: &[(f32, f32)] = &[
     (4.0, 92.0),
     (5.0, 100.0),
 ];
-/// A pattern this sure stands for itself in what a user says, however long the text around it:
-/// few long user texts were there to calibrate with.
+/// A pattern this sure stands for itself in a long text of a user: few of those were there to
+/// calibrate with.
 const CERTAIN_PATTERN: u8 = 85;
+/// Classes of length from which on a text is long.
+const CERTAIN_LENGTH_MIN: usize = 2;
 /// The least that such a text scores.
 const CERTAIN_SCORE: u8 = 82;
 /// Unless one innocent text in ten looks worse.
@@ -138,7 +140,11 @@ impl Inspector {
             }
         }
         let (view, score, rarity) = worst?;
-        let certain = kind == Kind::User && patterns >= CERTAIN_PATTERN && rarity >= DOUBT_RARITY;
+        let windows = score.windows.max(whole.map_or(0, |whole| whole.windows));
+        let certain = kind == Kind::User
+            && length_class(windows) >= CERTAIN_LENGTH_MIN
+            && patterns >= CERTAIN_PATTERN
+            && rarity >= DOUBT_RARITY;
         let floor = if certain { CERTAIN_SCORE } else { 0 };
         Some(Judged {
             view,
