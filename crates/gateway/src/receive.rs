@@ -14,6 +14,7 @@ use crate::arrival::HEADER_VALUE_BYTES_MAX;
 use crate::config::GatewayConfig;
 use crate::export;
 use crate::judge::Fault;
+use crate::socket::is_cross_site;
 
 /// A body, or why there is none.
 pub(crate) enum Received {
@@ -60,7 +61,11 @@ fn ambiguous(head: &Parts) -> Option<Received> {
     let upgrades = head.headers.get_all(UPGRADE).iter();
     let mut upgrades = upgrades.filter_map(|value| value.to_str().ok());
     if upgrades.any(|value| value.to_ascii_lowercase().contains("websocket")) {
-        let message = "messages of this web socket are not looked at here: use the same path with POST, and server-sent events for a stream";
+        let message = if is_cross_site(&head.headers) {
+            "pages of other sites may not open web sockets here: the origin is not the gateway's"
+        } else {
+            "messages of this web socket are not looked at here: use the same path with POST, and server-sent events for a stream"
+        };
         let reason = Some(UnjudgedReason::UnknownContent);
         return Some(refused(ErrorKind::UnsupportedMedia, reason, message));
     }

@@ -17,8 +17,9 @@ use std::time::Duration;
 use atalaya_wire::{ErrorKind, Protocol, Settled, protocols};
 use base64::Engine as _;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -56,7 +57,8 @@ impl Opening {
             let value = values.next().and_then(|value| value.to_str().ok());
             values.next().is_none() && value.is_some_and(|value| value.eq_ignore_ascii_case(wanted))
         };
-        if !is(&UPGRADE, "websocket") || !is(&SEC_WEBSOCKET_VERSION, "13") {
+        let is_spoken = is(&UPGRADE, "websocket") && is(&SEC_WEBSOCKET_VERSION, "13");
+        if !is_spoken || is_cross_site(&head.headers) {
             return None;
         }
         let key = head.headers.get(SEC_WEBSOCKET_KEY)?.clone();
@@ -76,6 +78,22 @@ impl Opening {
             head: head.clone(),
         })
     }
+}
+
+/// Whether a page of another site asks: browsers open web sockets to anywhere, without asking first
+/// as they do for other requests, and say where the page is from (RFC 6455 section 10.2). Programs
+/// say nothing.
+pub(crate) fn is_cross_site(headers: &HeaderMap) -> bool {
+    let mut origins = headers.get_all(ORIGIN).iter().peekable();
+    if origins.peek().is_none() {
+        return false;
+    }
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    !origins.all(|origin| {
+        let origin = origin.to_str().ok();
+        let site = origin.and_then(|origin| origin.split_once("://"));
+        matches!((site, host), (Some((_, site)), Some(host)) if site.eq_ignore_ascii_case(host))
+    })
 }
 
 /// What a server answers to a key.

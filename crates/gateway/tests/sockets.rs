@@ -463,6 +463,29 @@ async fn what_is_no_such_socket_is_refused() {
     }
 }
 
+/// Browsers open web sockets from any page to anywhere, also to a gateway that adds its own key.
+#[tokio::test]
+async fn pages_of_other_sites_open_no_sockets() {
+    let (provider, url) = Provider::start(events("fine", 4), false).await;
+    for (origin, status) in [
+        ("origin: http://gateway\r\n", "101"),
+        ("origin: https://evil.example\r\n", "415"),
+        ("origin: null\r\n", "415"),
+        (
+            "origin: http://gateway\r\norigin: https://evil.example\r\n",
+            "415",
+        ),
+        ("origin: http://gateway.evil.example\r\n", "415"),
+    ] {
+        let bench = between(url.clone(), setup()).await;
+        let (_stream, answer) = open(&bench, PATH, origin).await;
+        let wanted = format!("HTTP/1.1 {status}");
+        assert!(answer.starts_with(&wanted), "{origin}: {answer}");
+        decisions(&bench, 1).await;
+    }
+    assert_eq!(provider.heads.lock().unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn a_drain_closes_sockets_on_which_nothing_happens() {
     let (_, url) = Provider::start(events("fine", 4), false).await;

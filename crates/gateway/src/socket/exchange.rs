@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use atalaya_wire::{Framing, Protocol, ResponseReader, Settled, Splitter};
+use atalaya_wire::{FrameError, Framing, Protocol, ResponseReader, Settled, Splitter};
 
 use crate::answer::{Asked, StreamGuard, Watch};
 use crate::arrival::Arrival;
@@ -89,7 +89,10 @@ impl<R: Recorder> Exchange<R> {
     }
 
     /// Takes an event of the provider's.
-    pub(super) fn event(&mut self, worker: &Worker<R>, text: &str) -> Passed {
+    ///
+    /// # Errors
+    /// If what may go on is no message any more: nothing of it goes on.
+    pub(super) fn event(&mut self, worker: &Worker<R>, text: &str) -> Result<Passed, FrameError> {
         self.last_event = Instant::now();
         self.first_byte_ms
             .get_or_insert_with(|| millis(self.asked_at.elapsed()));
@@ -119,7 +122,10 @@ impl<R: Recorder> Exchange<R> {
     }
 
     /// What has been held long enough.
-    pub(super) fn tick(&mut self, worker: &Worker<R>) -> Passed {
+    ///
+    /// # Errors
+    /// As [`Self::event`].
+    pub(super) fn tick(&mut self, worker: &Worker<R>) -> Result<Passed, FrameError> {
         let mut scratch = worker.scratch.borrow_mut();
         let out = self
             .guard
@@ -129,22 +135,22 @@ impl<R: Recorder> Exchange<R> {
         self.passed(&out)
     }
 
-    fn passed(&mut self, out: &[u8]) -> Passed {
-        let frames = self.outgoing.feed(out).unwrap_or_default();
+    fn passed(&mut self, out: &[u8]) -> Result<Passed, FrameError> {
+        let frames = self.outgoing.feed(out)?;
         let is_stopped = self.guard.as_ref().is_some_and(StreamGuard::is_stopped);
         if is_stopped {
             self.settle(Outcome::AnswerRefused, "blocked");
         } else if self.is_ended {
             self.settle(Outcome::Answered, "");
         }
-        Passed {
+        Ok(Passed {
             messages: frames
                 .into_iter()
                 .map(|frame| frame.data)
                 .filter(|data| !data.is_empty())
                 .collect(),
             is_ended: self.is_ended,
-        }
+        })
     }
 
     /// Writes how it ended, once.

@@ -4,6 +4,8 @@
 //! Nothing is taken by a number that the other side says: a buffer grows with the bytes that came.
 //! Left out: what messages say.
 
+use std::time::Duration;
+
 use bytes::{Buf as _, BytesMut};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -75,6 +77,8 @@ pub(crate) struct Socket<T> {
     message: Vec<u8>,
     is_within: bool,
     message_bytes_max: usize,
+    /// How long the other side may take to read a message.
+    send_max: Duration,
 }
 
 /// A frame's head.
@@ -88,7 +92,7 @@ struct Head {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Socket<T> {
-    pub(crate) fn new(io: T, side: Side, message_bytes_max: usize) -> Self {
+    pub(crate) fn new(io: T, side: Side, message_bytes_max: usize, send_max: Duration) -> Self {
         Self {
             io,
             side,
@@ -96,6 +100,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Socket<T> {
             message: Vec::new(),
             is_within: false,
             message_bytes_max,
+            send_max,
         }
     }
 
@@ -128,14 +133,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Socket<T> {
     pub(crate) async fn close(&mut self, code: u16) {
         // Whoever has gone need not be told.
         let _ = self.send(CLOSE, &code.to_be_bytes()).await;
-        let _ = self.io.shutdown().await;
+        let _ = tokio::time::timeout(self.send_max, self.io.shutdown()).await;
     }
 
     async fn send(&mut self, opcode: u8, payload: &[u8]) -> Result<(), SocketError> {
         let frame = encode(self.side, opcode, payload)?;
-        let broken = |_| SocketError::Broken;
-        self.io.write_all(&frame).await.map_err(broken)?;
-        self.io.flush().await.map_err(broken)
+        let sent = async {
+            self.io.write_all(&frame).await?;
+            self.io.flush().await
+        };
+        // Who does not read must not keep a call in the making for ever.
+        match tokio::time::timeout(self.send_max, sent).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(SocketError::Broken),
+        }
     }
 
     /// A message of the bytes that are there.
@@ -270,7 +281,8 @@ mod tests {
     use super::*;
 
     async fn read(side: Side, bytes: &[u8]) -> Result<Vec<Message>, SocketError> {
-        let mut socket = Socket::new(std::io::Cursor::new(bytes.to_vec()), side, 1_000);
+        let io = std::io::Cursor::new(bytes.to_vec());
+        let mut socket = Socket::new(io, side, 1_000, Duration::from_secs(1));
         let mut all = Vec::new();
         loop {
             let message = socket.next().await?;
@@ -299,6 +311,14 @@ mod tests {
             messages[..2],
             [Message::Ping(b"x".to_vec()), Message::Text("é".to_owned())]
         );
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_not_waited_for() {
+        let (near, _far) = tokio::io::duplex(16);
+        let mut socket = Socket::new(near, Side::Server, 1_000, Duration::from_millis(50));
+        assert_eq!(socket.text(&[b'a'; 8]).await, Ok(()));
+        assert_eq!(socket.text(&[b'a'; 64]).await, Err(SocketError::Broken));
     }
 
     #[tokio::test]

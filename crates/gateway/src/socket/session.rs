@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use atalaya_access::Permit;
-use atalaya_wire::{ErrorKind, Framing, Protocol, Splitter, protocols};
+use atalaya_wire::{ErrorKind, FrameError, Framing, Protocol, Splitter, protocols};
 use bytes::Bytes;
 use http::request::Parts;
 use hyper::upgrade::Upgraded;
@@ -96,8 +96,9 @@ impl<R: Recorder> Session<R> {
         let shared = Arc::clone(&self.worker.shared);
         let answer_bytes_max = shared.policy().document().response.body_bytes_max;
         let body_bytes_max = shared.config.limits.body_bytes_max;
-        let mut caller = Socket::new(TokioIo::new(caller), Side::Server, body_bytes_max);
-        let mut model = Socket::new(TokioIo::new(model), Side::Client, answer_bytes_max);
+        let idle = Duration::from_millis(shared.config.timeouts.idle_ms);
+        let mut caller = Socket::new(TokioIo::new(caller), Side::Server, body_bytes_max, idle);
+        let mut model = Socket::new(TokioIo::new(model), Side::Client, answer_bytes_max, idle);
         let code = loop {
             let event = self.event(&mut caller, &mut model).await;
             if let Err(Over(code)) = self.handle(event, &mut caller, &mut model).await {
@@ -202,11 +203,14 @@ impl<R: Recorder> Session<R> {
     /// Sends on what may go, and asks what has waited when a response is over.
     async fn pass(
         &mut self,
-        mut passed: Passed,
+        passed: Result<Passed, FrameError>,
         caller: &mut Socket<Io>,
         model: &mut Socket<Io>,
     ) -> Result<(), Over> {
-        for message in std::mem::take(&mut passed.messages) {
+        let Ok(passed) = passed else {
+            return self.lost(Outcome::UpstreamCut, caller).await;
+        };
+        for message in passed.messages {
             caller.text(&message).await?;
         }
         if !passed.is_ended {
