@@ -368,6 +368,14 @@ fn nearest_of<'a>(wrong: &str, valid: impl Iterator<Item = &'a str> + Clone) -> 
     }
 }
 
+impl super::Rule {
+    /// The place in the rule's file of a place in its query.
+    #[must_use]
+    pub fn place_in_file(&self, in_query: Span) -> Span {
+        span_in_file(&self.text, "query", &self.query, in_query)
+    }
+}
+
 /// The place in the file of a place in a text that stands in it as a block or in one piece.
 fn span_in_file(file: &str, key: &str, text: &str, span: Span) -> Span {
     let at = |offset: usize| -> Option<usize> {
