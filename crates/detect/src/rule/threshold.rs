@@ -94,10 +94,16 @@ fn in_query(query: &str, tokens: &[Token]) -> Vec<RuleThreshold> {
         }
     }
     let mut found = Vec::new();
-    for window in tokens.windows(3) {
-        let [column, operator, number] = window else {
+    for window in tokens.windows(5) {
+        let [before, column, operator, number, after] = window else {
             continue;
         };
+        // Of `A - B >= 5` and `B >= 5 * C` the column is a part of what is compared.
+        let is_whole = matches!(text(before), "where" | "and" | "or" | "(")
+            && !matches!(text(after), "*" | "/" | "%" | "+" | "-");
+        if !is_whole {
+            continue;
+        }
         let inclusive = match text(operator) {
             ">=" => true,
             ">" => false,
@@ -143,7 +149,8 @@ mod tests {
         let rule = rule(
             "let Least = 20;\nAIGuardrailDecisions\n| where ThreatScore >= 60\n\
              | summarize Calls = count(), Share = 0.5 by UserId\n\
-             | where Calls > Least and Share >= 0.25",
+             | extend Most = 2\n| where Calls > Least and (Share >= 0.25) and Calls - Most >= 3 \
+             and Most >= 5 * Calls",
         );
         let found: Vec<_> = rule
             .thresholds()
