@@ -87,6 +87,21 @@ pub(crate) fn measure(
     Ok(missed.is_empty())
 }
 
+/// When a rule that runs every `step` is asked about an attack. Of a long one, which is a history and
+/// then an attack, some runs are left out, but none about its last two hours.
+fn moments((start, end): (i64, i64), step: i64) -> Vec<i64> {
+    let last = end + step;
+    let sparse = step.max((last - start) / 12);
+    let mut now = start + step;
+    let mut moments = Vec::new();
+    while now < last {
+        moments.push(now);
+        now += if now < end - 2 * HOUR { sparse } else { step };
+    }
+    moments.push(last);
+    moments
+}
+
 /// Rules of the technique that found the attack.
 async fn find(
     (attack, rows): (&Attack, &Week),
@@ -105,19 +120,12 @@ async fn find(
         let step = i64::try_from(rule.frequency.as_micros())
             .unwrap_or(HOUR)
             .max(10 * MINUTE);
-        let mut now = attack.start + step;
-        let last = attack.end + step;
-        while now <= last + MINUTE {
-            if looking
-                .hits(rule, now)
-                .await?
-                .iter()
-                .any(|hit| attack.is_meant(hit))
-            {
+        for now in moments((attack.start, attack.end), step) {
+            let hits = looking.hits(rule, now).await?;
+            if hits.iter().any(|hit| attack.is_meant(hit)) {
                 by.push(rule.origin.to_string());
                 break;
             }
-            now += step.max((last - attack.start) / 12);
         }
     }
     let analytic = catalogue
@@ -190,5 +198,20 @@ impl Attack {
         hit.entities.iter().any(|entity| about(&entity.value))
             || hit.details.values().any(|text| about(text))
             || hit.group.iter().any(|text| about(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HOUR, MINUTE, moments};
+
+    #[test]
+    fn the_end_of_a_long_attack_is_asked_about_as_often_as_the_rule_runs() {
+        let asked = moments((0, 26 * HOUR), 15 * MINUTE);
+        let late = asked.iter().filter(|now| **now > 24 * HOUR).count();
+        assert!(late >= 8, "{asked:?}");
+        assert_eq!(asked.last(), Some(&(26 * HOUR + 15 * MINUTE)));
+        assert!(asked.len() < 24, "{asked:?}");
+        assert_eq!(moments((0, 20 * MINUTE), 15 * MINUTE).len(), 3);
     }
 }

@@ -200,13 +200,7 @@ fn wholes() -> Vec<(&'static str, &'static str, Value)> {
 async fn a_secret_is_masked_wherever_it_stands_in_an_answer() {
     for (path, place, body) in wholes() {
         let at = format!("{path} {place}");
-        let pieces = vec![body.to_string().into_bytes()];
-        let bench = Bench::with(
-            Script::Pieces("application/json", Arc::new(pieces)),
-            setup(),
-        )
-        .await;
-        let answer = bench.post(path, request(path).to_string().as_bytes()).await;
+        let (bench, answer) = answered(path, &body).await;
         assert_eq!(answer.status, 200, "{at}: {answer:?}");
         let masked = body.to_string().replace(SECRET, "[REDACTED:secret]");
         let masked: Value = serde_json::from_str(&masked).unwrap();
@@ -307,13 +301,7 @@ async fn what_cannot_be_read_in_an_answer_is_said() {
             json!({"jsonrpc": "2.0", "id": 1, "result": {"parts": [{"kind": "file", "file": {"uri": "https://e.example/a"}}]}}),
         ),
     ] {
-        let pieces = vec![body.to_string().into_bytes()];
-        let bench = Bench::with(
-            Script::Pieces("application/json", Arc::new(pieces)),
-            setup(),
-        )
-        .await;
-        let answer = bench.post(path, request(path).to_string().as_bytes()).await;
+        let (bench, answer) = answered(path, &body).await;
         assert_eq!(answer.status, 200, "{path} {what}");
         let (_, settled) = bench.call_record().await;
         let unjudged = settled["ResponseUnjudged"]
@@ -366,4 +354,12 @@ async fn a_binary_event_with_a_wrong_checksum_ends_the_stream() {
             "{at} {settled}"
         );
     }
+}
+
+/// What a caller gets of an answer that comes whole.
+async fn answered(path: &str, body: &Value) -> (Bench, crate::bench::Answer) {
+    let pieces = Arc::new(vec![body.to_string().into_bytes()]);
+    let bench = Bench::with(Script::Pieces("application/json", pieces), setup()).await;
+    let answer = bench.post(path, request(path).to_string().as_bytes()).await;
+    (bench, answer)
 }
