@@ -17,6 +17,8 @@ parameters! {
     hovering_min: u16 = 12,
     /// And texts that were blocked.
     blocked_min: u16 = 3,
+    /// Share of the caller's texts of the hour that these are: among very many, some are by chance.
+    found_share_min: f64 = 0.15,
 }
 
 pub(crate) fn judge(p: &Parameters, case: &mut Case<'_>) {
@@ -27,11 +29,15 @@ pub(crate) fn judge(p: &Parameters, case: &mut Case<'_>) {
     let (classified, unsure) = (hour(|h| h.classified), hour(|h| h.unsure));
     let (hovering, refused) = (hour(|h| h.hovering), hour(|h| h.refused));
     let since = case.caller.hour.start();
-    let hovers = hovering >= u32::from(p.hovering_min) && refused >= u32::from(p.blocked_min);
+    let found = f64::from(hovering + refused) / f64::from(hour(|h| h.calls).max(1));
+    let hovers = hovering >= u32::from(p.hovering_min)
+        && refused >= u32::from(p.blocked_min)
+        && found >= p.found_share_min;
     if hovers && case.event.score > 0 && case.may_speak(Analytic::boundary_probing) {
         let reasons = vec![
             reason("scores_below_the_limit", f64::from(hovering), f64::from(p.hovering_min)),
             reason("blocked", f64::from(refused), f64::from(p.blocked_min)),
+            reason("share", found, p.found_share_min),
         ];
         case.about_caller(Analytic::boundary_probing, since, u64::from(hovering + refused), reasons);
         return;

@@ -43,6 +43,14 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             output::note(&format!("FAILED {}: {}: {why}", case.suite, case.name));
         }
     }
+    if let Some(part) = args.filter.as_deref()
+        && cases.is_empty()
+        && untested == 0
+    {
+        return Err(Failure::BadInput(format!(
+            "error: no rule's id or file contains `{part}`; see `atalaya rules list`"
+        )));
+    }
     let failed = cases.iter().filter(|case| case.failure.is_some()).count();
     if let Some(path) = &args.junit {
         junit::write(path, &cases)?;
