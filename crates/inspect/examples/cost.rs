@@ -1,9 +1,10 @@
 //! What judging costs on labelled texts, in processor time: it can be measured on a busy machine.
 //! With a second file, writes every text's score, to compare two versions of the rules; further
-//! arguments are the bytes that are judged for each figure and the only length that is measured.
+//! arguments are the bytes that are judged for each figure, the only length that is measured and the
+//! only kind of text (a part of its name).
 //!
 //! ```text
-//! cargo run --release -p atalaya-inspect --example cost -- ../shared/prompts/dev.jsonl [SCORES [BYTES [LENGTH]]]
+//! cargo run --release -p atalaya-inspect --example cost -- ../shared/prompts/dev.jsonl [SCORES [BYTES [LENGTH [KIND]]]]
 //! ```
 #![allow(
     clippy::print_stdout,
@@ -55,6 +56,7 @@ fn main() {
     let only: Option<usize> = arguments
         .get(3)
         .map(|length| length.parse().expect("a length"));
+    let wanted = arguments.get(4).map_or("", String::as_str);
     if let Some(out) = arguments.get(1).filter(|out| !out.is_empty()) {
         let mut scores = String::new();
         for row in &rows {
@@ -82,7 +84,7 @@ fn main() {
             .filter(|row| row["label"] == label && row["role"] == role)
             .map(|row| row["text"].as_str().unwrap().to_owned() + "\n\n")
             .collect();
-        if texts.is_empty() {
+        if texts.is_empty() || !name.contains(wanted) {
             continue;
         }
         for length in LENGTHS.into_iter().filter(|l| only.is_none_or(|o| o == *l)) {

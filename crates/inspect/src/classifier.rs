@@ -16,7 +16,7 @@ mod memo;
 mod model;
 
 pub use self::concepts::Concepts;
-pub use self::features::{Kind, Sink, extract};
+pub use self::features::{FEATURES, Kind, Sink, extract};
 pub use self::memo::Memo;
 pub use self::model::{
     LENGTHS, Model, ModelError, Reason, Score, Table, Windows, length_class, norm,

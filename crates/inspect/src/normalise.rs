@@ -21,6 +21,7 @@ mod hex;
 mod homoglyphs;
 mod invisible;
 mod joined;
+pub(crate) mod lanes;
 mod leetspeak;
 mod markdown;
 mod morse;
@@ -41,10 +42,11 @@ use atalaya_model::Span;
 
 pub(crate) use self::fold::fold_pattern;
 pub(crate) use self::offsets::OffsetMap;
-use self::regions::Regions;
+use self::regions::{Places, Regions};
 pub(crate) use self::reversed::CUES as REVERSED_CUES;
 pub(crate) use self::rot13::CUES as ROT13_CUES;
 use self::shape::Shape;
+pub(crate) use self::shape::letters_from;
 pub(crate) use self::trick::{Trick, Tricks};
 
 /// Frequent words in a disguise, with the blank behind them, as far as they are no words then:
@@ -124,8 +126,8 @@ pub(crate) struct Views {
     limited: bool,
     tricks: Tricks,
     word_order: Option<usize>,
-    /// Where the view at hand has long words.
-    long: Vec<Range<u32>>,
+    /// Where the view at hand has what.
+    places: Places,
 }
 
 impl Views {
@@ -264,14 +266,17 @@ impl Views {
             return;
         }
         let tricks = view.folded_tricks;
-        let mut long = std::mem::take(&mut self.long);
-        let shape = Shape::of(self.plain(index, original), &mut long);
+        let mut places = std::mem::take(&mut self.places);
+        let shape = Shape::of(self.plain(index, original), &mut places);
         if shape != Shape::default() || !tricks.is_empty() {
+            if let Some(view) = self.get(index).filter(|view| !view.fold_map.is_same()) {
+                places.fold(&view.fold_map);
+            }
             self.derive_invisible(index, tricks, original);
-            self.derive_encoded(index, shape, &long, original);
-            self.derive_disguised(index, shape, &long, original);
+            self.derive_encoded(index, shape, &places, original);
+            self.derive_disguised(index, shape, &places, original);
         }
-        self.long = long;
+        self.places = places;
         // Whoever turns the direction of text around has written it backwards.
         if tricks.contains(Trick::Bidi) {
             self.derive_on_cue(index, Trick::Reversed, 0);
@@ -351,7 +356,7 @@ impl Views {
         }
     }
 
-    fn derive_encoded(&mut self, index: usize, shape: Shape, long: &[Range<u32>], original: &str) {
+    fn derive_encoded(&mut self, index: usize, shape: Shape, places: &Places, original: &str) {
         let escapes: [(bool, Trick, Decoder); 5] = [
             (shape.percent, Trick::Percent, percent::percent),
             (
@@ -368,7 +373,7 @@ impl Views {
                 self.add(index, trick, Text::Plain, original, decoder);
             }
         }
-        let words = Regions(long);
+        let words = Regions(&places.blobs);
         let blobs: [(bool, Trick, BlobDecoder, Regions<'_>); 4] = [
             (shape.long_word, Trick::Base64, base64::base64, words),
             (shape.long_word, Trick::Base32, base32::base32, words),
@@ -389,28 +394,32 @@ impl Views {
         }
     }
 
-    fn derive_disguised(
-        &mut self,
-        index: usize,
-        shape: Shape,
-        long: &[Range<u32>],
-        original: &str,
-    ) {
-        let decoders: [(bool, Trick, Decoder); 3] = [
-            (shape.leet, Trick::Leetspeak, leetspeak::leetspeak),
-            (shape.spaced, Trick::Spaced, spaced::spaced),
-            (shape.markup, Trick::Markdown, markdown::markdown),
+    fn derive_disguised(&mut self, index: usize, shape: Shape, places: &Places, original: &str) {
+        let decoders: [(bool, Trick, BlobDecoder, &[Range<u32>]); 2] = [
+            (
+                shape.leet,
+                Trick::Leetspeak,
+                leetspeak::leetspeak,
+                &places.leet,
+            ),
+            (shape.spaced, Trick::Spaced, spaced::spaced, &places.spaced),
         ];
-        for (wanted, trick, decoder) in decoders {
+        for (wanted, trick, decoder, around) in decoders {
             if wanted && self.is_new(index, trick) {
-                self.add(index, trick, Text::Folded, original, decoder);
+                self.add(index, trick, Text::Folded, original, |source, text, map| {
+                    decoder(source, Regions(around), text, map)
+                });
             }
         }
+        if shape.markup && self.is_new(index, Trick::Markdown) {
+            let decoder = markdown::markdown;
+            self.add(index, Trick::Markdown, Text::Folded, original, decoder);
+        }
         if shape.long_letters && self.count < VIEWS_MAX && self.is_new(index, Trick::Joined) {
-            let same = self.get(index).is_some_and(|view| view.fold_map.is_same());
             let mut view = std::mem::take(self.fresh());
             view.clear();
-            let plain = same.then(|| (self.plain(index, original), Regions(long)));
+            let same = self.get(index).is_some_and(|view| view.fold_map.is_same());
+            let plain = same.then(|| (self.plain(index, original), Regions(&places.long)));
             let source = self.get(index).map_or("", View::folded);
             let found = joined::joined(source, plain, &mut view.plain, &mut view.plain_map);
             self.put(view, found, (index, Trick::Joined, Text::Folded), original);

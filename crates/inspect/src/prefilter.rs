@@ -5,6 +5,7 @@
 //! Literals start at words, so that looks at the first letters of a word against sets of 8 KiB
 //! rule out nearly all of them; an automaton over every byte costs ten times as much.
 
+mod known;
 mod places;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use crate::context::ABOUT_ATTACKS;
 use crate::normalise::{REVERSED_CUES, ROT13_CUES, Trick, frequent_words_in};
 use crate::patterns::{LiteralSet, Need, Pattern};
 
+use self::known::{EVERYWHERE, Known, WORDS};
 use self::places::for_each_place;
 
 /// What a literal stands for.
@@ -39,6 +41,8 @@ pub(crate) struct Prefilter {
     everywhere: Literals,
     /// Those that are looked for near words that look like an attack.
     words: Literals,
+    /// Which of both can be at a place at all.
+    known: Known,
     /// Bytes that any literal starts with.
     first: [bool; 256],
     /// For each pattern, for each of its alternatives: the sets that it needs, and how near.
@@ -62,15 +66,15 @@ impl Prefilter {
                 known.1 |= is_always(index);
                 Some((known.0, reach))
             };
-            let alternatives = pattern.needs.iter();
-            needs.push(
-                alternatives
-                    .map(|all| all.iter().map(&mut number).collect::<Option<Vec<_>>>())
-                    .collect::<Option<Vec<_>>>()?,
-            );
+            let alternatives = pattern.needs.iter().map(|all| {
+                let telling = |(set, _): &&Need| !is_always(index) || is_telling(set);
+                all.iter().filter(telling).map(&mut number).collect()
+            });
+            needs.push(alternatives.collect::<Option<Vec<Vec<_>>>>()?);
             let number = u16::try_from(index).ok()?;
-            let needs_more =
-                !pattern.needs.is_empty() && pattern.needs.iter().all(|n| !n.is_empty());
+            let needs_more = needs
+                .last()
+                .is_some_and(|all| !all.is_empty() && all.iter().all(|n| !n.is_empty()));
             let (list, target) = match (is_always(index), needs_more) {
                 (true, false) => (&mut everywhere, Target::Pattern(number)),
                 (true, true) => (&mut everywhere, Target::Words(number)),
@@ -102,9 +106,12 @@ impl Prefilter {
         for (literal, _) in everywhere.iter().chain(&words) {
             *first.get_mut(usize::from(*literal.first()?))? = true;
         }
+        let everywhere = Literals::new(everywhere)?;
+        let words = Literals::new(words)?;
         Some(Self {
-            everywhere: Literals::new(everywhere)?,
-            words: Literals::new(words)?,
+            known: Known::of([&everywhere, &words]),
+            everywhere,
+            words,
             first,
             needs,
             sets,
@@ -141,17 +148,34 @@ impl Prefilter {
         let bytes = folded.as_bytes();
         for_each_place(bytes, &self.first, |at| {
             let text = front_at(bytes, at);
-            self.everywhere.find(bytes, at, text, &mut hit);
+            let lengths = self.known.lengths::<EVERYWHERE>(text);
+            if lengths != 0 {
+                self.everywhere
+                    .look_up(bytes, (at, text), lengths, &mut hit);
+            }
             if is_near(at) {
-                self.words.find(bytes, at, text, &mut hit);
+                let lengths = self.known.lengths::<WORDS>(text);
+                if lengths != 0 {
+                    self.words.look_up(bytes, (at, text), lengths, &mut hit);
+                }
             }
         });
     }
 
     /// Bytes of memory of the index.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.everywhere.memory_bytes() + self.words.memory_bytes()
+        Known::memory_bytes() + self.everywhere.memory_bytes() + self.words.memory_bytes()
     }
+}
+
+/// Whether a text seldom has a word of a set.
+fn is_telling(set: &LiteralSet) -> bool {
+    /// Words of which nearly every sentence has one.
+    const COMMON: [&[u8]; 12] = [
+        b"the", b"and", b"to", b"of", b"in", b"is", b"it", b"a", b"you", b"your", b"for", b"this",
+    ];
+    !set.iter()
+        .any(|literal| COMMON.contains(&literal.as_slice()))
 }
 
 /// What is looked for whatever the patterns are.
@@ -176,9 +200,7 @@ fn everywhere() -> Vec<(Vec<u8>, Target)> {
 /// Literals and what they stand for.
 #[derive(Debug)]
 struct Literals {
-    /// By length, see [`KEYS`]: whether any number with this hash is there.
-    known: Box<[[u64; KNOWN_WORDS]; KEYS.len()]>,
-    /// And which literals those are.
+    /// By length, see [`KEYS`]: which literals start with a number.
     by_length: [Index; KEYS.len()],
     literals: Vec<Box<[u8]>>,
     /// The first 16 bytes of each literal, and which of them it has.
@@ -213,17 +235,7 @@ impl Literals {
                 of_length.map(|(number, literal)| (key(front_at(literal, 0), bytes), number)),
             )
         });
-        let mut known = Box::new([[0; KNOWN_WORDS]; KEYS.len()]);
-        for (literal, (front, _)) in literals.iter().zip(literals.iter().map(|l| front(l))) {
-            for (bits, bytes) in known.iter_mut().zip(KEYS) {
-                if key_bytes(literal) == Some(bytes) {
-                    let (word, bit) = known_place(key(front, bytes));
-                    bits[word] |= bit;
-                }
-            }
-        }
         Some(Self {
-            known,
             by_length,
             fronts: literals.iter().map(|literal| front(literal)).collect(),
             literals,
@@ -232,18 +244,14 @@ impl Literals {
         })
     }
 
-    #[inline]
-    fn find(&self, bytes: &[u8], at: usize, text: u128, hit: &mut impl FnMut(usize, &[Target])) {
-        let mut lengths = 0_u32;
-        let mut length = 0;
-        while length < KEYS.len() {
-            let (word, bit) = known_place(key(text, KEYS[length]));
-            lengths |= u32::from(self.known[length][word] & bit != 0) << length;
-            length += 1;
-        }
-        if lengths != 0 {
-            self.look_up(bytes, (at, text), lengths, hit);
-        }
+    /// Every literal's number in [`KEYS`], and its key.
+    fn keys(&self) -> impl Iterator<Item = (usize, u32)> {
+        let of = |literal: &[u8]| {
+            let bytes = key_bytes(literal)?;
+            let length = KEYS.iter().position(|key| *key == bytes)?;
+            Some((length, key(front_at(literal, 0), bytes)))
+        };
+        self.literals.iter().filter_map(move |literal| of(literal))
     }
 
     /// Looks for literals of the lengths in a set.
@@ -347,8 +355,6 @@ struct Index {
     literals: Vec<u32>,
 }
 
-const KNOWN_BITS: u32 = 16;
-const KNOWN_WORDS: usize = 1 << (KNOWN_BITS - 6);
 const NOTHING: u32 = 0;
 
 impl Index {
@@ -410,15 +416,8 @@ impl Index {
     }
 
     fn memory_bytes(&self) -> usize {
-        KNOWN_WORDS * 8 + self.places.len() * 12 + self.literals.len() * 4
+        self.places.len() * 12 + self.literals.len() * 4
     }
-}
-
-/// The word and bit of a number in a set of known ones.
-#[inline]
-const fn known_place(number: u32) -> (usize, u64) {
-    let bit = (number >> (32 - KNOWN_BITS)) as usize;
-    (bit >> 6, 1 << (bit & 63))
 }
 
 #[inline]

@@ -11,8 +11,6 @@ use atalaya_inspect::{Detector, Inspector, Reading, Scratch};
 use atalaya_model::{Finding, SegmentKind};
 use serde::{Deserialize, Serialize};
 
-/// Bits of a feature's number.
-pub(crate) const FEATURE_BITS: u32 = 20;
 /// Windows of one text that are kept.
 const WINDOWS_MAX: usize = 64;
 
@@ -213,8 +211,8 @@ impl Collector {
 }
 
 impl Sink for Collector {
-    fn feature(&mut self, hash: u32) {
-        self.features.push(hash >> (32 - FEATURE_BITS));
+    fn feature(&mut self, number: u32) {
+        self.features.push(number);
     }
 
     fn block(&mut self, tokens: u32, _end: usize) {

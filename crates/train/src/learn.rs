@@ -5,9 +5,9 @@
 //! one source uses are left out (they would tell sources apart, not attacks), and a part of the
 //! features is hidden at random in every step, so that none is relied on alone.
 
-use crate::corpus::{Document, FEATURE_BITS, Window};
+use crate::corpus::{Document, Window};
 use crate::random::Random;
-use atalaya_inspect::classifier::norm;
+use atalaya_inspect::classifier::{FEATURES, norm};
 
 /// What can be tuned.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     /// Sources that must use a feature.
     pub(crate) sources_min: u16,
     pub(crate) seed: u64,
+    /// How often the texts are learned from, in orders of their own.
+    pub(crate) orders: u64,
 }
 
 impl Default for Settings {
@@ -31,6 +33,7 @@ impl Default for Settings {
             hidden_percent: 30,
             sources_min: 2,
             seed: 7,
+            orders: 4,
         }
     }
 }
@@ -72,7 +75,7 @@ pub(crate) fn learn_pair(documents: &[&Document], settings: Settings) -> Pair {
 }
 
 /// Weights as learned.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Weights {
     pub(crate) weights: Vec<f32>,
     /// For user texts, for material.
@@ -82,6 +85,15 @@ pub(crate) struct Weights {
 }
 
 impl Weights {
+    /// As many, all zero.
+    fn empty(&self) -> Self {
+        Self {
+            weights: vec![0.0; self.weights.len()],
+            bias: [0.0; 2],
+            material: self.material,
+        }
+    }
+
     pub(crate) fn window(&self, document: &Document, window: Window) -> f32 {
         let sum: f32 = document
             .features_of(window)
@@ -108,10 +120,28 @@ impl Weights {
     }
 }
 
-/// Learns from the documents that `taken` says.
+/// Learns from documents several times in different orders, and takes the mean: what only one order
+/// taught is chance.
 pub(crate) fn learn(documents: &[&Document], settings: Settings) -> Weights {
-    let size = 1 << FEATURE_BITS;
     let usable = usable(documents, settings.sources_min);
+    let share = 1.0 / settings.orders as f32;
+    let mut mean: Option<Weights> = None;
+    for order in 0..settings.orders {
+        let seed = settings.seed + order;
+        let one = learn_once(documents, &usable, Settings { seed, ..settings });
+        let sum = mean.get_or_insert_with(|| one.empty());
+        for (sum, weight) in sum.weights.iter_mut().zip(&one.weights) {
+            *sum += weight * share;
+        }
+        for (sum, bias) in sum.bias.iter_mut().zip(one.bias) {
+            *sum += bias * share;
+        }
+    }
+    mean.unwrap_or_else(Weights::default)
+}
+
+fn learn_once(documents: &[&Document], usable: &[bool], settings: Settings) -> Weights {
+    let size = FEATURES;
     let mut state = State {
         weights: Weights {
             weights: vec![0.0; size],
@@ -152,7 +182,7 @@ pub(crate) fn learn(documents: &[&Document], settings: Settings) -> Weights {
 
 /// Which features enough sources use.
 fn usable(documents: &[&Document], sources_min: u16) -> Vec<bool> {
-    let size = 1 << FEATURE_BITS;
+    let size = FEATURES;
     let mut last = vec![u32::MAX; size];
     let mut count = vec![0_u16; size];
     let mut by_source: Vec<&&Document> = documents.iter().collect();
@@ -174,15 +204,15 @@ fn usable(documents: &[&Document], sources_min: u16) -> Vec<bool> {
         .collect()
 }
 
-struct State {
+struct State<'a> {
     weights: Weights,
     squares: Vec<f32>,
-    usable: Vec<bool>,
+    usable: &'a [bool],
     random: Random,
     settings: Settings,
 }
 
-impl State {
+impl State<'_> {
     fn step(&mut self, document: &Document, epoch: usize) {
         let Some((window, score)) = self.pick(document, epoch) else {
             return;

@@ -7,6 +7,8 @@
 use super::BLOCK_TOKENS;
 use super::concepts::{Classes, Concepts, is_unspaced, step};
 use super::memo::{Known as Remembered, Memo};
+use crate::normalise::lanes::{LANES, Lanes};
+use crate::normalise::letters_from;
 
 /// Who a text comes from: an instruction in a document means something else than in a user's
 /// mouth, so each kind has its own weights.
@@ -22,11 +24,19 @@ pub enum Kind {
 pub trait Sink {
     /// A token starts; everything until the next one belongs to it.
     fn token(&mut self, _start: usize, _end: usize) {}
-    /// A feature.
-    fn feature(&mut self, hash: u32);
+    /// A feature: its number, below [`FEATURES`].
+    fn feature(&mut self, number: u32);
     /// A block of tokens that ends before byte `end` is complete; the last one may be shorter.
     fn block(&mut self, tokens: u32, end: usize);
 }
+
+/// Features of concepts and of pairs of them have numbers of their own, near each other, so that
+/// their weights stay in the processor's first cache; all others share what is left by their hash.
+const CONCEPTS_BITS: u32 = 14;
+/// How many numbers those others have, as a power of two.
+const HASHED_BITS: u32 = 20;
+/// Numbers of features.
+pub const FEATURES: usize = (1 << CONCEPTS_BITS) + (1 << HASHED_BITS);
 
 /// Longest word of characters without blanks that the lexicon holds.
 const UNSPACED_CHARS_MAX: usize = 8;
@@ -100,21 +110,9 @@ struct Reader<'a, S> {
 
 impl<S: Sink> Reader<'_, S> {
     fn run(&mut self) {
-        while let Some(byte) = self.bytes.get(self.at).copied() {
-            match CLASS[usize::from(byte)] {
-                Byte::Blank => self.at += 1,
-                Byte::Newline => {
-                    self.place = Place::Line;
-                    self.at += 1;
-                }
-                Byte::Letter => {
-                    if !self.plain_word() {
-                        self.word();
-                    }
-                }
-                Byte::Digit => self.word(),
-                Byte::Sign => self.signs(),
-                Byte::High => self.high(),
+        for base in (0..self.bytes.len()).step_by(LANES) {
+            if self.at < base + LANES {
+                self.block(base);
             }
         }
         if self.in_block > 0 {
@@ -122,18 +120,55 @@ impl<S: Sink> Reader<'_, S> {
         }
     }
 
+    /// Reads what starts within 64 bytes.
+    fn block(&mut self, base: usize) {
+        let lanes = Lanes::at(self.bytes, base);
+        let (letters, mut newlines) = (lanes.letters(), lanes.newlines());
+        let mut rest = !lanes.blanks() & from_lane(self.at.saturating_sub(base));
+        while rest != 0 {
+            let lane = rest.trailing_zeros();
+            let later = u64::MAX << lane;
+            if newlines & !later != 0 {
+                newlines &= later;
+                self.place = Place::Line;
+            }
+            self.at = base + lane as usize;
+            let length = (letters >> lane).trailing_ones();
+            // What reaches the end of the block may go on.
+            let length = match lane + length {
+                BLOCK_END => letters_from(self.bytes, self.at),
+                _ => length as usize,
+            };
+            if !self.plain_word(length) {
+                self.other();
+            }
+            rest &= from_lane(self.at - base);
+        }
+        if newlines != 0 {
+            self.place = Place::Line;
+        }
+    }
+
+    fn other(&mut self) {
+        let byte = self.bytes.get(self.at).copied().unwrap_or(0);
+        match CLASS[usize::from(byte)] {
+            Byte::Blank | Byte::Newline => self.at += 1,
+            Byte::Letter | Byte::Digit => self.word(),
+            Byte::Sign => self.signs(),
+            Byte::High => self.high(),
+        }
+    }
+
     /// Nearly every word is one of small letters only, and was met before.
     #[inline]
-    fn plain_word(&mut self) -> bool {
+    fn plain_word(&mut self, length: usize) -> bool {
         let start = self.at;
-        let Some((word, length)) = Memo::plain_word(self.bytes, start) else {
+        let Some(word) = Memo::plain_word(self.bytes, start, length).filter(|_| length > 0) else {
             return false;
         };
-        if word == WWW_WORD {
-            return false;
-        }
         let known = match self.memo.get(word) {
             Some(known) => known,
+            None if word == WWW_WORD => return false,
             None => self.meet(word, start, length),
         };
         self.at = start + length;
@@ -389,28 +424,16 @@ impl<S: Sink> Reader<'_, S> {
     }
 
     /// The concept, and its sequences with the two concepts before it.
+    #[inline]
     fn concepts_of(&mut self, classes: Classes) {
         let [older, last] = self.known;
         let near = |known: Known| known.classes[0] != 0 && self.tokens - known.at <= GAP_TOKENS_MAX;
-        let (has_last, has_older) = (near(last), near(older));
-        let gap = u64::from(self.tokens - last.at > 3);
-        for class in classes.into_iter().filter(|class| *class != 0) {
-            let this = u64::from(class);
-            self.emit(this, M_CONCEPT);
-            for previous in last.classes.into_iter().filter(|c| *c != 0 && has_last) {
-                let pair = this << 8 | u64::from(previous);
-                self.emit(pair << 1 | gap, M_CONCEPTS);
-                if has_older {
-                    self.emit(pair << 8 | u64::from(older.classes[0]), M_CONCEPT_TRIPLE);
-                }
-            }
-            if has_older {
-                let (low, high) = (
-                    this.min(older.classes[0].into()),
-                    this.max(older.classes[0].into()),
-                );
-                self.emit(high << 8 | low, M_CONCEPTS_APART);
-            }
+        let last_classes = if near(last) { last.classes } else { [0; 2] };
+        let older_class = if near(older) { older.classes[0] } else { 0 };
+        let gap = u32::from(self.tokens - last.at > 3);
+        self.concept(classes[0], (last_classes, gap), older_class);
+        if classes[1] != 0 {
+            self.concept(classes[1], (last_classes, gap), older_class);
         }
         self.known = [
             last,
@@ -422,11 +445,64 @@ impl<S: Sink> Reader<'_, S> {
     }
 
     #[inline]
+    fn concept(&mut self, this: u8, (last, gap): (Classes, u32), older: u8) {
+        self.sink.feature(concept_number(this));
+        for previous in [last[0], last[1]] {
+            if previous == 0 {
+                break;
+            }
+            self.sink.feature(pair_number(this, previous, gap));
+            if older != 0 {
+                let triple = u64::from(this) << 16 | u64::from(previous) << 8 | u64::from(older);
+                self.emit(triple, M_CONCEPT_TRIPLE);
+            }
+        }
+        if older != 0 {
+            self.sink.feature(apart_number(this, older));
+        }
+    }
+
+    #[inline]
     fn emit(&mut self, value: u64, family: u64) {
         let mixed = (value ^ family).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-        self.sink.feature((mixed >> 32) as u32);
+        let number = (mixed >> (64 - HASHED_BITS)) as u32 + (1 << CONCEPTS_BITS);
+        self.sink.feature(number);
     }
 }
+
+const BLOCK_END: u32 = LANES as u32;
+
+/// The bits of all lanes from one on.
+#[inline]
+const fn from_lane(lane: usize) -> u64 {
+    if lane < LANES { u64::MAX << lane } else { 0 }
+}
+
+/// A concept alone.
+const fn concept_number(this: u8) -> u32 {
+    (this & CLASS_MASK) as u32
+}
+
+/// A concept and the one before it; `gap` is 1 if words stand between them.
+const fn pair_number(this: u8, before: u8, gap: u32) -> u32 {
+    PAIRS | ((this & CLASS_MASK) as u32) << 7 | ((before & CLASS_MASK) as u32) << 1 | gap
+}
+
+/// Two concepts with another one between them, in any order.
+const fn apart_number(one: u8, other: u8) -> u32 {
+    let (low, high) = if one < other {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    APART | ((high & CLASS_MASK) as u32) << 6 | (low & CLASS_MASK) as u32
+}
+
+/// There are fewer than 64 classes.
+const CLASS_MASK: u8 = 63;
+/// Numbers from which on pairs are counted: 8,192 of neighbours, 4,096 of others.
+const PAIRS: u32 = 0x2000;
+const APART: u32 = 0x1000;
 
 /// Hashes of tokens that stand for many; no word has them.
 const NUMBER: u64 = 1;
@@ -448,10 +524,7 @@ const M_SENTENCE: u64 = 0x7000_0000_0000_007F;
 const M_MARK: u64 = 0x8000_0000_0000_00FF;
 const M_MARK_BEFORE: u64 = 0x9000_0000_0000_01FF;
 const M_MARK_AFTER: u64 = 0xA000_0000_0000_03FF;
-const M_CONCEPT: u64 = 0xB000_0000_0000_07FF;
-const M_CONCEPTS: u64 = 0xC000_0000_0000_0FFF;
 const M_CONCEPT_TRIPLE: u64 = 0xD000_0000_0000_1FFF;
-const M_CONCEPTS_APART: u64 = 0xE000_0000_0000_3FFF;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Byte {

@@ -35,23 +35,20 @@ impl Default for Memo {
 }
 
 impl Memo {
-    /// The word of up to 16 small ASCII letters at `start`, padded with zeros, and its length.
-    /// `None` if there is none, or if it goes on with anything but white space or punctuation.
+    /// The word of so many small ASCII letters at `start`, padded with zeros. `None` if it is too
+    /// long, or if it goes on with anything but white space or punctuation.
     #[inline]
-    pub(super) fn plain_word(bytes: &[u8], start: usize) -> Option<(u128, usize)> {
+    pub(super) fn plain_word(bytes: &[u8], start: usize, length: usize) -> Option<u128> {
+        let mask = MASKS.get(length)?;
+        let next = bytes.get(start + length).copied().unwrap_or(0);
+        if GOES_ON[usize::from(next)] {
+            return None;
+        }
         let value = match bytes.get(start..start + WORD_BYTES_MAX) {
             Some(window) => u128::from_le_bytes(window.try_into().ok()?),
             None => padded(bytes.get(start..)?),
         };
-        let length = letters(value);
-        if length == 0 || length >= WORD_BYTES_MAX {
-            return None;
-        }
-        let next = (value >> (8 * length)) as u8;
-        if GOES_ON[usize::from(next)] {
-            return None;
-        }
-        Some((value & ((1 << (8 * length)) - 1), length))
+        Some(value & mask)
     }
 
     #[inline]
@@ -90,16 +87,17 @@ fn padded(rest: &[u8]) -> u128 {
     u128::from_le_bytes(window)
 }
 
-/// How many small letters a value starts with.
-#[inline]
-const fn letters(value: u128) -> usize {
-    const ONES: u128 = u128::MAX / 255;
-    const HIGH: u128 = ONES * 0x80;
-    let low = value & !HIGH;
-    let from_a = low + ONES * (0x80 - b'a' as u128);
-    let beyond_z = low + ONES * (0x80 - b'z' as u128 - 1);
-    let letters = from_a & !beyond_z & !value & HIGH;
-    ((letters ^ HIGH).trailing_zeros() / 8) as usize
+/// By the length of a word: its letters, of sixteen bytes.
+static MASKS: [u128; WORD_BYTES_MAX] = masks();
+
+const fn masks() -> [u128; WORD_BYTES_MAX] {
+    let mut masks = [0; WORD_BYTES_MAX];
+    let mut length = 1;
+    while length < WORD_BYTES_MAX {
+        masks[length] = (1 << (8 * length)) - 1;
+        length += 1;
+    }
+    masks
 }
 
 /// What makes more of a word than its letters: digits, `_`, other scripts, and the signs of
@@ -124,40 +122,23 @@ mod tests {
 
     #[test]
     fn words_end_where_their_letters_do() {
-        let lengths: Vec<Option<usize>> = [
-            "ignore all",
-            "a",
-            "rules.",
-            "abcdefghijklmnop q",
-            "abcdefghijklmno q",
-            "it's",
-            "x1",
-            "caf\u{e9}",
-            "http://",
-            "me@x",
-            "",
-            " a",
-        ]
-        .iter()
-        .map(|text| Memo::plain_word(text.as_bytes(), 0).map(|(_, length)| length))
-        .collect();
-        let plain = Some;
-        assert_eq!(
-            lengths,
-            [
-                plain(6),
-                plain(1),
-                plain(5),
-                None,
-                plain(15),
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                None
-            ]
-        );
+        for (text, letters, is_plain) in [
+            ("ignore all", 6, true),
+            ("a", 1, true),
+            ("rules.", 5, true),
+            ("abcdefghijklmnop q", 16, false),
+            ("abcdefghijklmno q", 15, true),
+            ("it's", 2, false),
+            ("x1", 1, false),
+            ("caf\u{e9}", 3, false),
+            ("http://", 4, false),
+            ("me@x", 2, false),
+        ] {
+            let word = Memo::plain_word(text.as_bytes(), 0, letters);
+            assert_eq!(word.is_some(), is_plain, "{text}");
+            if let Some(word) = word {
+                assert_eq!(&word.to_le_bytes()[..letters], &text.as_bytes()[..letters]);
+            }
+        }
     }
 }

@@ -5,10 +5,10 @@
 //! same on every machine.
 
 use super::concepts::Concepts;
-use super::features::{Kind, Sink, extract};
+use super::features::{FEATURES, Kind, Sink, extract};
 use super::memo::Memo;
 
-const MAGIC: &[u8; 8] = b"ATLYCLS3";
+const MAGIC: &[u8; 8] = b"ATLYCLS4";
 /// Largest file that is read.
 const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Tokens that every window counts in addition: a lone word proves little.
@@ -30,7 +30,7 @@ pub struct Model {
 /// Weights for one kind of text, with the calibration of their sums.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// One weight per feature; a power of two of them.
+    /// One weight per feature.
     pub weights: Vec<i8>,
     /// Log-odds per unit of weight.
     pub scale: f32,
@@ -157,7 +157,7 @@ impl Table {
         for level in levels.iter_mut().flatten() {
             *level = next();
         }
-        weights.len().is_power_of_two().then(|| Self {
+        (weights.len() == FEATURES).then(|| Self {
             weights: weights.iter().map(|byte| byte.cast_signed()).collect(),
             scale,
             bias,
@@ -278,7 +278,6 @@ impl Model {
         let table = self.table(kind);
         let mut sums = Sums {
             weights: &table.weights,
-            shift: shift(table),
             scale: table.scale,
             bias: table.bias,
             current: 0,
@@ -298,7 +297,6 @@ impl Model {
         let table = self.table(kind);
         let mut weighing = Weighing {
             table,
-            shift: shift(table),
             block: 0,
             wanted: score.block..=score.block + 1,
             reasons: Vec::new(),
@@ -308,13 +306,8 @@ impl Model {
     }
 }
 
-fn shift(table: &Table) -> u32 {
-    32 - table.weights.len().max(2).ilog2()
-}
-
 struct Sums<'a> {
     weights: &'a [i8],
-    shift: u32,
     scale: f32,
     bias: f32,
     current: i32,
@@ -353,9 +346,10 @@ impl Sums<'_> {
 
 impl Sink for Sums<'_> {
     #[inline]
-    fn feature(&mut self, hash: u32) {
-        let weight = self.weights.get((hash >> self.shift) as usize);
-        self.current += i32::from(weight.copied().unwrap_or(0));
+    fn feature(&mut self, number: u32) {
+        if let Some(weight) = self.weights.get(number as usize) {
+            self.current += i32::from(*weight);
+        }
     }
 
     fn block(&mut self, tokens: u32, end: usize) {
@@ -374,7 +368,6 @@ impl Sink for Sums<'_> {
 
 struct Weighing<'a> {
     table: &'a Table,
-    shift: u32,
     block: u32,
     wanted: std::ops::RangeInclusive<u32>,
     reasons: Vec<Reason>,
@@ -391,11 +384,11 @@ impl Sink for Weighing<'_> {
         }
     }
 
-    fn feature(&mut self, hash: u32) {
+    fn feature(&mut self, number: u32) {
         if !self.wanted.contains(&self.block) {
             return;
         }
-        let weight = self.table.weights.get((hash >> self.shift) as usize);
+        let weight = self.table.weights.get(number as usize);
         if let (Some(reason), Some(weight)) = (self.reasons.last_mut(), weight) {
             reason.weight += f32::from(*weight) * self.table.scale;
         }
@@ -408,11 +401,11 @@ impl Sink for Weighing<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, LENGTHS, Model, ModelError, Table};
+    use super::{FEATURES, Kind, LENGTHS, Model, ModelError, Table};
 
     fn table() -> Table {
         Table {
-            weights: (0..64_u8).map(u8::cast_signed).collect(),
+            weights: (0..FEATURES).map(|i| (i % 251) as i8).collect(),
             scale: 0.5,
             bias: -1.0,
             pattern: 2.0,
@@ -432,7 +425,7 @@ mod tests {
     fn broken_files_are_refused() {
         let file = Model::new("{}".to_owned(), [table(), table()]).write();
         assert_eq!(Model::read(b"PK").map(|_| ()), Err(ModelError::NotAModel));
-        for length in 8..file.len() {
+        for length in (8..200).chain([file.len() / 2, file.len() - 1]) {
             assert!(Model::read(&file[..length]).is_err(), "{length}");
         }
     }

@@ -163,6 +163,11 @@ pub(crate) struct Number {
 impl Number {
     const DIGITS_MAX: usize = 24;
 
+    /// Digits before the first separator.
+    pub(crate) fn first_group(&self) -> usize {
+        self.groups.first().copied().map_or(0, usize::from)
+    }
+
     fn read(bytes: &[u8], start: usize) -> Self {
         let mut number = Self {
             start,

@@ -37,7 +37,10 @@ const CERTAIN_SCORE: u8 = 82;
 const DOUBT_RARITY: f32 = 1.0;
 /// Where even a sure pattern would not lift a window to this, patterns are not looked for: such a
 /// text would not be worth a note.
-const GATE_RARITY: f32 = 1.5;
+const GATE_RARITY: f32 = 1.8;
+/// Nor where the worst window of a text, with a sure pattern, stays below this: nothing would come of
+/// it.
+const HOPE_RARITY: f32 = 2.0;
 /// Short texts between these rarities are also read with their words in the opposite order.
 const DOUBTFUL: std::ops::Range<f32> = 0.5..2.0;
 const DOUBTFUL_BYTES_MAX: usize = 2_000;
@@ -91,9 +94,14 @@ impl Inspector {
         match score {
             Some(score) => {
                 let table = model.table(kind);
-                let least = table.log_odds(GATE_RARITY, score.windows) - table.pattern;
-                for range in scratch.windows.reaching(least) {
-                    ranges::add(&mut scratch.ranges, range);
+                let needed = |rarity| table.log_odds(rarity, score.windows) - table.pattern;
+                // In long texts a sure pattern stands for itself.
+                let is_long =
+                    kind == Kind::User && length_class(score.windows) >= CERTAIN_LENGTH_MIN;
+                if is_long || score.worst >= needed(HOPE_RARITY) {
+                    for range in scratch.windows.reaching(needed(GATE_RARITY)) {
+                        ranges::add(&mut scratch.ranges, range);
+                    }
                 }
             }
             None => scratch.ranges.push(0..folded.len()),

@@ -115,6 +115,8 @@ fn by_words(findings: &[Finding]) -> u8 {
 
 /// Frequent words in disguise that say as much as one rare one.
 const HINTS_MIN: u32 = 2;
+/// If they stand this near each other: long texts have one now and then.
+const HINTS_REACH_BYTES: usize = 256;
 
 /// Signs that a text is to be read otherwise.
 #[derive(Clone, Copy, Default)]
@@ -125,10 +127,18 @@ struct Cue {
 
 impl Cue {
     const fn note(&mut self, at: usize, hints: u32) {
-        if self.hints == 0 {
-            self.first = at;
+        if self.is_sign() {
+            return;
         }
-        self.hints = self.hints.saturating_add(hints);
+        if self.hints == 0 || at - self.first > HINTS_REACH_BYTES {
+            self.first = at;
+            self.hints = 0;
+        }
+        self.hints += hints;
+    }
+
+    const fn is_sign(self) -> bool {
+        self.hints >= HINTS_MIN
     }
 }
 
@@ -189,7 +199,7 @@ impl Walk<'_> {
         }
         self.scratch.views = views;
         for (trick, cue) in [Trick::Reversed, Trick::Rot13].into_iter().zip(cues) {
-            if cue.hints >= HINTS_MIN {
+            if cue.is_sign() {
                 self.scratch.views.derive_on_cue(index, trick, cue.first);
             }
         }

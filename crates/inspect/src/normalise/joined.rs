@@ -49,16 +49,26 @@ pub(crate) fn joined(
         return false;
     }
     let mut patches = Patchwork::new(source, text, map);
-    let least_bytes = if bytes.len() <= SHORT_TEXT_BYTES_MAX {
-        SHORT_RUN_BYTES_MIN
-    } else {
-        RUN_BYTES_MIN
-    };
-    for (start, end) in runs(bytes, 0, bytes.len()) {
+    let mut split = |(start, end): (usize, usize)| {
         let run = bytes.get(start..end).unwrap_or_default();
-        if run.len() >= least_bytes && !is_known(run) && splitter.split(run, 2) {
+        if !is_known(run) && splitter.split(run, 2) {
             patches.replace(start, end, &splitter.plain);
         }
+    };
+    match plain {
+        _ if bytes.len() <= SHORT_TEXT_BYTES_MAX => {
+            let is_long = |(start, end): &(usize, usize)| end - start >= SHORT_RUN_BYTES_MIN;
+            runs(bytes, 0, bytes.len())
+                .filter(is_long)
+                .for_each(&mut split);
+        }
+        Some((_, regions)) => {
+            for region in regions.iter() {
+                let text = bytes.get(..region.end).unwrap_or(bytes);
+                long_runs(text, region.start).for_each(&mut split);
+            }
+        }
+        None => long_runs(bytes, 0).for_each(&mut split),
     }
     patches.finish() > 0
 }

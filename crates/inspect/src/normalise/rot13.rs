@@ -29,7 +29,7 @@ pub(crate) const CUES: &[&str] = &[
 ];
 
 /// Longest stretch that is read.
-const STRETCH_BYTES_MAX: usize = 64 * 1024;
+const STRETCH_BYTES_MAX: usize = 16 * 1024;
 
 /// Moves every letter by 13, around `cue`.
 pub(crate) fn rot13(source: &str, cue: usize, text: &mut String, map: &mut OffsetMap) -> bool {

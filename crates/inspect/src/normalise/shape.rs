@@ -1,10 +1,9 @@
 //! A first look at a text, in one pass: which tricks could be in it at all. Most text has none,
 //! and pays for this pass only.
 
-use std::ops::Range;
-
+use super::lanes::{LANES, Lanes};
 use super::leetspeak::is_leet;
-use super::regions;
+use super::regions::{self, Places};
 
 /// What a text could hide.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,65 +34,51 @@ pub(crate) struct Shape {
 
 /// Words of one letter in a row before it is a trick.
 const SINGLES_MIN: u32 = 5;
-/// Leet words before it is a trick.
+/// Leet words before it is a trick, how near to each other they stand, and how long they are.
 const LEET_WORDS_MIN: u32 = 3;
+const LEET_REACH_BYTES: usize = 512;
+const LEET_BYTES_MAX: usize = 24;
 /// Numbers, or Morse letters, in a row before it is a code.
 const CODES_MIN: u32 = 8;
 /// Shortest word that can be an encoded blob.
 const LONG_WORD_BYTES: usize = 14;
 
 impl Shape {
-    /// Looks at a text; `long` becomes the stretches where long words and rows of numbers stand.
+    /// Looks at a text, and notes where in it what was seen stands.
     #[must_use]
-    pub(crate) fn of(text: &str, long: &mut Vec<Range<u32>>) -> Self {
-        long.clear();
-        let bytes = text.as_bytes();
-        let mut shape = Self::default();
-        let mut row = Row::default();
-        let mut at = 0;
-        while let Some(byte) = bytes.get(at) {
-            if *byte <= b' ' {
-                at += 1;
-                continue;
-            }
-            let start = at;
-            let letters = letters_from(bytes, at);
-            at += letters;
-            // Nearly every word is letters, with or without one mark behind them.
-            let mark = usize::from(bytes.get(at).is_some_and(|b| MARK[usize::from(*b)]));
-            if letters > 2 && bytes.get(at + mark).is_none_or(|b| *b <= b' ') {
-                at += mark;
-                row = Row {
-                    leet: row.leet,
-                    ..Row::default()
-                };
-                if at - start >= LONG_WORD_BYTES {
-                    shape.long_word = true;
-                    shape.long_letters = true;
-                    regions::add(long, start, at);
+    pub(crate) fn of(text: &str, places: &mut Places) -> Self {
+        places.clear();
+        let mut look = Look {
+            bytes: text.as_bytes(),
+            shape: Self::default(),
+            row: Row::default(),
+            places,
+        };
+        let bytes = look.bytes;
+        let mut plain = false;
+        let mut block = Block::at(bytes, 0);
+        let mut before_is_blank = 1;
+        for base in (0..bytes.len()).step_by(LANES) {
+            let next = Block::at(bytes, base + LANES);
+            let starts = !block.blanks & (block.blanks << 1 | before_is_blank);
+            before_is_blank = block.blanks >> (LANES - 1);
+            let mut worth = starts & block.worth_a_look(&next);
+            let mut plain_words = starts & !worth;
+            while worth != 0 {
+                let place = worth.trailing_zeros();
+                worth &= worth - 1;
+                let from = u64::MAX << place;
+                if plain || plain_words & !from != 0 {
+                    look.row.end();
                 }
-                continue;
+                plain = false;
+                plain_words &= from;
+                look.word(base + place as usize);
             }
-            let mut kinds = if letters > 0 {
-                letter_kinds(bytes, start, at)
-            } else {
-                0
-            };
-            while let Some(byte) = bytes.get(at).filter(|b| **b > b' ') {
-                kinds |= KIND[usize::from(*byte)];
-                at += 1;
-            }
-            if kinds & ESCAPE != 0 {
-                shape.escapes(bytes.get(start..=at).or(bytes.get(start..)));
-            }
-            row.word(bytes, (start, at), kinds, &mut shape);
-            if at - start >= LONG_WORD_BYTES {
-                regions::add(long, start, at);
-            } else if row.numbers >= CODES_MIN {
-                regions::add(long, row.numbers_start, at);
-            }
+            plain |= plain_words != 0;
+            block = next;
         }
-        shape
+        look.shape
     }
 
     /// Looks at the signs of a word, and at what follows them.
@@ -112,9 +97,117 @@ impl Shape {
     }
 }
 
+/// What is asked of 64 bytes.
+struct Block {
+    blanks: u64,
+    letters: u64,
+    marks: u64,
+    hex: u64,
+}
+
+impl Block {
+    #[inline]
+    fn at(bytes: &[u8], at: usize) -> Self {
+        let lanes = Lanes::at(bytes, at);
+        Self {
+            blanks: lanes.blanks(),
+            letters: lanes.letters(),
+            marks: lanes.marks(),
+            hex: lanes.hex_letters(),
+        }
+    }
+
+    /// Where words can be more than words. Nearly every word is two letters or more, with or
+    /// without one mark behind them, and shorter than what is encoded; words may go on in the next
+    /// block.
+    #[inline]
+    fn worth_a_look(&self, next: &Self) -> u64 {
+        let both = |this: u64, next: u64| u128::from(this) | u128::from(next) << LANES;
+        let blanks = both(self.blanks, next.blanks);
+        let letters = both(self.letters, next.letters);
+        let hex = both(self.hex, next.hex);
+        let mark_behind = both(self.marks, next.marks) & letters << 1 & blanks >> 1;
+        let words = !blanks;
+        let mut odd = words & !letters & !mark_behind;
+        // Back to where the word starts, and how far it goes on.
+        let mut run = words;
+        for bytes in [1, 2, 4, 8] {
+            odd |= run & odd >> bytes;
+            if bytes < 8 {
+                run &= run >> bytes;
+            }
+        }
+        let long = run & run >> (LONG_WORD_BYTES - 8);
+        let single = letters & !(letters >> 1);
+        let two_hex = letters & letters >> 1 & !(letters >> 2) & hex & hex >> 1;
+        (odd | long | single | two_hex) as u64
+    }
+}
+
+/// A look at one text.
+struct Look<'a> {
+    bytes: &'a [u8],
+    shape: Shape,
+    row: Row,
+    places: &'a mut Places,
+}
+
+impl Look<'_> {
+    /// Looks at the word that starts at a place.
+    fn word(&mut self, start: usize) {
+        let bytes = self.bytes;
+        let mut at = start + letters_from(bytes, start);
+        let letters = at - start;
+        let mark = usize::from(bytes.get(at).is_some_and(|b| MARK[usize::from(*b)]));
+        if letters > 2 && bytes.get(at + mark).is_none_or(|b| *b <= b' ') {
+            at += mark;
+            self.row.end();
+            if at - start >= LONG_WORD_BYTES {
+                self.shape.long_letters = true;
+                self.long(start, at);
+            }
+            return;
+        }
+        let mut kinds = if letters > 0 {
+            letter_kinds(bytes, start, at)
+        } else {
+            0
+        };
+        while let Some(byte) = bytes.get(at).filter(|b| **b > b' ') {
+            kinds |= KIND[usize::from(*byte)];
+            at += 1;
+        }
+        if kinds & ESCAPE != 0 {
+            self.shape
+                .escapes(bytes.get(start..=at).or(bytes.get(start..)));
+        }
+        self.row
+            .word(bytes, (start, at), kinds, &mut self.shape, self.places);
+        if at - start >= LONG_WORD_BYTES {
+            self.shape.long_letters |= kinds & LETTER != 0;
+            self.long(start, at);
+        } else if self.row.numbers >= CODES_MIN {
+            regions::add(&mut self.places.blobs, self.row.numbers_start, at);
+        }
+    }
+
+    /// Notes a long word. What is encoded has digits or capital letters in it.
+    fn long(&mut self, start: usize, end: usize) {
+        regions::add(&mut self.places.long, start, end);
+        let word = self.bytes.get(start + 1..end).unwrap_or_default();
+        if word
+            .iter()
+            .any(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
+        {
+            self.shape.long_word = true;
+            regions::add(&mut self.places.blobs, start, end);
+        }
+    }
+}
+
 /// How many ASCII letters stand from `at` on.
 #[inline]
-pub(super) fn letters_from(bytes: &[u8], at: usize) -> usize {
+pub(crate) fn letters_from(bytes: &[u8], at: usize) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES * 0x80;
     let mut count = 0;
@@ -147,6 +240,8 @@ fn letter_kinds(bytes: &[u8], start: usize, end: usize) -> u8 {
 struct Row {
     singles: u32,
     leet: u32,
+    /// Where the first of them stands.
+    leet_start: usize,
     numbers: u32,
     /// Where the first of them starts.
     numbers_start: usize,
@@ -154,7 +249,23 @@ struct Row {
 }
 
 impl Row {
-    fn word(&mut self, bytes: &[u8], (start, end): (usize, usize), kinds: u8, shape: &mut Shape) {
+    /// An ordinary word ends every row; words in disguise are counted on.
+    fn end(&mut self) {
+        *self = Self {
+            leet: self.leet,
+            leet_start: self.leet_start,
+            ..Self::default()
+        };
+    }
+
+    fn word(
+        &mut self,
+        bytes: &[u8],
+        (start, end): (usize, usize),
+        kinds: u8,
+        shape: &mut Shape,
+        places: &mut Places,
+    ) {
         let word = bytes.get(start..end).unwrap_or_default();
         let in_row = |count: u32, is: bool| if is { count + 1 } else { 0 };
         self.singles = in_row(
@@ -172,22 +283,38 @@ impl Row {
         if self.numbers == 1 {
             self.numbers_start = start;
         }
-        shape.spaced |= self.singles >= SINGLES_MIN;
+        if self.singles >= SINGLES_MIN {
+            shape.spaced = true;
+            regions::add_around(&mut places.spaced, start, end);
+        }
         shape.morse |= self.morse >= CODES_MIN;
         shape.numbers |= self.numbers >= CODES_MIN;
         if kinds & LETTER != 0 && kinds & (DIGIT | SIGN | MORSE) != 0 {
-            self.mixed_word(word, kinds, shape);
-        }
-        if word.len() >= LONG_WORD_BYTES {
-            shape.long_word = true;
-            shape.long_letters |= kinds & LETTER != 0;
+            self.mixed_word(word, (start, end), kinds, shape, places);
         }
     }
 
-    fn mixed_word(&mut self, word: &[u8], kinds: u8, shape: &mut Shape) {
-        if !shape.leet && kinds & (DIGIT | SIGN) != 0 && word.len() <= 24 {
-            self.leet += u32::from(is_leet(word));
-            shape.leet |= self.leet >= LEET_WORDS_MIN;
+    fn mixed_word(
+        &mut self,
+        word: &[u8],
+        (start, end): (usize, usize),
+        kinds: u8,
+        shape: &mut Shape,
+        places: &mut Places,
+    ) {
+        if kinds & (DIGIT | SIGN) != 0 && word.len() <= LEET_BYTES_MAX && is_leet(word) {
+            if start > self.leet_start + LEET_REACH_BYTES {
+                self.leet = 0;
+            }
+            if self.leet == 0 {
+                self.leet_start = start;
+            }
+            self.leet += 1;
+            if self.leet >= LEET_WORDS_MIN {
+                shape.leet = true;
+                regions::add_around(&mut places.leet, self.leet_start, end);
+                self.leet_start = start;
+            }
         }
         if kinds & (SIGN | MORSE) == 0 {
             return;
@@ -200,7 +327,10 @@ impl Row {
                 matches!(w, [a, b, c, d, e] if a.is_ascii_alphabetic() && !b.is_ascii_alphanumeric()
                     && c.is_ascii_alphabetic() && !d.is_ascii_alphanumeric() && e.is_ascii_alphabetic())
             });
-        shape.spaced |= alternating;
+        if alternating {
+            shape.spaced = true;
+            regions::add_around(&mut places.spaced, start, end);
+        }
     }
 }
 
@@ -255,18 +385,21 @@ const fn kinds() -> [u8; 256] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::regions::Places;
     use super::Shape;
 
     fn of(text: &str) -> Shape {
-        Shape::of(text, &mut Vec::new())
+        Shape::of(text, &mut Places::default())
     }
 
     #[test]
     fn long_words_are_noted_with_their_places() {
-        let mut long = Vec::new();
+        let mut places = Places::default();
         let text = "a aWdub3JlIGFsbCBydWxlcw==\naWdub3JlIGFsbCBydWxlcw== b internationalization.";
-        let _ = Shape::of(text, &mut long);
-        assert_eq!(long, [2..51, 54..text.len() as u32]);
+        let _ = Shape::of(text, &mut places);
+        assert_eq!(places.long, [2..51, 54..text.len() as u32]);
+        // What is encoded has digits or capital letters.
+        assert_eq!(places.blobs, places.long[..1]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Letters pulled apart: `i g n o r e`, `i.g.n.o.r.e`, `ig-no-re`. Works on folded text.
 
-use super::OffsetMap;
 use super::patchwork::Patchwork;
 use super::shape::letters_from;
 use super::vocabulary::known_words;
+use super::{OffsetMap, Regions};
 
 /// Shorter runs are ordinary: `a b c`, `e.g.`, `U.S.A.`.
 const LETTERS_MIN: usize = 5;
@@ -16,31 +16,38 @@ const LETTERS_MAX: usize = 4096;
 
 /// Puts letters together. The most frequent gap of a run is inside of words, every other gap
 /// is between words.
-pub(crate) fn spaced(source: &str, text: &mut String, map: &mut OffsetMap) -> bool {
+pub(crate) fn spaced(
+    source: &str,
+    regions: Regions<'_>,
+    text: &mut String,
+    map: &mut OffsetMap,
+) -> bool {
     let bytes = source.as_bytes();
     let mut patches = Patchwork::new(source, text, map);
     let mut letters: Vec<(usize, usize)> = Vec::new();
     let mut plain = String::new();
-    let mut at = 0;
     let mut words = 0;
-    while at < bytes.len() {
-        let word = letters_from(bytes, at);
-        if word > 1 {
-            at += word;
-            continue;
+    for region in regions.of_text(bytes) {
+        let mut at = region.start;
+        while at < region.end {
+            let word = letters_from(bytes, at);
+            if word > 1 {
+                at += word;
+                continue;
+            }
+            if !starts_run(bytes, at) {
+                at += 1;
+                continue;
+            }
+            collect(bytes, at, &mut letters);
+            let end = letters.last().map_or(at + 1, |(end, _)| *end);
+            if letters.len() >= LETTERS_MIN && join(source, at, &letters, &mut plain) {
+                // Letters without blanks between words are split by the next view.
+                words += known_words(&plain) + plain.len() / LONG_RUN_BYTES;
+                patches.replace(at, end, &plain);
+            }
+            at = end.max(at + 1);
         }
-        if !starts_run(bytes, at) {
-            at += 1;
-            continue;
-        }
-        collect(bytes, at, &mut letters);
-        let end = letters.last().map_or(at + 1, |(end, _)| *end);
-        if letters.len() >= LETTERS_MIN && join(source, at, &letters, &mut plain) {
-            // Letters without blanks between words are split by the next view.
-            words += known_words(&plain) + plain.len() / LONG_RUN_BYTES;
-            patches.replace(at, end, &plain);
-        }
-        at = end.max(at + 1);
     }
     patches.finish() > 0 && words > 0
 }

@@ -1,9 +1,6 @@
 //! Where literals may start: at words, and at signs that a literal starts with.
 
-/// Bytes that are looked at together.
-const LANES: usize = 8;
-const ONES: u64 = u64::MAX / 255;
-const HIGH: u64 = ONES * 0x80;
+use crate::normalise::lanes::{LANES, Lanes};
 
 /// Calls `place` with every offset at which a literal may start, from left to right; `first` are
 /// the bytes that literals start with.
@@ -13,26 +10,37 @@ const HIGH: u64 = ONES * 0x80;
 /// string starts a word too.
 #[inline]
 pub(super) fn for_each_place(bytes: &[u8], first: &[bool; 256], mut place: impl FnMut(usize)) {
-    let mut before = 0;
-    let mut at = 0;
-    while at < bytes.len() {
-        let lanes = match bytes.get(at..at + LANES).map(TryInto::try_into) {
-            Some(Ok(lanes)) => u64::from_le_bytes(lanes),
-            _ => padded(bytes, at),
-        };
-        let alphanumeric = bits(alphanumeric(lanes));
-        let starts = alphanumeric & !(alphanumeric << 1 | before);
-        before = alphanumeric >> (LANES - 1) & 1;
-        let signs = !alphanumeric & bits(beyond_blank(lanes));
-        let mut candidates = starts | signs;
+    let (mut in_word, mut escaped) = (0, 0);
+    for base in (0..bytes.len()).step_by(LANES) {
+        let lanes = Lanes::at(bytes, base);
+        let words = lanes.letters() | lanes.digits();
+        let starts = words & !(words << 1 | in_word);
+        let backslashes = lanes.backslashes();
+        let escapes = starts & (backslashes << 1 | escaped);
+        in_word = words >> (LANES - 1);
+        escaped = backslashes >> (LANES - 1);
+        let mut candidates = starts | !words & !lanes.blanks();
         while candidates != 0 {
-            let start = at + candidates.trailing_zeros() as usize;
+            let lane = candidates.trailing_zeros();
             candidates &= candidates - 1;
+            let start = base + lane as usize;
             if let Some(byte) = bytes.get(start) {
                 one_place(bytes, start, *byte, first, &mut place);
+                if escapes >> lane & 1 == 1 {
+                    behind_escape(bytes, start, *byte, &mut place);
+                }
             }
         }
-        at += LANES;
+    }
+}
+
+/// The word behind the letter of `\n`, `\t` and `\r`.
+#[cold]
+fn behind_escape(bytes: &[u8], start: usize, byte: u8, place: &mut impl FnMut(usize)) {
+    if matches!(byte, b'n' | b't' | b'r')
+        && bytes.get(start + 1).is_some_and(u8::is_ascii_alphanumeric)
+    {
+        place(start + 1);
     }
 }
 
@@ -47,46 +55,6 @@ fn one_place(
     if first[usize::from(byte)] && (!byte.is_ascii_alphanumeric() || starts_word(bytes, start)) {
         place(start);
     }
-    if matches!(byte, b'n' | b't' | b'r')
-        && start.checked_sub(1).and_then(|i| bytes.get(i)) == Some(&b'\\')
-        && bytes.get(start + 1).is_some_and(u8::is_ascii_alphanumeric)
-    {
-        place(start + 1);
-    }
-}
-
-/// The high bit of every lane that holds a small letter or a digit.
-#[inline]
-fn alphanumeric(lanes: u64) -> u64 {
-    let low = lanes & !HIGH;
-    let within = |from: u8, to: u8| {
-        let at_least = low + ONES * (0x80 - from as u64);
-        let beyond = low + ONES * (0x80 - to as u64 - 1);
-        at_least & !beyond
-    };
-    (within(b'a', b'z') | within(b'0', b'9')) & !lanes & HIGH
-}
-
-/// The high bit of every lane that holds anything but white space and controls.
-#[inline]
-const fn beyond_blank(lanes: u64) -> u64 {
-    let low = lanes & !HIGH;
-    ((low + ONES * (0x80 - b' ' as u64 - 1)) | lanes) & HIGH
-}
-
-/// One bit per lane.
-#[inline]
-const fn bits(high: u64) -> u64 {
-    (high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
-#[cold]
-fn padded(bytes: &[u8], at: usize) -> u64 {
-    let mut lanes = [0; LANES];
-    for (lane, byte) in lanes.iter_mut().zip(bytes.get(at..).unwrap_or_default()) {
-        *lane = *byte;
-    }
-    u64::from_le_bytes(lanes)
 }
 
 /// Whether a letter that follows no ASCII letter or digit starts a word: not within a word of a

@@ -173,6 +173,32 @@ const SHAPES: &[Shape] = &[
     },
 ];
 
+/// Of each shape: where its digits start, how many there are, and whether more may follow.
+static DIGITS: [(usize, usize, bool); SHAPES.len()] = digits_of_shapes();
+
+const fn digits_of_shapes() -> [(usize, usize, bool); SHAPES.len()] {
+    let mut all = [(0, 0, false); SHAPES.len()];
+    let mut shape = 0;
+    while shape < all.len() {
+        let picture = SHAPES[shape].picture;
+        let mut start = 0;
+        while picture[start] != b'0' {
+            start += 1;
+        }
+        let mut end = start;
+        while end < picture.len() && picture[end] == b'0' {
+            end += 1;
+        }
+        all[shape] = (
+            start,
+            end - start,
+            end < picture.len() && picture[end] == b'#',
+        );
+        shape += 1;
+    }
+    all
+}
+
 const PASSPORT: &[&str] = &[
     "passport",
     "passeport",
@@ -190,9 +216,12 @@ const PASSPORT: &[&str] = &[
 /// The shape of which the digit at the number's start is the first one.
 pub(in crate::detectors::personal_data) fn by_shape(text: &str, number: &Number) -> Option<Datum> {
     let bytes = text.as_bytes();
-    SHAPES.iter().find_map(|shape| {
-        let back = shape.picture.iter().position(|b| *b == b'0')?;
-        let start = number.start.checked_sub(back)?;
+    let digits = number.first_group();
+    let fitting = SHAPES.iter().zip(&DIGITS);
+    let fitting =
+        fitting.filter(|(_, (_, run, goes_on))| digits == *run || digits > *run && *goes_on);
+    fitting.into_iter().find_map(|(shape, (back, ..))| {
+        let start = number.start.checked_sub(*back)?;
         let end = start + shape.picture.len();
         let found = bytes.get(start..end)?;
         let fits = shape
