@@ -488,6 +488,9 @@ impl Config {
                 "name one address",
             );
         }
+        if let Some((key, message, help)) = self.gateway.canaries.problem() {
+            problem(key, message.to_owned(), help);
+        }
         for (index, route) in self.gateway.routes.iter().enumerate() {
             if !self.gateway.upstreams.contains_key(&route.upstream) {
                 let known: Vec<&str> = self.gateway.upstreams.keys().map(String::as_str).collect();
