@@ -3,8 +3,8 @@
 use atalaya_inspect::{Inspector, Scratch};
 use atalaya_model::{Segment, SegmentKind, Span, Verdict};
 
-pub(crate) const TUNE: &str = include_str!("data/conversations/tune.txt");
-pub(crate) const HELD: &str = include_str!("data/conversations/held.txt");
+const TUNE: &str = include_str!("data/conversations/tune.txt");
+const HELD: &str = include_str!("data/conversations/held.txt");
 /// What the built-in policy logs, and what it acts on.
 const LOGGED: u8 = 30;
 const ACTED_ON: u8 = 60;
@@ -62,7 +62,7 @@ fn score(verdict: &Verdict) -> u8 {
 }
 
 /// Attacks logged and acted on, innocent conversations logged and acted on, in percent.
-pub(crate) fn rates(text: &str) -> [f64; 4] {
+fn rates(text: &str) -> [f64; 4] {
     let inspector = Inspector::builtin();
     let mut scratch = Scratch::default();
     let (mut counts, mut all) = ([0_u32; 4], [0_u32; 2]);
