@@ -113,6 +113,12 @@ pub fn read_cases(name: &str, content: &str) -> Result<Dataset, DatasetError> {
         if line.len() > LINE_BYTES_MAX {
             return Err(wrong("longer than 16 MiB"));
         }
+        // A list of values would be taken for an object by its order.
+        if !line.trim_start().starts_with('{') {
+            return Err(wrong(
+                "not an object with `text` (or `messages`) and `label`",
+            ));
+        }
         let line: Line = serde_json::from_str(line).map_err(|error| {
             wrong(&format!(
                 "not an object with `text` (or `messages`) and `label` (column {})",

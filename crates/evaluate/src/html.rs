@@ -7,7 +7,7 @@ use crate::report::{BY, ByDecision, Judged, Report, Row};
 
 const STYLE: &str = "body{font:14px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:84rem;padding:0 1rem;color:#1c2430;background:#fff}\
 table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #dde3ea}\
-th{background:#f3f6f9;position:sticky;top:0}td.t,th.t{text-align:left}td.t{max-width:22rem;overflow-wrap:anywhere}\
+th{background:#f3f6f9;position:sticky;top:0}td.t,th.t{text-align:left}td.t:first-child{min-width:13rem}td.t{max-width:26rem;overflow-wrap:anywhere}\
 svg{border:1px solid #dde3ea;background:#fbfcfd;max-width:100%;height:auto}svg text{fill:#66717d;font-size:11px}.w{overflow-x:auto}\
 figure{margin:0 0 1rem;display:inline-block;vertical-align:top}figcaption{font-weight:600}.k{display:inline-block;margin-right:1rem;white-space:nowrap}.k i{display:inline-block;width:1.4rem;height:.25rem;margin-right:.3rem;vertical-align:middle}\
 @media(prefers-color-scheme:dark){body{background:#12161c;color:#d8dee6}th{background:#1d242d}th,td,svg{border-color:#2c3540}svg{background:#171c23}svg text{fill:#93a0ad}}";

@@ -253,10 +253,28 @@ pub(crate) fn detect(segments: &[Segment<'_>], verdict: &mut Verdict) {
     let Some(turns) = read(segments) else { return };
     let mut found = climb(&turns, segments, verdict);
     found.extend(shots(&turns, segments));
-    if found.is_empty() {
+    let Some(last) = found.iter_mut().max_by_key(|finding| finding.score) else {
         return;
+    };
+    // What a turn is by itself is further evidence, as within one text.
+    let asks: Vec<usize> = turns.iter().flat_map(|turn| turn.asks.clone()).collect();
+    if let Some(worst) = worst(verdict, &asks) {
+        let mut pieces = [last.clone(), worst.clone()];
+        scoring::combine(&mut pieces);
+        let combined = pieces.iter().map(|piece| piece.score).max();
+        last.score = last.score.max(combined.unwrap_or(0));
     }
     verdict.findings.extend(found);
+}
+
+/// The worst attack that is found in some of the texts by themselves.
+fn worst<'v>(verdict: &'v Verdict, places: &[usize]) -> Option<&'v Finding> {
+    let of_places = |finding: &&Finding| {
+        let place = usize::try_from(finding.segment).unwrap_or(usize::MAX);
+        places.contains(&place) && !scoring::is_data(finding.category)
+    };
+    let attacks = verdict.findings.iter().filter(of_places);
+    attacks.max_by_key(|finding| finding.score)
 }
 
 /// The turns of a conversation; `None` if it is none, or has no word of harm.
@@ -395,17 +413,8 @@ fn climb(turns: &[Turn], segments: &[Segment<'_>], verdict: &Verdict) -> Vec<Fin
 /// Whether what single turns are found to be is worst in the later half.
 fn rises_by_findings(turns: &[Turn], verdict: &Verdict) -> bool {
     let worst = |turns: &[Turn]| {
-        let asks = turns.iter().flat_map(|turn| &turn.asks);
-        asks.filter_map(|index| {
-            let of_turn = |finding: &&Finding| finding.segment as usize == *index;
-            let attacks = verdict.findings.iter().filter(of_turn);
-            attacks
-                .filter(|finding| !scoring::is_data(finding.category))
-                .map(|finding| finding.score)
-                .max()
-        })
-        .max()
-        .unwrap_or(0)
+        let asks: Vec<usize> = turns.iter().flat_map(|turn| turn.asks.clone()).collect();
+        worst(verdict, &asks).map_or(0, |finding| finding.score)
     };
     let (earlier, later) = turns.split_at(turns.len() / 2);
     let risen = worst(later);
