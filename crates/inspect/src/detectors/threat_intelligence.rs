@@ -298,6 +298,10 @@ impl Named {
         for literal in literals {
             let value = literal.trim().trim_start_matches(',').trim();
             let value = value.strip_prefix('\'')?.strip_suffix('\'')?;
+            // What goes on behind the string is more than a comparison.
+            if value.replace(r"\\", "").replace(r"\'", "").contains('\'') {
+                return None;
+            }
             let value = value.replace("\\'", "'").replace("\\\\", "\\");
             if path == PROMPT {
                 self.prompts.push(u64::from_str_radix(&value, 16).ok()?);
