@@ -78,6 +78,7 @@ pub(crate) fn serve(
         access: Arc::default(),
         approvals: None,
         fingerprint_secret: b"bench".to_vec(),
+        canary_secret: Vec::new(),
     })?;
     let metrics = gateway.metrics();
     let runtime = tokio::runtime::Builder::new_current_thread()

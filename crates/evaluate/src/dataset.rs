@@ -1,13 +1,18 @@
-//! Labelled texts as JSON lines: `text`, `label`, and what is known beside it.
+//! Labelled texts as JSON lines: `text`, `label`, and what is known beside it. A conversation has
+//! `messages` in place of `text`: `[{"role": "user", "content": "…"}, …]`.
 //!
 //! `label` is 1, true or "attack", 0, false or "benign"; an export of the review queue may say
-//! `disposition` instead (`true_positive`, `false_positive`, `benign_positive`). Lines without a
-//! label (null, undetermined) are left out and counted.
+//! `disposition` instead (`true_positive`, `false_positive`, `benign_positive`), and its `text` is a
+//! stored call: a list of texts with their roles. Lines without a label (null, undetermined), and
+//! lines of an export whose text was not kept, are left out and counted.
 
 use atalaya_model::SegmentKind;
 use serde::Deserialize;
 use serde_json::Value;
 
+/// What is said when a role is none.
+const ROLES: &str =
+    "`role` must be user, document, tool_output, tool_definition, system or assistant";
 /// Longest line.
 const LINE_BYTES_MAX: usize = 16 << 20;
 
@@ -18,14 +23,14 @@ pub struct Case {
     pub id: String,
     /// The file, or the row's `source`.
     pub dataset: String,
-    /// The text.
-    pub text: String,
+    /// The texts: one, or the messages of a conversation.
+    pub texts: Vec<(SegmentKind, String)>,
     /// Whether it is an attack.
     pub attack: bool,
     /// Kind of attack or of innocent text.
     pub kind: String,
-    /// How the text reaches a model.
-    pub segment: SegmentKind,
+    /// How the text reaches a model: its role, or `conversation`.
+    pub role: &'static str,
     /// Language tag.
     pub lang: String,
 }
@@ -53,7 +58,10 @@ struct Line {
     id: Value,
     #[serde(default)]
     source: Option<String>,
-    text: String,
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    messages: Vec<Message>,
     #[serde(default)]
     label: Value,
     #[serde(default)]
@@ -64,15 +72,36 @@ struct Line {
     role: Option<String>,
     #[serde(default)]
     lang: Option<String>,
+    /// Only exports have it.
+    #[serde(default)]
+    content_sha256: Option<Value>,
 }
 
-/// Reads JSON lines; the second figure is the number of lines without a label.
+/// A message of a conversation, or a stored text of a call.
+#[derive(Deserialize)]
+struct Message {
+    role: String,
+    #[serde(alias = "text")]
+    content: String,
+}
+
+/// A dataset as it was read.
+#[derive(Clone, Debug, Default)]
+pub struct Dataset {
+    /// What is judged.
+    pub cases: Vec<Case>,
+    /// Lines without a label.
+    pub unlabelled: usize,
+    /// Lines of an export of which no text was kept.
+    pub textless: usize,
+}
+
+/// Reads JSON lines.
 ///
 /// # Errors
 /// With the first line that is no such object.
-pub fn read_cases(name: &str, content: &str) -> Result<(Vec<Case>, usize), DatasetError> {
-    let mut cases = Vec::new();
-    let mut unlabelled = 0;
+pub fn read_cases(name: &str, content: &str) -> Result<Dataset, DatasetError> {
+    let mut dataset = Dataset::default();
     for (index, line) in content.lines().enumerate() {
         if line.trim().is_empty() {
             continue;
@@ -84,9 +113,15 @@ pub fn read_cases(name: &str, content: &str) -> Result<(Vec<Case>, usize), Datas
         if line.len() > LINE_BYTES_MAX {
             return Err(wrong("longer than 16 MiB"));
         }
+        // A list of values would be taken for an object by its order.
+        if !line.trim_start().starts_with('{') {
+            return Err(wrong(
+                "not an object with `text` (or `messages`) and `label`",
+            ));
+        }
         let line: Line = serde_json::from_str(line).map_err(|error| {
             wrong(&format!(
-                "not an object with `text` and `label` (column {})",
+                "not an object with `text` (or `messages`) and `label` (column {})",
                 error.column()
             ))
         })?;
@@ -97,31 +132,41 @@ pub fn read_cases(name: &str, content: &str) -> Result<(Vec<Case>, usize), Datas
         let label =
             label.ok_or_else(|| wrong("`label` must be 1, 0, \"attack\", \"benign\" or null"))?;
         let Some(attack) = label else {
-            unlabelled += 1;
+            dataset.unlabelled += 1;
             continue;
         };
-        let segment = segment(line.role.as_deref()).ok_or_else(|| {
-            wrong(
-                "`role` must be user, document, tool_output, tool_definition, system or assistant",
-            )
-        })?;
-        cases.push(Case {
+        if line.text.is_none() && line.messages.is_empty() && line.content_sha256.is_some() {
+            dataset.textless += 1;
+            continue;
+        }
+        let is_stored = line.content_sha256.is_some();
+        let texts = match (line.text, line.messages) {
+            (Some(text), messages) if messages.is_empty() => texts(text, &line.role, is_stored),
+            (None, messages) if !messages.is_empty() => said(messages),
+            _ => return Err(wrong("give either `text` or `messages`")),
+        };
+        let texts = texts.ok_or_else(|| wrong(ROLES))?;
+        let role = match texts.as_slice() {
+            [(kind, _)] => kind.as_str(),
+            _ => "conversation",
+        };
+        dataset.cases.push(Case {
             id: match &line.id {
                 Value::Null => format!("{name}:{}", index + 1),
                 Value::String(id) => id.clone(),
                 other => other.to_string(),
             },
             dataset: line.source.unwrap_or_else(|| name.to_owned()),
-            text: line.text,
+            texts,
             attack,
             kind: line
                 .kind
                 .unwrap_or_else(|| if attack { "attack" } else { "benign" }.to_owned()),
-            segment,
+            role,
             lang: line.lang.unwrap_or_else(|| "?".to_owned()),
         });
     }
-    Ok((cases, unlabelled))
+    Ok(dataset)
 }
 
 /// `Some(None)` is a row without a label, `None` a label that nobody knows.
@@ -160,14 +205,37 @@ fn by_disposition(word: &str) -> Option<Option<bool>> {
     }
 }
 
+/// The texts of a line: the stored ones of a call, or one of a role; `None` if the role is none.
+fn texts(
+    text: String,
+    role: &Option<String>,
+    is_stored: bool,
+) -> Option<Vec<(SegmentKind, String)>> {
+    let stored: Option<Vec<Message>> = is_stored
+        .then(|| serde_json::from_str(&text).ok())
+        .flatten();
+    match stored {
+        Some(stored) if !stored.is_empty() => said(stored),
+        _ => Some(vec![(segment(role.as_deref())?, text)]),
+    }
+}
+
+fn said(messages: Vec<Message>) -> Option<Vec<(SegmentKind, String)>> {
+    let read = |message: Message| Some((segment(Some(&message.role))?, message.content));
+    messages.into_iter().map(read).collect()
+}
+
 fn segment(role: Option<&str>) -> Option<SegmentKind> {
     Some(match role.unwrap_or("user") {
         "user" => SegmentKind::User,
         "document" => SegmentKind::Document,
-        "tool_output" => SegmentKind::ToolResult,
+        "tool_output" | "tool" | "tool_result" => SegmentKind::ToolResult,
         "tool_definition" => SegmentKind::ToolDefinition,
-        "system" => SegmentKind::System,
-        "assistant" => SegmentKind::Assistant,
+        "system" | "developer" => SegmentKind::System,
+        "reasoning" => SegmentKind::Reasoning,
+        "tool_call" => SegmentKind::ToolCall,
+        "response" => SegmentKind::Response,
+        "assistant" | "model" => SegmentKind::Assistant,
         _ => return None,
     })
 }
@@ -183,10 +251,39 @@ mod tests {
 
 {"text":"z","disposition":"false_positive"}
 {"text":"w","label":null}"#;
-        let (cases, unlabelled) = read_cases("mine", lines).expect("cases");
+        let dataset = read_cases("mine", lines).expect("cases");
+        let cases = dataset.cases;
         let labels: Vec<(&str, bool)> = cases.iter().map(|c| (c.id.as_str(), c.attack)).collect();
         assert_eq!(labels, [("a", true), ("mine:2", false), ("mine:4", false)]);
-        assert_eq!(unlabelled, 1);
+        assert_eq!(dataset.unlabelled, 1);
+    }
+
+    #[test]
+    fn messages_are_a_conversation() {
+        let line = r#"{"label":0,"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#;
+        let cases = read_cases("mine", line).expect("cases").cases;
+        assert_eq!(cases[0].role, "conversation");
+        let texts: Vec<&str> = cases[0]
+            .texts
+            .iter()
+            .map(|(_, text)| text.as_str())
+            .collect();
+        assert_eq!(texts, ["a", "b"]);
+    }
+
+    #[test]
+    fn an_export_of_the_review_queue_is_read_as_calls() {
+        let lines = r#"{"id":"d1","subject":"decision","label":"true","is_attack":true,"content_sha256":"ab","text":"[{\"role\":\"system\",\"path\":\"/a\",\"text\":\"s\"},{\"role\":\"tool_result\",\"path\":\"/b\",\"text\":\"t\"}]"}
+{"id":"d2","subject":"decision","label":"benign","is_attack":false,"content_sha256":""}"#;
+        let dataset = read_cases("export", lines).expect("cases");
+        assert_eq!(dataset.textless, 1);
+        assert!(dataset.cases[0].attack);
+        let kinds: Vec<&str> = dataset.cases[0]
+            .texts
+            .iter()
+            .map(|(kind, _)| kind.as_str())
+            .collect();
+        assert_eq!(kinds, ["system", "tool_result"]);
     }
 
     #[test]
@@ -195,6 +292,11 @@ mod tests {
             ("{\"text\":\"x\",\"label\":7}", 1),
             ("{\"text\":\"x\",\"label\":1}\n[]", 2),
             ("{\"text\":\"x\",\"label\":1,\"role\":\"queen\"}", 1),
+            ("{\"label\":1}", 1),
+            (
+                "{\"label\":1,\"text\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+                1,
+            ),
         ] {
             assert_eq!(read_cases("mine", lines).expect_err("an error").line, line);
         }

@@ -2,17 +2,51 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use atalaya_inspect::{Inspector, Scratch};
-use atalaya_model::Decision;
+use atalaya_model::{Decision, Segment, Span};
 use atalaya_policy::{CallFacts, Policy};
 use serde::Serialize;
 
-use crate::dataset::Case;
+use crate::dataset::{Case, Dataset};
 use crate::metrics::{Curve, Figures, Pool};
 
+/// By what cases are grouped.
+pub(crate) const BY: [&str; 5] = ["all", "dataset", "kind", "language", "role"];
 /// Worst cases that are listed.
 const WORST_MAX: usize = 20;
+
+/// How long inspecting took, microseconds of a text; differs from run to run.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Latency {
+    /// Half of the texts took no longer.
+    pub p50_us: u64,
+    /// Of a hundred texts, 99 took no longer.
+    pub p99_us: u64,
+    /// The longest.
+    pub max_us: u64,
+    /// Nanoseconds a byte, over all texts.
+    pub ns_per_byte: f64,
+}
+
+impl Latency {
+    fn of(mut times: Vec<Duration>, bytes: usize) -> Self {
+        times.sort_unstable();
+        let at = |percent: usize| {
+            let place = (times.len() * percent).div_ceil(100).saturating_sub(1);
+            let time = times.get(place).copied().unwrap_or_default();
+            u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+        };
+        let all: Duration = times.iter().sum();
+        Self {
+            p50_us: at(50),
+            p99_us: at(99),
+            max_us: at(100),
+            ns_per_byte: all.as_secs_f64() * 1e9 / bytes.max(1) as f64,
+        }
+    }
+}
 
 /// What became of a case.
 #[derive(Clone, Debug, Serialize)]
@@ -23,6 +57,10 @@ pub struct Judged {
     pub dataset: String,
     /// Its kind.
     pub kind: String,
+    /// Its language.
+    pub lang: String,
+    /// Its role.
+    pub role: &'static str,
     /// Whether it is an attack.
     pub attack: bool,
     /// The ThreatScore.
@@ -31,6 +69,36 @@ pub struct Judged {
     pub decision: Decision,
     /// The rule that decided.
     pub pattern: String,
+}
+
+/// Number of texts by decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ByDecision {
+    /// Blocked.
+    pub block: u64,
+    /// Weakened.
+    pub constrain: u64,
+    /// Logged only.
+    pub log: u64,
+    /// Let pass.
+    pub allow: u64,
+}
+
+impl ByDecision {
+    fn add(&mut self, decision: Decision) {
+        match decision {
+            Decision::Block => self.block += 1,
+            Decision::Constrain => self.constrain += 1,
+            Decision::Log => self.log += 1,
+            Decision::Allow => self.allow += 1,
+        }
+    }
+
+    /// Blocked or weakened.
+    #[must_use]
+    pub const fn acted_on(self) -> u64 {
+        self.block + self.constrain
+    }
 }
 
 /// Figures of one group of cases.
@@ -50,14 +118,10 @@ pub struct Row {
     pub recall_at_1_percent: Option<f64>,
     /// At 0.1 % of all innocent texts.
     pub recall_at_01_percent: Option<f64>,
-    /// Attacks that the policy blocks or constrains.
-    pub attacks_acted_on: u64,
-    /// Innocent texts that it blocks or constrains.
-    pub innocent_acted_on: u64,
-    /// Attacks that it logs at least.
-    pub attacks_logged: u64,
-    /// Innocent texts that it logs at least.
-    pub innocent_logged: u64,
+    /// Attacks by what the policy does with them.
+    pub attacks_by_decision: ByDecision,
+    /// Innocent texts by what it does with them.
+    pub innocent_by_decision: ByDecision,
 }
 
 /// The outcome of an evaluation.
@@ -67,6 +131,8 @@ pub struct Report {
     pub ruleset: String,
     /// Texts without a label, left out.
     pub unlabelled: usize,
+    /// Lines of an export of which no text was kept, left out.
+    pub textless: usize,
     /// Thresholds for 1 % and 0.1 % of the innocent texts.
     pub thresholds: [usize; 2],
     /// Mean recall over the datasets with attacks, at 1 % and 0.1 %.
@@ -77,31 +143,33 @@ pub struct Report {
     pub worst_misses: Vec<Judged>,
     /// Innocent texts with the highest scores.
     pub worst_alarms: Vec<Judged>,
+    /// How long it took.
+    pub latency: Latency,
     #[serde(skip)]
-    pub(crate) curve: Curve,
+    pub(crate) curves: Vec<(&'static str, String, Curve)>,
 }
 
 #[derive(Default)]
 struct Group {
     attacks: Pool,
     innocent: Pool,
-    acted_on: [u64; 2],
-    logged: [u64; 2],
+    decisions: [ByDecision; 2],
 }
 
 /// Judges every case.
 #[must_use]
-pub fn evaluate(
-    cases: &[Case],
-    unlabelled: usize,
-    inspector: &Inspector,
-    policy: &Policy,
-) -> Report {
+pub fn evaluate(dataset: &Dataset, inspector: &Inspector, policy: &Policy) -> Report {
+    let cases = &dataset.cases;
+    let (mut times, mut bytes) = (Vec::with_capacity(cases.len()), 0);
     let mut scratch = Scratch::default();
     let mut groups: BTreeMap<(usize, String), Group> = BTreeMap::new();
     let mut judged: Vec<Judged> = Vec::with_capacity(cases.len());
     for case in cases {
-        let verdict = inspector.inspect_text(&case.text, case.segment, &mut scratch);
+        let segments = segments(case);
+        let started = Instant::now();
+        let verdict = inspector.inspect(&segments, &mut scratch);
+        times.push(started.elapsed());
+        bytes += segments.iter().map(|s| s.text.len()).sum::<usize>();
         let decision = policy
             .decide(&verdict, &CallFacts::default())
             .would_decision;
@@ -110,7 +178,7 @@ pub fn evaluate(
             case.dataset.clone(),
             case.kind.clone(),
             case.lang.clone(),
-            case.segment.as_str().to_owned(),
+            case.role.to_owned(),
         ];
         for (by, name) in names.into_iter().enumerate() {
             let group = groups.entry((by, name)).or_default();
@@ -121,30 +189,43 @@ pub fn evaluate(
             };
             pool.add(verdict.score);
             let label = usize::from(case.attack);
-            group.acted_on[label] +=
-                u64::from(matches!(decision, Decision::Block | Decision::Constrain));
-            group.logged[label] += u64::from(decision != Decision::Allow);
+            group.decisions[label].add(decision);
         }
         judged.push(Judged {
             id: case.id.clone(),
             dataset: case.dataset.clone(),
             kind: case.kind.clone(),
+            lang: case.lang.clone(),
+            role: case.role,
             attack: case.attack,
             score: verdict.score,
             decision,
             pattern: verdict.pattern.as_deref().unwrap_or("").to_owned(),
         });
     }
-    summarised(&groups, judged, unlabelled, inspector.ruleset_hash())
+    Report {
+        unlabelled: dataset.unlabelled,
+        textless: dataset.textless,
+        ruleset: inspector.ruleset_hash().to_owned(),
+        latency: Latency::of(times, bytes),
+        ..summarised(&groups, judged)
+    }
 }
 
-fn summarised(
-    groups: &BTreeMap<(usize, String), Group>,
-    judged: Vec<Judged>,
-    unlabelled: usize,
-    ruleset: &str,
-) -> Report {
-    const BY: [&str; 5] = ["all", "dataset", "kind", "language", "role"];
+/// The texts of a case as a call has them.
+fn segments(case: &Case) -> Vec<Segment<'_>> {
+    let texts = case.texts.iter().enumerate();
+    texts
+        .map(|(index, (kind, text))| Segment {
+            kind: *kind,
+            path: format!("/{index}").into(),
+            body: Span::new(0, text.len()),
+            text: text.as_str().into(),
+        })
+        .collect()
+}
+
+fn summarised(groups: &BTreeMap<(usize, String), Group>, judged: Vec<Judged>) -> Report {
     let nobody = Group::default();
     let all = groups.values().next().unwrap_or(&nobody);
     let rows: Vec<Row> = groups
@@ -159,10 +240,8 @@ fn summarised(
                 auc: figures.map(|f| f.auc),
                 recall_at_1_percent: figures.map(|f| f.recall_at_1_percent),
                 recall_at_01_percent: figures.map(|f| f.recall_at_01_percent),
-                attacks_acted_on: group.acted_on[1],
-                innocent_acted_on: group.acted_on[0],
-                attacks_logged: group.logged[1],
-                innocent_logged: group.logged[0],
+                attacks_by_decision: group.decisions[1],
+                innocent_by_decision: group.decisions[0],
             }
         })
         .collect();
@@ -173,15 +252,32 @@ fn summarised(
     alarms.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.id.cmp(&b.id)));
     alarms.truncate(WORST_MAX);
     Report {
-        ruleset: ruleset.to_owned(),
-        unlabelled,
+        ruleset: String::new(),
+        unlabelled: 0,
+        textless: 0,
+        latency: Latency::default(),
         thresholds: [0.01, 0.001].map(|share| all.innocent.threshold_for(share)),
         mean_recall: mean_recall(&rows),
-        curve: Curve::of(&all.attacks, &all.innocent),
+        curves: curves(groups, &all.innocent),
         rows,
         worst_misses: misses,
         worst_alarms: alarms,
     }
+}
+
+/// The curve of every group with attacks, against all innocent texts.
+fn curves(
+    groups: &BTreeMap<(usize, String), Group>,
+    innocent: &Pool,
+) -> Vec<(&'static str, String, Curve)> {
+    groups
+        .iter()
+        .filter(|(_, group)| !group.attacks.is_empty() && !innocent.is_empty())
+        .map(|((by, name), group)| {
+            let by = BY.get(*by).copied().unwrap_or("");
+            (by, name.clone(), Curve::of(&group.attacks, innocent))
+        })
+        .collect()
 }
 
 fn mean_recall(rows: &[Row]) -> Option<[f64; 2]> {
@@ -213,37 +309,34 @@ impl Report {
                 format!("{:.2}", 100.0 * part as f64 / all as f64)
             }
         };
-        let _ = writeln!(
-            text,
-            "{:9} {:34} {:>8} {:>8} {:>6} {:>7} {:>7} {:>9} {:>9} {:>8} {:>8}",
-            "by",
-            "name",
-            "attacks",
-            "innocent",
-            "AUC",
-            "rec@1%",
-            "rec@.1%",
-            "acted att",
-            "acted inn",
-            "log att",
-            "log inn"
-        );
+        let names = [
+            "by", "name", "attacks", "innocent", "AUC", "rec@1%", "rec@.1%", "acted on", "block",
+            "constr.", "log", "acted on", "block", "constr.", "log",
+        ];
+        let _ = writeln!(text, "{:>117}{:>34}", "attacks, %", "innocent, %");
+        line(&mut text, &names.map(str::to_owned));
         for row in &self.rows {
-            let _ = writeln!(
-                text,
-                "{:9} {:34} {:8} {:8} {:>6} {:>7} {:>7} {:>9} {:>9} {:>8} {:>8}",
-                row.by,
-                row.name,
-                row.attacks,
-                row.innocent,
+            let of = |decisions: ByDecision, all: u64| {
+                [
+                    decisions.acted_on(),
+                    decisions.block,
+                    decisions.constrain,
+                    decisions.log,
+                ]
+                .map(|part| share(part, all))
+            };
+            let figures = [
+                row.by.to_owned(),
+                row.name.clone(),
+                row.attacks.to_string(),
+                row.innocent.to_string(),
                 row.auc.map_or("-".to_owned(), |auc| format!("{auc:.3}")),
                 percent(row.recall_at_1_percent),
                 percent(row.recall_at_01_percent),
-                share(row.attacks_acted_on, row.attacks),
-                share(row.innocent_acted_on, row.innocent),
-                share(row.attacks_logged, row.attacks),
-                share(row.innocent_logged, row.innocent),
-            );
+            ];
+            let attacks = of(row.attacks_by_decision, row.attacks);
+            let innocent = of(row.innocent_by_decision, row.innocent);
+            line(&mut text, &[&figures[..], &attacks, &innocent].concat());
         }
         if let Some([one, tenth]) = self.mean_recall {
             let _ = writeln!(
@@ -255,8 +348,14 @@ impl Report {
         }
         let _ = writeln!(
             text,
-            "ThreatScore for 1 %: {}, for 0.1 %: {}; texts without a label: {}; rule set {}",
-            self.thresholds[0], self.thresholds[1], self.unlabelled, self.ruleset
+            "ThreatScore for 1 %: {}, for 0.1 %: {}; lines without a label: {}, without a text: {}; rule set {}",
+            self.thresholds[0], self.thresholds[1], self.unlabelled, self.textless, self.ruleset
+        );
+        // The one line that differs from run to run.
+        let _ = writeln!(
+            text,
+            "latency of a text: median {} \u{b5}s, 99 % {} \u{b5}s, longest {} \u{b5}s; {:.0} ns a byte",
+            self.latency.p50_us, self.latency.p99_us, self.latency.max_us, self.latency.ns_per_byte
         );
         self.worst(&mut text);
         text
@@ -271,12 +370,14 @@ impl Report {
             for case in cases {
                 let _ = writeln!(
                     text,
-                    "{:3} {:9} {:30} {:24} {} {}",
+                    "{:3} {:9} {:30} {:24} {} {} {} {}",
                     case.score,
                     case.decision.as_str(),
                     case.id,
                     case.dataset,
                     case.kind,
+                    case.lang,
+                    case.role,
                     case.pattern
                 );
             }
@@ -288,4 +389,18 @@ impl Report {
     pub fn to_html(&self) -> String {
         crate::html::page(self)
     }
+}
+
+/// One line of the table.
+fn line(text: &mut String, cells: &[String]) {
+    const WIDTHS: [usize; 15] = [9, 34, 7, 8, 6, 6, 7, 9, 6, 7, 6, 9, 6, 7, 6];
+    for (index, (cell, width)) in cells.iter().zip(WIDTHS).enumerate() {
+        let _ = if index < 2 {
+            write!(text, "{cell:width$} ")
+        } else {
+            write!(text, "{cell:>width$} ")
+        };
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
 }

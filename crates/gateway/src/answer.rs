@@ -8,6 +8,7 @@
 //! Trade-off: a window sees a pattern that fits into what is held back and looked at again; the
 //! policy can have the whole answer kept instead. Left out: what the caller does with it.
 
+mod canaries;
 mod channel;
 mod leak;
 mod report;
@@ -22,6 +23,7 @@ use atalaya_model::{Decision, Finding, Redaction, Unjudged, UnjudgedReason, Verd
 use atalaya_policy::{CallFacts, Policy, ResponseOutcome};
 use atalaya_wire::{Framing, ParseLimits, Protocol, RefusalContext, StopContext};
 
+pub(crate) use canaries::Needles;
 pub(crate) use leak::PromptMarks;
 pub(crate) use report::Report;
 pub(crate) use stream::StreamGuard;
@@ -52,6 +54,8 @@ pub(crate) struct Asked {
     pub(crate) reply_to: String,
     /// Marks of the instructions, by which they are known again.
     pub(crate) marks: PromptMarks,
+    /// Words in them that must not come back.
+    pub(crate) canaries: Arc<Needles>,
     /// Who asked; nothing for what no protocol understands.
     pub(crate) by: Option<Arc<AskedBy>>,
 }

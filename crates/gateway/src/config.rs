@@ -1,6 +1,7 @@
 //! Configuration of the gateway: where it listens, whom it calls, and every limit.
 
 mod callers;
+mod canaries;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use callers::{Authentication, Callers, Price};
+pub use canaries::{CanaryPer, InsertedCanaries};
 
 /// The gateway section of the configuration file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +31,8 @@ pub struct GatewayConfig {
     pub callers: Callers,
     /// Conversations over several calls.
     pub sessions: Sessions,
+    /// Canaries in system prompts.
+    pub canaries: InsertedCanaries,
     /// When an upstream is left alone.
     pub resilience: BreakerConfig,
     /// Limits on what comes in.
@@ -51,6 +55,7 @@ impl Default for GatewayConfig {
             routes: default_routes(),
             callers: Callers::default(),
             sessions: Sessions::default(),
+            canaries: InsertedCanaries::default(),
             resilience: BreakerConfig::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),

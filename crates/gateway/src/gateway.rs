@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::approve::Approvals;
+use crate::canary::Canaries;
 use crate::config::{GatewayConfig, TlsFiles};
 use crate::door::Doorkeeper;
 use crate::fingerprint::Fingerprints;
@@ -77,6 +78,8 @@ pub struct Parts<R: Recorder> {
     pub approvals: Option<Arc<dyn Approvals>>,
     /// Secret of this installation that keys the fingerprints of findings.
     pub fingerprint_secret: Vec<u8>,
+    /// Secret of this installation from which inserted canaries are made.
+    pub canary_secret: Vec<u8>,
 }
 
 /// A running gateway.
@@ -121,7 +124,9 @@ impl<R: Recorder> Gateway<R> {
             parts.config.sessions,
             parts.config.limits.large_inspections_max,
         );
+        let canaries = Canaries::new(&parts.canary_secret, &parts.config.canaries);
         let shared = Arc::new(Shared {
+            canaries,
             config: parts.config,
             routes,
             policy: PolicySlot::new(parts.policy),

@@ -10,7 +10,7 @@ use std::time::Instant;
 use atalaya_access::RateExceeded;
 use atalaya_inspect::{Inspector, Scratch, simhash};
 use atalaya_model::{Decision, Segment, SegmentKind, Unjudged, UnjudgedReason, Verdict};
-use atalaya_policy::{CallFacts, Outcome as PolicyOutcome, Policy};
+use atalaya_policy::{CallFacts, Outcome as PolicyOutcome, Policy, ResponsePolicy};
 use atalaya_wire::{
     AppliedConstraint, ErrorKind, Framing, PREVIOUS, ParseLimits, ParsedCall, Protocol,
 };
@@ -22,10 +22,11 @@ use self::fault::{malformed, no_route};
 use self::redact::redacted;
 pub(crate) use self::redact::redactions;
 use crate::actions;
-use crate::answer::{Asked, AskedBy, PromptMarks};
+use crate::answer::{Asked, AskedBy, Needles, PromptMarks};
 use crate::approve::ApprovalNeeded;
 use crate::arrival::{Arrival, hex};
 use crate::assess::{Assessment, Subject, price};
+use crate::canary::{Bearer, Canaries, CanaryKey};
 use crate::config::{Price, PromptText};
 use crate::door::{Denied, Entry, Inside, Ruling};
 use crate::fingerprint::Fingerprints;
@@ -51,6 +52,7 @@ pub(crate) struct Judge<'w> {
     pub(crate) prices: &'w [Price],
     pub(crate) sessions: &'w Sessions,
     pub(crate) fingerprints: &'w Fingerprints,
+    pub(crate) canaries: Option<&'w Canaries>,
     /// Rule that a person said yes to.
     pub(crate) approved: Option<&'w str>,
 }
@@ -182,7 +184,8 @@ impl Judge<'_> {
             verdict: &verdict,
             outcome,
             denied: ruling.denied.as_ref(),
-            has_marks: self.policy.document().response.inspect,
+            response: &self.policy.document().response,
+            canary: self.canary(arrival, &assessment),
             by: self.asked_by(arrival, &call, destination.name, &assessment),
         };
         let read = (started, content_sha256.as_str());
@@ -251,6 +254,24 @@ impl Judge<'_> {
                 .retain(|part| part.what.as_deref() != Some(PREVIOUS));
         }
         Some(thread)
+    }
+
+    /// The canary of a call, where they are wanted and answers are looked at.
+    fn canary(&self, arrival: &Arrival, assessment: &Assessment<'_>) -> Option<Inserted<'_>> {
+        let canaries = self
+            .canaries
+            .filter(|_| self.policy.document().response.inspect)?;
+        let bearer = Bearer {
+            caller: &assessment.user,
+            session: &assessment.session,
+            call: &arrival.id,
+        };
+        let (token, sentence) = canaries.for_call(bearer, arrival.at.0);
+        Some(Inserted {
+            key: &canaries.key,
+            token,
+            sentence,
+        })
     }
 
     /// Who asks, for rules about what comes back.
@@ -464,6 +485,13 @@ impl Judge<'_> {
     }
 }
 
+/// A canary for a call.
+struct Inserted<'j> {
+    key: &'j CanaryKey,
+    token: String,
+    sentence: String,
+}
+
 /// A call with everything that is known about it.
 struct JudgedCall<'j> {
     protocol: &'static dyn Protocol,
@@ -472,8 +500,10 @@ struct JudgedCall<'j> {
     verdict: &'j Verdict,
     outcome: &'j PolicyOutcome<'j>,
     denied: Option<&'j Denied>,
-    /// Whether the answer is held against the instructions.
-    has_marks: bool,
+    /// What holds for the answer.
+    response: &'j ResponsePolicy,
+    /// What is put into the instructions, if anything is.
+    canary: Option<Inserted<'j>>,
     /// Who asked.
     by: Arc<AskedBy>,
 }
@@ -484,9 +514,53 @@ impl JudgedCall<'_> {
         if let Some(denied) = self.denied {
             return (denied.next(), Vec::new());
         }
-        let asked = Asked {
+        let (body, mut applied) = match self.outcome.decision {
+            Decision::Allow | Decision::Log => (self.body.clone(), Vec::new()),
+            Decision::Block => return (self.refusal(), Vec::new()),
+            Decision::Constrain => match self.weaken() {
+                Ok((weaker, applied)) => (Bytes::from(weaker), applied),
+                // What cannot be weakened safely is not forwarded at all.
+                Err(_) => return (self.refusal(), Vec::new()),
+            },
+        };
+        let mut canaries = if self.response.inspect {
+            Needles::of(&self.response.canaries)
+        } else {
+            Needles::default()
+        };
+        let body = self.marked(body, &mut canaries, &mut applied);
+        let is_modified = body != *self.body;
+        let forward = forward(to, body, is_modified, self.asked(canaries));
+        (forward, applied)
+    }
+
+    /// The body with a canary, if it is to have one and can take it.
+    fn marked(
+        &self,
+        body: Bytes,
+        canaries: &mut Needles,
+        applied: &mut Vec<AppliedConstraint>,
+    ) -> Bytes {
+        let Some(inserted) = &self.canary else {
+            return body;
+        };
+        let Ok(Some(marked)) = self.protocol.instruct(&body, &inserted.sentence) else {
+            return body;
+        };
+        canaries.inserted(&inserted.token, inserted.key);
+        applied.push(AppliedConstraint {
+            kind: "canary",
+            count: 1,
+        });
+        Bytes::from(marked)
+    }
+
+    /// What the answer is held against.
+    fn asked(&self, canaries: Needles) -> Asked {
+        Asked {
             model: self.call.model.as_deref().unwrap_or("").to_owned(),
-            marks: if self.has_marks {
+            canaries: Arc::new(canaries),
+            marks: if self.response.inspect {
                 PromptMarks::of(&self.call.segments)
             } else {
                 PromptMarks::default()
@@ -494,23 +568,6 @@ impl JudgedCall<'_> {
             framing: asked_framing(self.call),
             reply_to: self.call.reply_to.as_deref().unwrap_or("").to_owned(),
             by: Some(Arc::clone(&self.by)),
-        };
-        match self.outcome.decision {
-            Decision::Allow | Decision::Log => {
-                (forward(to, self.body.clone(), false, asked), Vec::new())
-            }
-            Decision::Block => (self.refusal(), Vec::new()),
-            Decision::Constrain => match self.weaken() {
-                Ok((weaker, applied)) => {
-                    let is_modified = weaker != *self.body;
-                    (
-                        forward(to, Bytes::from(weaker), is_modified, asked),
-                        applied,
-                    )
-                }
-                // What cannot be weakened safely is not forwarded at all.
-                Err(_) => (self.refusal(), Vec::new()),
-            },
         }
     }
 

@@ -207,6 +207,7 @@ pub(crate) fn judge_with<'s, R: Recorder>(
         prices: &shared.config.callers.prices,
         sessions: &shared.sessions,
         fingerprints: &shared.fingerprints,
+        canaries: shared.canaries.as_ref(),
         approved,
         parse_limits: parse_limits(shared),
     }

@@ -14,6 +14,7 @@ mod authenticate;
 mod back;
 mod breaker;
 mod call;
+mod canary;
 mod certificate;
 pub mod config;
 mod door;
@@ -48,6 +49,7 @@ mod worker;
 
 pub use approve::{APPROVAL_HEADER, ApprovalRequest, Approvals, Pending, Ticket};
 
+pub use canary::{Bearer, CanaryKey};
 pub use config::GatewayConfig;
 pub use end::DECISION_HEADER;
 pub use gateway::{Gateway, Parts, StartError};

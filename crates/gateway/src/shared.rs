@@ -9,6 +9,7 @@ use atalaya_policy::Policy;
 use tokio::sync::Semaphore;
 
 use crate::approve::Approvals;
+use crate::canary::Canaries;
 use crate::config::GatewayConfig;
 use crate::door::Doorkeeper;
 use crate::fingerprint::Fingerprints;
@@ -45,6 +46,8 @@ pub(crate) struct Shared<R: Recorder> {
     pub(crate) door: Doorkeeper,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) fingerprints: Fingerprints,
+    /// `None` if none are put into calls.
+    pub(crate) canaries: Option<Canaries>,
     pub(crate) approvals: Option<Arc<dyn Approvals>>,
     /// Long bodies that are looked at on threads of their own at the same time.
     pub(crate) large_inspections: Semaphore,

@@ -130,6 +130,7 @@ impl Bench {
             access: setup.access,
             approvals: setup.approvals,
             fingerprint_secret: b"test".to_vec(),
+            canary_secret: b"test".to_vec(),
         })
         .unwrap();
         Self {

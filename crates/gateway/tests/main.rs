@@ -13,6 +13,7 @@ mod answers;
 mod bench;
 mod bypasses;
 mod callers;
+mod canaries;
 mod decisions;
 mod enforcement;
 mod evaluation;

@@ -16,6 +16,7 @@ mod memo;
 mod model;
 
 pub use self::concepts::Concepts;
+pub(crate) use self::concepts::is_unspaced;
 pub use self::features::{FEATURES, Kind, Sink, extract};
 pub use self::memo::Memo;
 pub use self::model::{

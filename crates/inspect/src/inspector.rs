@@ -14,7 +14,7 @@ pub use self::builder::Builder;
 pub use self::explain::{Explanation, Weight};
 pub use self::scratch::Scratch;
 use crate::classifier::Model;
-use crate::detectors::Detector;
+use crate::detectors::{Detector, crescendo};
 use crate::patterns::{Case, PatternSet};
 use crate::prefilter::Prefilter;
 use crate::scoring;
@@ -137,6 +137,7 @@ impl Inspector {
                 unjudged(&mut verdict, segment, UnjudgedReason::LimitReached);
             }
         }
+        crescendo::detect(segments, &mut verdict);
         scratch.report(self, &mut verdict);
         scoring::summarise(&mut verdict);
         verdict

@@ -8,7 +8,8 @@
 //! 2. [`prefilter`]: one pass for the literal beginnings of all patterns;
 //! 3. [`patterns`]: a lazy DFA on a bounded window at each of those places;
 //! 4. [`detectors`]: what words cannot say (checksums, entropy, classifiers);
-//! 5. [`scoring`]: findings become one `ThreatScore` with reasons.
+//! 5. [`detectors`] again, for what only the conversation as a whole shows;
+//! 6. [`scoring`]: findings become one `ThreatScore` with reasons.
 //!
 //! Trade-off: everything is bounded (bytes, views, matches, windows). What a bound left out is
 //! reported as [`Unjudged`](atalaya_model::Unjudged), never as "nothing found".

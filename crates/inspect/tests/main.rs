@@ -1,6 +1,7 @@
 //! What the inspector promises, on data.
 
 mod classifier;
+mod conversations;
 mod data_types;
 mod disguises;
 mod patterns;

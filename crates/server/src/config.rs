@@ -39,8 +39,9 @@ pub struct Config {
     pub node_id: String,
     /// Policy file; the built-in policy if there is none (`atalaya config policy` prints it).
     pub policy: Option<PathBuf>,
-    /// Files with patterns of your own (`.yml`) and threat intelligence (STIX 2.1 bundles, `.json`),
-    /// added to the built-in detectors.
+    /// Files with patterns of your own (`.yml`) and threat intelligence (STIX 2.1 bundles, `.json`;
+    /// `[x-prompt:simhash = 'HEX']` is a prompt by its `InputSimHash`), added to the built-in
+    /// detectors.
     pub detectors: Vec<PathBuf>,
     /// A bigger model, asked only where the built-in classifier is in doubt.
     pub second_opinion: SecondOpinionSection,
@@ -488,6 +489,9 @@ impl Config {
                 "name one address",
             );
         }
+        if let Some((key, message, help)) = self.gateway.canaries.problem() {
+            problem(key, message.to_owned(), help);
+        }
         for (index, route) in self.gateway.routes.iter().enumerate() {
             if !self.gateway.upstreams.contains_key(&route.upstream) {
                 let known: Vec<&str> = self.gateway.upstreams.keys().map(String::as_str).collect();
@@ -519,16 +523,21 @@ impl Config {
         }
         for table in self.lake.retention_days.keys() {
             if table != "*" && atalaya_tables::find(table).is_none() {
-                let known = atalaya_tables::ALL.iter().map(|known| known.name);
-                let help = atalaya_yaml::nearest(table, known).map_or_else(
-                    || "see `atalaya tables`".to_owned(),
-                    |n| format!("did you mean {n}?"),
-                );
-                problem(table, format!("there is no table {table}"), &help);
+                let (message, help) = (format!("there is no table {table}"), nearest_table(table));
+                problem(table, message, &help);
             }
         }
         problems
     }
+}
+
+/// What to do about a table that is not there.
+fn nearest_table(table: &str) -> String {
+    let known = atalaya_tables::ALL.iter().map(|known| known.name);
+    atalaya_yaml::nearest(table, known).map_or_else(
+        || "see `atalaya tables`".to_owned(),
+        |name| format!("did you mean {name}?"),
+    )
 }
 
 /// Where a key stands in the text; the beginning if it is not there.

@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::open::{self, OpenError};
 use crate::respond::{self, ResponderSink, stream::Stream};
 use analytics::Analytics;
+use open::CANARY_SECRET;
 use status::NodeStatus;
 
 /// A running node.
@@ -64,7 +65,8 @@ impl Node {
         let (journal, lake, follower) = open_log(&config).await?;
         let store = Arc::new(open::store(&config)?.syncing_with_the_next());
         let (control, first_admin_token) = open_control(&config, &store).await?;
-        let fingerprint_secret = fingerprint_secret(&control).await?;
+        let fingerprint_secret = node_secret(&control, "fingerprints").await?;
+        let canary_secret = node_secret(&control, CANARY_SECRET).await?;
         forget_spills(&config);
         let engine = Arc::new(open::engine(&config, Arc::new(LakeTables(lake.clone())))?);
         let responder = open_responder(&config, &store, &control, &engine)?;
@@ -87,6 +89,7 @@ impl Node {
             access: control.access(),
             approvals: Some(Arc::new(ApprovalDesk(Arc::clone(&control)))),
             fingerprint_secret,
+            canary_secret,
         })
         .map_err(|error| OpenError::world("starting the gateway", error))?;
         let status = Arc::new(NodeStatus {
@@ -285,10 +288,10 @@ fn open_responder(
     respond::responder(config, parts).map(Arc::new)
 }
 
-/// The key that prompts are fingerprinted with.
-async fn fingerprint_secret(control: &Control) -> Result<Vec<u8>, OpenError> {
-    let secret = control.node_secret("fingerprints").await;
-    secret.map_err(|error| OpenError::world("reading the key of fingerprints", error))
+/// A secret of this installation, made when it is first asked for.
+async fn node_secret(control: &Control, name: &str) -> Result<Vec<u8>, OpenError> {
+    let secret = control.node_secret(name).await;
+    secret.map_err(|error| OpenError::world(format!("reading the secret of {name}"), error))
 }
 
 /// The analytics, where they are wanted.

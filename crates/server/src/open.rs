@@ -6,6 +6,8 @@
 
 mod second_opinion;
 
+pub use atalaya_gateway::{Bearer, CanaryKey};
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +62,9 @@ impl OpenError {
         Self::BadInput(rendered.join("\n"))
     }
 }
+
+/// Name of the secret that inserted canaries are made from.
+pub const CANARY_SECRET: &str = "canaries";
 
 fn read(path: &Path) -> Result<String, OpenError> {
     let unreadable = |reason: String| {

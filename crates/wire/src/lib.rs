@@ -17,6 +17,7 @@ mod edit;
 mod facts;
 mod form;
 mod framing;
+mod instruct;
 pub mod json;
 mod protocol;
 pub mod protocols;

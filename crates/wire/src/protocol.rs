@@ -102,6 +102,15 @@ pub trait Protocol: Send + Sync {
         redactions: &[Redaction],
     ) -> Result<(Vec<u8>, Vec<AppliedConstraint>), WireError>;
 
+    /// Writes the call with a sentence at the end of its own instructions; `None` if it has none, or
+    /// none that can take one.
+    ///
+    /// # Errors
+    /// If the body is no JSON, or [`WireError::Edit`] when the result would not parse.
+    fn instruct(&self, _body: &[u8], _sentence: &str) -> Result<Option<Vec<u8>>, WireError> {
+        Ok(None)
+    }
+
     /// A refusal that the official SDKs take for an answer (status 200).
     fn refusal(&self, context: &RefusalContext<'_>) -> Answer;
 

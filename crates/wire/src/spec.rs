@@ -10,6 +10,7 @@ use crate::edit::Edits;
 use crate::facts::{TableFacts, Tell};
 use crate::form;
 use crate::framing::Framing;
+use crate::instruct::{Instructions, instruct};
 use crate::protocol::{AppliedConstraint, Protocol, RequestHead};
 use crate::reader::{ResponseReader, reader};
 use crate::rules::{Table, read, read_request};
@@ -47,6 +48,8 @@ pub(crate) struct Spec {
     pub(crate) finish: fn(&RequestHead<'_>, &mut ParsedCall<'_>),
     pub(crate) shape: Shape,
     pub(crate) extra: fn(&mut Weakening<'_, '_>, &Constraints) -> Result<(), WireError>,
+    /// Where the application's instructions stand.
+    pub(crate) instructions: Instructions,
     pub(crate) answer: &'static Table,
     pub(crate) facts: &'static [(&'static str, Tell)],
     pub(crate) end_marker: &'static [u8],
@@ -71,6 +74,7 @@ pub(crate) const fn spec(
         finish: |_, _| {},
         shape: Shape::NONE,
         extra: |_, _| Ok(()),
+        instructions: Instructions::Nowhere,
         answer,
         facts: &[],
         end_marker: b"",
@@ -144,6 +148,13 @@ impl Protocol for Spec {
             redactions,
         };
         weaken(order, |_| self.shape, self.extra)
+    }
+
+    fn instruct(&self, body: &[u8], sentence: &str) -> Result<Option<Vec<u8>>, WireError> {
+        if self.instructions == Instructions::Nowhere {
+            return Ok(None);
+        }
+        instruct(self.instructions, body, sentence)
     }
 
     fn refusal(&self, context: &RefusalContext<'_>) -> Answer {

@@ -1,12 +1,11 @@
 //! `atalaya evaluate-detectors`: how good detectors and policy are on labelled texts.
 //!
-//! What goes to standard output is the same for the same files on every machine; how long it took
-//! is a note on standard error.
+//! What goes to standard output is the same for the same files on every machine, apart from the
+//! line (in JSON the member) about latency.
 
 use std::path::PathBuf;
-use std::time::Instant;
 
-use atalaya_evaluate::{Case, evaluate, read_cases};
+use atalaya_evaluate::{Dataset, evaluate, read_cases};
 use atalaya_server::open;
 
 use super::common::Place;
@@ -15,9 +14,9 @@ use crate::output::{self, Format};
 
 /// Measure detectors and policy on labelled texts: JSON lines {"text","label","role",…}
 ///
-/// `label` is 1 or "attack", 0 or "benign"; exports of the review queue (`disposition`) are read
-/// too. Prints, by dataset, kind, language and role: area under the curve, recall at 1 % and 0.1 %
-/// false positives, what the policy acts on, and the worst misses and false alarms by id.
+/// `label` is 1 or "attack", 0 or "benign"; a conversation has `messages` [{"role","content"}] in
+/// place of `text`. What `atalaya review export --with-text` writes is read too. Prints, by dataset, kind, language and role: area under the curve, recall at 1 % and 0.1 %
+/// false positives, what the policy does by decision, the worst misses and false alarms by id, and latency.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Files of labelled texts.
@@ -37,8 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let config = args.place.load()?;
     let policy = open::policy(&config)?;
     let inspector = open::inspector(&config)?;
-    let mut cases: Vec<Case> = Vec::new();
-    let mut unlabelled = 0;
+    let mut dataset = Dataset::default();
     for path in &args.datasets {
         let content = std::fs::read_to_string(path).map_err(|error| {
             Failure::BadInput(format!("error: cannot read {}: {error}", path.display()))
@@ -46,15 +44,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let name = path
             .file_stem()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let (mut read, left_out) = read_cases(&name, &content)
+        let mut read = read_cases(&name, &content)
             .map_err(|error| Failure::BadInput(format!("error: {}: {error}", path.display())))?;
-        cases.append(&mut read);
-        unlabelled += left_out;
+        dataset.cases.append(&mut read.cases);
+        dataset.unlabelled += read.unlabelled;
+        dataset.textless += read.textless;
     }
-    let bytes: usize = cases.iter().map(|case| case.text.len()).sum();
-    let started = Instant::now();
-    let report = evaluate(&cases, unlabelled, &inspector, &policy);
-    let spent = started.elapsed();
+    let report = evaluate(&dataset, &inspector, &policy);
     if let Some(path) = &args.html {
         std::fs::write(path, report.to_html())
             .map_err(|error| Failure::world(format!("writing {}", path.display()), error))?;
@@ -65,12 +61,5 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         _ => report.to_text(),
     };
     output::data(&text).map_err(|error| Failure::world("writing the report", error))?;
-    output::note(&format!(
-        "{} texts, {bytes} bytes in {:.2} s: {:.1} \u{b5}s per text, {:.1} ns per byte",
-        cases.len(),
-        spent.as_secs_f64(),
-        spent.as_secs_f64() * 1e6 / cases.len().max(1) as f64,
-        spent.as_secs_f64() * 1e9 / bytes.max(1) as f64,
-    ));
     Ok(Exit::Fine)
 }

@@ -3,6 +3,7 @@
 mod alerts;
 mod approvals;
 mod atlas;
+mod canary;
 mod common;
 mod completions;
 mod config;
@@ -72,6 +73,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Tokens(tokens::Command),
     #[command(subcommand)]
+    Canary(canary::Command),
+    #[command(subcommand)]
     Kql(kql::Command),
     #[command(subcommand)]
     Log(log::Command),
@@ -116,6 +119,7 @@ impl Command {
             Self::Policy(command) => policy::run(&command),
             Self::Approvals(command) => approvals::run(&command),
             Self::Tokens(command) => tokens::run(&command),
+            Self::Canary(command) => canary::run(&command),
             Self::Kql(command) => kql::run(&command),
             Self::Log(command) => log::run(&command),
             Self::Model(command) => model::run(&command),

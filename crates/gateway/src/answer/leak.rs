@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use atalaya_model::{Finding, Segment, SegmentKind, Span, ThreatCategory};
 
+use super::canaries::Needles;
+
 /// Words that make one mark.
 const WORDS: usize = 6;
 /// Most marks of one call.
 const MARKS_MAX: usize = 8_192;
 /// From this many words in a row on, a leak is beyond doubt.
 const CERTAIN_WORDS: usize = 50;
-/// Shortest canary that is looked for, letters and digits.
-const CANARY_MIN: usize = 6;
 
 /// Hashes of the runs of words of the instructions, sorted.
 #[derive(Clone, Default)]
@@ -89,7 +89,7 @@ pub(super) fn leaks(
     text: &str,
     (segment, kind): (u32, SegmentKind),
     marks: &PromptMarks,
-    (canaries, overlap_words): (&[String], usize),
+    (canaries, overlap_words): (&Needles, usize),
 ) -> Vec<Finding> {
     if !matches!(
         kind,
@@ -107,8 +107,8 @@ pub(super) fn leaks(
         atlas: Cow::Borrowed(&[Cow::Borrowed("AML.T0056")]),
     };
     let mut found: Vec<Finding> = canaries
-        .iter()
-        .filter_map(|canary| find_canary(text, canary))
+        .find(text)
+        .into_iter()
         .map(|span| finding(span, 95, CANARY_RULE))
         .collect();
     if overlap_words >= WORDS
@@ -144,23 +144,4 @@ fn longest_overlap(text: &str, marks: &PromptMarks) -> Option<(Span, usize)> {
         }
     }
     best
-}
-
-/// A canary, whatever stands between its letters and digits.
-fn find_canary(text: &str, canary: &str) -> Option<Span> {
-    let plain = |text: &str| -> Vec<(char, usize, usize)> {
-        text.char_indices()
-            .filter(|(_, c)| c.is_alphanumeric())
-            .map(|(at, c)| (c.to_ascii_lowercase(), at, at + c.len_utf8()))
-            .collect()
-    };
-    let wanted: Vec<char> = plain(canary).into_iter().map(|(c, _, _)| c).collect();
-    if wanted.len() < CANARY_MIN {
-        return None;
-    }
-    let there = plain(text);
-    let at = there
-        .windows(wanted.len())
-        .position(|window| window.iter().zip(&wanted).all(|((c, _, _), w)| c == w))?;
-    Some(Span::new(there[at].1, there[at + wanted.len() - 1].2))
 }

@@ -8,7 +8,7 @@ use atalaya_policy::{BlockStyle, Policy};
 use atalaya_wire::{ErrorContext, ErrorKind, Framing, ParsedAnswer};
 
 use super::tools::{ToolWatch, ToolsOutcome};
-use super::{PromptMarks, Report, Watch, leak, redactions, unjudged};
+use super::{Needles, PromptMarks, Report, Watch, leak, redactions, unjudged};
 use crate::approve::ApprovalNeeded;
 
 /// What the caller gets.
@@ -47,19 +47,26 @@ pub(crate) fn judge_whole(
 /// What the segments of an answer show.
 pub(super) fn inspect(watch: &Watch, segments: &[Segment<'_>], scratch: &mut Scratch) -> Verdict {
     let mut verdict = watch.inspector.inspect(segments, scratch);
-    add_leaks(segments, &watch.policy, &watch.asked.marks, &mut verdict);
+    let sought = (&watch.asked.marks, watch.asked.canaries.as_ref());
+    add_leaks(segments, &watch.policy, sought, &mut verdict);
     verdict
 }
 
 /// Canaries in an answer whose call nobody saw.
 pub(crate) fn leaks_of(segments: &[Segment<'_>], policy: &Policy, verdict: &mut Verdict) {
-    add_leaks(segments, policy, &PromptMarks::default(), verdict);
+    let canaries = Needles::of(&policy.document().response.canaries);
+    add_leaks(
+        segments,
+        policy,
+        (&PromptMarks::default(), &canaries),
+        verdict,
+    );
 }
 
 fn add_leaks(
     segments: &[Segment<'_>],
     policy: &Policy,
-    marks: &PromptMarks,
+    (marks, canaries): (&PromptMarks, &Needles),
     verdict: &mut Verdict,
 ) {
     let response = &policy.document().response;
@@ -68,7 +75,7 @@ fn add_leaks(
             &segment.text,
             (u32::try_from(index).unwrap_or(u32::MAX), segment.kind),
             marks,
-            (&response.canaries, response.prompt_overlap_words),
+            (canaries, response.prompt_overlap_words),
         );
         verdict.findings.extend(found);
     }

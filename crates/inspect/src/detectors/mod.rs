@@ -2,6 +2,7 @@
 //! its `patterns.yml` (and code, if words are not enough), and one line in the list below.
 
 pub(crate) mod chaff;
+pub(crate) mod crescendo;
 pub(crate) mod personal_data;
 pub(crate) mod secrets;
 pub(crate) mod threat_intelligence;

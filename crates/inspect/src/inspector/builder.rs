@@ -8,7 +8,7 @@ use atalaya_model::Diagnostic;
 use super::classify::is_by_words;
 use super::{Inspector, Limits};
 use crate::classifier::{Concepts, Model};
-use crate::detectors::{Detector, PATTERN_FILES, chaff, personal_data};
+use crate::detectors::{Detector, PATTERN_FILES, chaff, crescendo, personal_data};
 use crate::patterns::{Build, Pattern, PatternSet};
 use crate::prefilter::Prefilter;
 use crate::second_opinion::{Second, SecondOpinion};
@@ -110,6 +110,8 @@ impl Builder {
             self.rules.mix(detector.name());
             self.rules.mix(detector.version());
         }
+        self.rules.mix(crescendo::VERSION);
+        self.rules.mix(crescendo::WORDS);
         if let Some(model) = &self.model {
             self.rules.mix(Concepts::source());
             self.rules.mix(model.header());

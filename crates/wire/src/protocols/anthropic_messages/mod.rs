@@ -14,6 +14,7 @@ use crate::answer::{Answer, ErrorContext, RefusalContext, StopContext};
 use crate::call::{ParseLimits, ParsedAnswer, ParsedCall, WireError};
 use crate::coverage::Coverage;
 use crate::framing::Framing;
+use crate::instruct::{Instructions, Part, instruct};
 use crate::protocol::{AppliedConstraint, Protocol, RequestHead};
 use crate::reader::{ResponseReader, reader};
 use crate::rules::read;
@@ -61,6 +62,11 @@ impl Protocol for AnthropicMessages {
             constraints,
             redactions,
         })
+    }
+
+    fn instruct(&self, body: &[u8], sentence: &str) -> Result<Option<Vec<u8>>, WireError> {
+        let place = Instructions::Member("system", Part::Text);
+        instruct(place, body, sentence)
     }
 
     fn refusal(&self, context: &RefusalContext<'_>) -> Answer {

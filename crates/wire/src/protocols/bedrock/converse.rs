@@ -8,6 +8,7 @@ use super::{answers, head_facts, operation};
 use crate::edit::json_string;
 use crate::facts::Tell;
 use crate::framing::Framing;
+use crate::instruct::{Instructions, Part};
 use crate::json::Kind;
 use crate::rules::{Fact, Is, Of, Table, rule};
 use crate::spec::{Spec, spec};
@@ -187,6 +188,7 @@ pub(crate) const PROTOCOL: Spec = Spec {
         }
         Ok(())
     },
+    instructions: Instructions::Member("system", Part::Bare),
     facts: &[
         ("stopReason", Tell::FinishEnds),
         ("usage/inputTokens", Tell::Input),

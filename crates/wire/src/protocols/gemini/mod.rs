@@ -14,6 +14,7 @@ use crate::call::ParsedCall;
 use crate::edit::json_string;
 use crate::facts::Tell;
 use crate::framing::Framing;
+use crate::instruct::Instructions;
 use crate::json::Kind;
 use crate::protocol::RequestHead;
 use crate::rules::{Fact, Is, Of, Rule, Table, rule};
@@ -195,6 +196,7 @@ pub(crate) const PROTOCOL: Spec = Spec {
         }
         Ok(())
     },
+    instructions: Instructions::Parts(&["systemInstruction", "system_instruction"]),
     facts: &[
         ("responseId", Tell::Id),
         ("modelVersion", Tell::Model),

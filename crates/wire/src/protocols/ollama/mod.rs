@@ -14,6 +14,7 @@ use atalaya_model::SegmentKind::{
 use crate::edit::{content, json_string};
 use crate::facts::Tell;
 use crate::framing::Framing;
+use crate::instruct::{Instructions, Part};
 use crate::json::Kind;
 use crate::rules::{Fact, Is, Of, Table, rule};
 use crate::spec::{Body, Spec, spec};
@@ -128,6 +129,7 @@ pub(crate) const CHATS: Spec = Spec {
         }
         Ok(())
     },
+    instructions: Instructions::Messages("messages", Part::Text),
     streams: &[Framing::Lines],
     framing: lines,
     ..spec(
@@ -148,6 +150,7 @@ pub(crate) const GENERATES: Spec = Spec {
         }
         Ok(())
     },
+    instructions: Instructions::Member("system", Part::Text),
     streams: &[Framing::Lines],
     framing: lines,
     finish: |_, call| {

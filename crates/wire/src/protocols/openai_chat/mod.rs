@@ -15,6 +15,7 @@ use crate::answer::{Answer, ErrorContext, RefusalContext, StopContext};
 use crate::call::{ParseLimits, ParsedAnswer, ParsedCall, WireError};
 use crate::coverage::Coverage;
 use crate::framing::Framing;
+use crate::instruct::{Instructions, Part, instruct};
 use crate::protocol::{AppliedConstraint, Protocol, RequestHead};
 use crate::reader::{ResponseReader, reader};
 use crate::rules::read;
@@ -62,6 +63,11 @@ impl Protocol for OpenAiChat {
             constraints,
             redactions,
         })
+    }
+
+    fn instruct(&self, body: &[u8], sentence: &str) -> Result<Option<Vec<u8>>, WireError> {
+        let place = Instructions::Messages("messages", Part::Text);
+        instruct(place, body, sentence)
     }
 
     fn refusal(&self, context: &RefusalContext<'_>) -> Answer {

@@ -17,6 +17,7 @@ use super::{openai, openai_chat};
 use crate::edit::{content, json_string};
 use crate::facts::Tell;
 use crate::framing::Framing;
+use crate::instruct::{Instructions, Part};
 use crate::json::Kind;
 use crate::rules::Table;
 use crate::spec::{Body, Spec, Voice, spec};
@@ -79,6 +80,7 @@ pub(crate) const PROTOCOL: Spec = Spec {
         }
         Ok(())
     },
+    instructions: Instructions::MemberOrMessages("instructions", ("input", Part::Input)),
     facts: FACTS,
     streams: &[Framing::Events],
     end_marker: b"[DONE]",
