@@ -136,8 +136,7 @@ fn an_explanation_points_at_the_attack() {
 fn trigger_words_alone_are_seldom_acted_on() {
     /// What the default policy acts on.
     const ACTED_ON: u8 = 60;
-    /// The aim is 3; the sentences are harder than what people ask.
-    const PERCENT_MAX: usize = 9;
+    const PERCENT_MAX: usize = 3;
     let sentences: Vec<&str> = include_str!("data/trigger_words.txt")
         .lines()
         .filter(|line| !line.starts_with('#'))

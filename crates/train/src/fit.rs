@@ -10,6 +10,10 @@ use crate::corpus::{Document, Row};
 use crate::cross;
 use crate::learn::{Settings, Weights, learn_pair, sigmoid};
 
+/// The most that a sure pattern adds to the log-odds, of users and of material: patterns were written
+/// by people who know the texts, and innocent sentences of users have the words of attacks.
+const PATTERN_MAX: [f32; 2] = [4.0, 5.0];
+
 /// What the header says beside figures.
 pub(crate) struct Origin {
     pub(crate) data_sha256: Vec<String>,
@@ -27,7 +31,8 @@ pub(crate) fn fit(
     let pair = learn_pair(&documents.iter().collect::<Vec<_>>(), settings);
     let tables = [(false, pair.user), (true, pair.material)].map(|(material, weights)| {
         let mut table = quantised(&weights);
-        table.pattern = pattern_weight(rows, documents, &held, material);
+        table.pattern = pattern_weight(rows, documents, &held, material)
+            .min(PATTERN_MAX[usize::from(material)]);
         table.levels = levels(rows, documents, &held, (material, table.pattern));
         table
     });
@@ -120,7 +125,7 @@ fn pattern_weight(
         c -= rate * dc;
     }
     println!("material {material}: classifier {a:.2}, patterns {b:.2}, constant {c:.2}");
-    ((b / a.max(0.2)) as f32).clamp(0.0, 5.0)
+    ((b / a.max(0.2)) as f32).max(0.0)
 }
 
 /// The log-odds that one innocent text in 10, 100, 1000 of a length reaches. The last is drawn

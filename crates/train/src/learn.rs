@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     /// How often the texts are learned from, in orders of their own.
     pub(crate) orders: u64,
+    /// Log-odds that a sure pattern adds.
+    pub(crate) patterns: f32,
 }
 
 impl Default for Settings {
@@ -34,6 +36,7 @@ impl Default for Settings {
             sources_min: 2,
             seed: 7,
             orders: 4,
+            patterns: 4.5,
         }
     }
 }
@@ -217,6 +220,7 @@ impl State<'_> {
         let Some((window, score)) = self.pick(document, epoch) else {
             return;
         };
+        let score = score + self.patterns(document);
         let target = f32::from(u8::from(document.attack));
         let gradient = (sigmoid(score) - target) * document.weight;
         if gradient.abs() < 1e-4 {
@@ -248,6 +252,18 @@ impl State<'_> {
         if let Some(bias) = self.weights.bias.get_mut(usize::from(document.material)) {
             *bias -= 0.01 * gradient;
         }
+    }
+
+    /// What patterns say of a text is known when it is judged. An innocent text has to look innocent
+    /// in spite of them, an attack like one without them as well.
+    fn patterns(&mut self, document: &Document) -> f32 {
+        let hides = document.attack && self.random.below(8) > 0;
+        let share = if hides {
+            0.0
+        } else {
+            f32::from(document.patterns) / 100.0
+        };
+        self.settings.patterns * share
     }
 
     fn pick(&mut self, document: &Document, epoch: usize) -> Option<(Window, f32)> {

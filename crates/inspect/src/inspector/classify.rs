@@ -37,17 +37,17 @@ const CERTAIN_SCORE: u8 = 82;
 const DOUBT_RARITY: f32 = 1.0;
 /// Where even a sure pattern would not lift a window to this, patterns are not looked for: such a
 /// text would not be worth a note.
-const GATE_RARITY: f32 = 1.8;
+const GATE_RARITY: f32 = 1.5;
 /// Nor where the worst window of a text, with a sure pattern, stays below this: nothing would come of
 /// it.
-const HOPE_RARITY: f32 = 2.0;
+const HOPE_RARITY: f32 = 1.75;
 /// Short texts between these rarities are also read with their words in the opposite order.
 const DOUBTFUL: std::ops::Range<f32> = 0.5..2.0;
 const DOUBTFUL_BYTES_MAX: usize = 2_000;
 /// Words in any order make sense more often than letters.
 const WORD_ORDER_HANDICAP: f32 = 0.2;
 /// What is hidden as a whole and suspicious by itself is more so for being hidden.
-const DISGUISE_RARITY: f32 = 0.3;
+const DISGUISE_RARITY: f32 = 0.6;
 /// From this score on the classifier reports a finding of its own.
 const FINDING_SCORE_MIN: u8 = 20;
 
