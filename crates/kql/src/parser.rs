@@ -430,7 +430,8 @@ impl<'s> Parser<'s> {
     /// Something is missing: the place is right behind what comes before.
     fn expected(&mut self, what: &str) {
         let end = self.previous_end();
-        let span = Span::new(end, self.span().start.clamp(end, end + 1));
+        let gap = &self.source[end..self.span().start.max(end)];
+        let span = Span::new(end, end + gap.chars().next().map_or(0, char::len_utf8));
         let found = if self.is_end() {
             "the end".to_owned()
         } else {

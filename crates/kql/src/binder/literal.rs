@@ -57,7 +57,7 @@ impl Binder<'_> {
                 Ok(json) => Some(Literal::Dynamic(json)),
                 Err(place) => {
                     let message = "here the literal stops being JSON".to_owned();
-                    self.error("KS006", self.place_in_literal(span, place), message);
+                    self.error("KS006", self.place_in_literal(span, raw, place), message);
                     return None;
                 }
             },
@@ -72,14 +72,15 @@ impl Binder<'_> {
 }
 
 impl Binder<'_> {
-    /// A place in the text between a literal's parentheses.
-    fn place_in_literal(&self, literal: Span, place: usize) -> Span {
-        let text = literal.slice(&self.source);
-        let open = text.find('(').map_or(0, |at| at + 1);
-        let blank = text[open..].len() - text[open..].trim_start().len();
-        let start = (literal.start + open + blank + place).min(literal.end);
-        let rest = &self.source[start..];
-        Span::new(start, start + rest.chars().next().map_or(0, char::len_utf8))
+    /// A place in the text between a literal's parentheses; parentheses may stand around it too.
+    fn place_in_literal(&self, literal: Span, raw: &str, place: usize) -> Span {
+        let inside = literal.slice(&self.source).find(raw).unwrap_or(0);
+        let start = (literal.start + inside + place).min(literal.end);
+        let next = self
+            .source
+            .get(start..)
+            .and_then(|rest| rest.chars().next());
+        Span::new(start, start + next.map_or(0, char::len_utf8))
     }
 }
 
@@ -111,7 +112,7 @@ fn timespan(text: &str) -> Option<i64> {
         Some((days, rest)) if rest.contains(':') => (days.parse::<i64>().ok()?, rest),
         _ => (0, text),
     };
-    Some(sign * (days * DAY + clock_ticks(clock)?))
+    Some(sign * days.wrapping_mul(DAY).wrapping_add(clock_ticks(clock)?))
 }
 
 /// `hh:mm[:ss[.fffffff]]`
