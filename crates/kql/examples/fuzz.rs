@@ -190,6 +190,8 @@ fn said(query: &str, tables: &Tables) -> Result<Said, &'static str> {
         }
         messages.push((diagnostic.code.clone(), diagnostic.message.clone()));
     }
+    // Places decide their order, and white space decides places.
+    messages.sort();
     let schema = bound.query.map(|query| {
         let columns = query.root.schema.into_iter();
         columns.map(|column| (column.name, column.ty)).collect()

@@ -346,7 +346,7 @@ impl Binder<'_> {
         {
             let column = self.aggregate_call(scope, summary, function, (args, expr.span))?;
             let name = format!("\u{0}{}", expr.span.start);
-            env.set(&name, super::scope::Value::Scalar(column.into()));
+            env.set(&name, super::scope::Value::Scalar(column.into()), 1);
             expr.kind = K::Name(name);
             return Some(());
         }

@@ -79,7 +79,7 @@ impl Binder<'_> {
             return;
         }
         let message = format!("the function `{name}` is not known");
-        let near = crate::nearest(name, catalogue::SCALARS.iter().map(|f| f.name));
+        let near = self.nearest(name, catalogue::SCALARS.iter().map(|f| f.name));
         match near {
             Some(near) => {
                 self.error_help("KS211", span, message, format!("did you mean `{near}`?"));

@@ -25,6 +25,7 @@ impl Binder<'_> {
 
     pub(crate) fn expr(&mut self, scope: Scope<'_>, expr: &ast::Expr) -> Option<Expr> {
         let span = expr.span;
+        self.grow(1, span)?;
         match &expr.kind {
             ast::ExprKind::Name(name) => self.name(scope, name, span),
             ast::ExprKind::Long(value) => Some(literal(Literal::Long(*value), Type::Long, span)),
@@ -128,6 +129,7 @@ impl Binder<'_> {
         }
         match scope.env.get(name) {
             Some(Value::Scalar(expr)) => {
+                self.grow(scope.env.size(name), span)?;
                 return Some(Expr {
                     span,
                     ..(**expr).clone()
@@ -147,7 +149,7 @@ impl Binder<'_> {
             _ => {}
         }
         let known = scope.columns.iter().map(|column| column.name.as_str());
-        let near = crate::nearest(name, known.chain(scope.env.names()));
+        let near = self.nearest(name, known.chain(scope.env.names()));
         let message = format!(
             "the name `{name}` does not refer to any known column, table, variable or function"
         );

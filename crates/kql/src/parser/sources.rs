@@ -192,7 +192,7 @@ impl Parser<'_> {
             let name = self.name()?;
             self.want(":")?;
             columns.push((name, self.name()?));
-            if !self.eat(",") {
+            if self.is_full(columns.len()) || !self.eat(",") {
                 break;
             }
         }
