@@ -161,7 +161,8 @@ fn run(query: &str, at: usize, tables: &Tables) -> Result<BTreeSet<String>, &'st
         complete(query, at, tables, OPTIONS),
         hover(query, at, tables, OPTIONS),
     );
-    let said = said(query, tables)?;
+    // What is missing at the end is said behind the last line break.
+    let said = said(&format!("{query}\n"), tables)?;
     let codes = said.0.iter().map(|(code, _)| code.clone()).collect();
     let Ok(once) = format(query) else {
         return Ok(codes);
@@ -188,7 +189,9 @@ fn said(query: &str, tables: &Tables) -> Result<Said, &'static str> {
         if start > end || query.get(start..end).is_none() {
             return Err("a diagnostic points outside of the query");
         }
-        messages.push((diagnostic.code.clone(), diagnostic.message.clone()));
+        // Some repeat a part of the query, white space included.
+        let message = solid(&diagnostic.message).collect();
+        messages.push((diagnostic.code.clone(), message));
     }
     // Places decide their order, and white space decides places.
     messages.sort();

@@ -406,6 +406,7 @@ impl Binder<'_> {
             self.error_help("KS106", args[0].span, message, help);
             return None;
         }
+        self.check_types(function.name, &args)?;
         let mut ty = super::typing::result_type(function.returns, function.name, &args);
         if function.name.starts_with("avg")
             && args.first().is_some_and(|arg| arg.ty == Type::Timespan)

@@ -4,7 +4,7 @@ use atalaya_model::Span;
 
 use super::literal::literal;
 use super::scope::{Env, Scope, Value};
-use super::typing::{arithmetic, comparable, reconciled, widened};
+use super::typing::{arithmetic, bounded, comparable, orderable, reconciled, widened};
 use super::{Binder, range};
 use crate::ast::{self, InItem};
 use crate::bound::{Expr, ExprKind, Literal, Type};
@@ -72,6 +72,7 @@ impl Binder<'_> {
                     self.comma_in_between(*comma, [value, low, high], name);
                 }
                 let args: Vec<Expr> = bounds.into_iter().collect::<Option<_>>()?;
+                self.check_bounds(name, &args, span)?;
                 self.check_reachable(name, &args, span);
                 Some(call(name, args, Type::Bool, span))
             }
@@ -107,6 +108,22 @@ impl Binder<'_> {
             return None;
         }
         Some(call(name, vec![inner], ty, span))
+    }
+
+    /// Whether a value and the bounds that it should lie between can be compared.
+    fn check_bounds(&mut self, name: &str, args: &[Expr], span: Span) -> Option<()> {
+        let [value, low, high] = args else {
+            return Some(());
+        };
+        if !self.options.strict || bounded(value.ty, low.ty, high.ty) {
+            return Some(());
+        }
+        let [v, l, h] = [value, low, high].map(|part| part.ty.name());
+        let message = format!("`{name}` is not defined for {v}, {l} and {h}");
+        let help = "give all three the same type, e.g. with tolong() or todatetime()".to_owned();
+        let place = self.operator_place(value, low, span);
+        self.error_help("KS106", place, message, help);
+        None
     }
 
     fn comma_in_between(&mut self, comma: Span, parts: [&ast::Expr; 3], name: &str) {
@@ -215,6 +232,13 @@ impl Binder<'_> {
         span: Span,
     ) -> Option<Expr> {
         let mut args = vec![self.expr(scope, value)?];
+        let is_of_text = !matches!(name, "in" | "!in");
+        if is_of_text && !matches!(args[0].ty, Type::String | Type::Dynamic) {
+            let message = format!("`{name}` wants a string, not {}", args[0].ty.name());
+            let help = format!("write `tostring({})`", args[0].span.slice(&self.source));
+            self.error_help("KS107", args[0].span, message, help);
+            return None;
+        }
         for item in items {
             args.push(match item {
                 InItem::Scalar(expr) => match self.rows_of_expr(scope.env, expr) {
@@ -255,7 +279,10 @@ impl Binder<'_> {
                     "convert one side, e.g. with tolong() or todatetime()",
                 )
             }),
-            "==" | "!=" | "<" | ">" | "<=" | ">=" if comparable(l, r) => Ok(Type::Bool),
+            "==" | "!=" if comparable(l, r) => Ok(Type::Bool),
+            "<" | ">" | "<=" | ">=" if orderable(l, r) => Ok(Type::Bool),
+            // Kusto does not compare them, but what is meant is clear.
+            "<" | ">" | "<=" | ">=" if !self.options.strict && comparable(l, r) => Ok(Type::Bool),
             "==" | "!=" | "<" | ">" | "<=" | ">=" => Err(wrong(
                 format!("{} and {} cannot be compared", l.name(), r.name()),
                 "convert one side, e.g. with tostring() or tolong()",

@@ -39,18 +39,7 @@ impl Binder<'_> {
             Type::DateTime if raw == "now" || raw.is_empty() => {
                 Some(Literal::DateTime(self.options.now_ticks))
             }
-            Type::DateTime => match datetime_ticks(unquoted) {
-                Some(ticks) => Some(Literal::DateTime(ticks)),
-                // Quoted text may be a placeholder that is filled in later.
-                None if raw != unquoted => {
-                    let message = format!("`{raw}` is no datetime: it stands for null");
-                    let help = "write a date as `2024-01-31 13:00:00`".to_owned();
-                    let warning = atalaya_model::Diagnostic::warning("ATL105", span, message);
-                    self.diagnostics.push(warning.with_help(help));
-                    Some(Literal::Null)
-                }
-                None => None,
-            },
+            Type::DateTime => datetime_ticks(unquoted).map(Literal::DateTime),
             Type::Timespan => timespan(unquoted).map(Literal::Timespan),
             Type::Guid => guid(unquoted).map(Literal::Guid),
             Type::Dynamic => match super::dynamic::to_json(raw) {
@@ -62,12 +51,18 @@ impl Binder<'_> {
                 }
             },
         };
+        // Kusto takes it and means null: it may be a placeholder that is filled in later.
         if value.is_none() {
             let short: String = raw.chars().take(60).collect();
-            let message = format!("`{short}` is no {}", ty.name());
-            self.error("KS113", span, message);
+            let message = format!("`{short}` is no {}: it stands for null", ty.name());
+            let help = match ty {
+                Type::DateTime => "write a date as `2024-01-31 13:00:00`".to_owned(),
+                ty => format!("write `to{}(…)` to convert a value", ty.name()),
+            };
+            let warning = atalaya_model::Diagnostic::warning("ATL105", span, message);
+            self.diagnostics.push(warning.with_help(help));
         }
-        value.map(|value| literal(value, ty, span))
+        Some(literal(value.unwrap_or(Literal::Null), ty, span))
     }
 }
 

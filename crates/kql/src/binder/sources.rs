@@ -190,7 +190,8 @@ impl Binder<'_> {
                 cells.len(),
                 schema.len()
             );
-            self.error("KS120", span, message);
+            let place = cells.first().map_or(span, |cell| cell.span);
+            self.error("KS173", place, message);
             return None;
         }
         let mut rows = Vec::new();

@@ -7,9 +7,9 @@ use crate::ast::{Expr, ExprKind};
 use crate::lexer::unit_ticks;
 
 /// Types whose literals hold raw text.
-pub(crate) const LITERAL_TYPES: [&str; 14] = [
+pub(crate) const LITERAL_TYPES: [&str; 12] = [
     "datetime", "date", "timespan", "time", "dynamic", "guid", "long", "int", "real", "double",
-    "decimal", "bool", "boolean", "string",
+    "decimal", "bool",
 ];
 
 impl Parser<'_> {
@@ -25,15 +25,6 @@ impl Parser<'_> {
         }
         let close = self.tokens.get(end)?.span;
         let raw = self.source.get(open.end..close.start)?.trim();
-        let is_literal = match ty {
-            "dynamic" | "datetime" | "date" | "guid" => true,
-            "timespan" | "time" => true,
-            _ if raw.starts_with("0x") || raw.starts_with("0X") => true,
-            _ => raw == "null" || raw.parse::<f64>().is_ok() || matches!(raw, "true" | "false"),
-        };
-        if !is_literal {
-            return None;
-        }
         self.at = end + 1;
         let kind = ExprKind::TypedLiteral(ty.to_owned(), raw.to_owned());
         Some(Expr {
