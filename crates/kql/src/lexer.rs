@@ -218,7 +218,6 @@ impl Lexer<'_> {
     }
 
     fn string(&mut self) -> Kind {
-        let start = self.at;
         if self.rest().starts_with(['h', 'H']) {
             self.at += 1;
         }
@@ -227,7 +226,7 @@ impl Lexer<'_> {
         for fence in ["```", "~~~"] {
             if let Some(rest) = self.rest().strip_prefix(fence) {
                 let end = rest.find(fence).map(|end| end + 6);
-                return self.close(start, end);
+                return self.close(end);
             }
         }
         let Some(quote) = self.rest().chars().next() else {
@@ -250,16 +249,17 @@ impl Lexer<'_> {
                 Some(_) => at += 1,
             }
         };
-        self.close(start, end)
+        self.close(end)
     }
 
-    fn close(&mut self, start: usize, length: Option<usize>) -> Kind {
+    fn close(&mut self, length: Option<usize>) -> Kind {
         if let Some(length) = length {
             self.at = (self.at + length).min(self.source.len());
             return Kind::String;
         }
         self.at += self.rest().find('\n').unwrap_or(self.rest().len());
-        let span = Span::new(start, self.at);
+        // Where the quote is missing.
+        let span = Span::new(self.at, self.at);
         self.complain(
             Diagnostic::error("KS003", span, "the string literal is not closed")
                 .with_help("add the closing quote"),

@@ -151,7 +151,14 @@ impl<'s> Parser<'s> {
     }
 
     fn binding(&mut self) -> Option<Let> {
+        let word = self.span();
         self.at += 1;
+        // Without a name behind it, it is one itself to Kusto.
+        if self.token().kind != Kind::Name && !self.is("[") {
+            let help = "write `let name = …;`";
+            self.error_at(word, "KS142", "`let` wants a name", help);
+            return None;
+        }
         let name = self.name()?;
         self.want("=")?;
         let value = self.let_value()?;

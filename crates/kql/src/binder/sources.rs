@@ -197,8 +197,16 @@ impl Binder<'_> {
         let mut rows = Vec::new();
         for row in cells.chunks(schema.len()) {
             let mut values = Vec::new();
-            for (cell, column) in row.iter().zip(&schema) {
-                values.push(convert(&self.scalar(env, cell)?, column.ty));
+            for (place, (cell, column)) in row.iter().zip(&schema).enumerate() {
+                let Some(value) = self.scalar(env, cell) else {
+                    // The values end at a name that is none.
+                    if place > 0 {
+                        let message = "the values do not fill their rows".to_owned();
+                        self.error("KS173", cells[0].span, message);
+                    }
+                    return None;
+                };
+                values.push(convert(&value, column.ty));
             }
             rows.push(values);
         }

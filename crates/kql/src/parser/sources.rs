@@ -216,7 +216,10 @@ impl Parser<'_> {
                     "use `extend` after the datatable",
                 );
             }
-            cells.push(cell);
+            // What is missing is said, and is no value.
+            if cell.kind != ExprKind::Error {
+                cells.push(cell);
+            }
             if !self.eat(",") {
                 break;
             }
