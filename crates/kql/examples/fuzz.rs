@@ -1,12 +1,15 @@
-//! Mutates queries and watches lexer, parser, binder and formatter: nothing may panic, take longer
-//! than a second, or format to something that formats differently.
+//! Mutates queries and watches lexer, parser, binder, formatter and completion: nothing may panic,
+//! take longer than a second or point outside of the query; formatting changes white space only,
+//! twice is once, and what was formatted gets the same diagnostics and columns.
 //!
 //! ```sh
-//! cargo run --release -p atalaya-kql --example fuzz -- queries.jsonl --seconds 3600
+//! cargo run --release -p atalaya-kql --example fuzz -- queries.jsonl tables.jsonl --seconds 3600
 //! ```
 //!
-//! Seeds are lines of JSON with a `query`. Mutations cut, repeat, swap and splice tokens and bytes;
-//! the same seed number gives the same mutations. A finding is written to `finding-N.kql`.
+//! Lines of JSON with a `query` are seeds, those with a `table` and its `columns` are tables.
+//! Mutations cut, repeat, swap and splice tokens and bytes; what gives a set of diagnostics that was
+//! not seen before becomes a seed. The same seed number gives the same mutations. A finding is
+//! written to `finding-N.kql`.
 
 #![allow(
     clippy::print_stdout,
@@ -14,16 +17,23 @@
     reason = "a tool for developers, not part of the product"
 )]
 
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use atalaya_kql::{BindOptions, LogTables, bind, format};
+use atalaya_kql::bound::{ColumnDef, Type};
+use atalaya_kql::{BindOptions, Catalog, LogTables, bind, complete, format, hover};
+use serde_json::Value;
 
 const OPTIONS: BindOptions = BindOptions {
     now_ticks: 638_900_000_000_000_000,
     strict: true,
 };
 const SLOW: Duration = Duration::from_secs(1);
+/// Longest query that becomes a seed, bytes.
+const SEED_BYTES_MAX: usize = 4_000;
+/// Most seeds that are grown.
+const GROWN_MAX: usize = 20_000;
 /// Queries of many plugins and functions, so that their code is reached without a corpus.
 const SEEDS: [&str; 5] = [
     "AuditLog | where TimeGenerated > ago(1h) | summarize n = count() by UserId | sort by n desc",
@@ -33,35 +43,50 @@ const SEEDS: [&str; 5] = [
     "search in (AuditLog) 'a' and not(UserId has_any ('b', @'c')) | fork (count) (facet by UserId)",
 ];
 
-fn main() {
-    let mut seconds = 60;
-    let mut number = 1;
-    let mut seeds: Vec<String> = SEEDS.map(str::to_owned).into();
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().and_then(|text| text.parse().ok());
-        match argument.as_str() {
-            "--seconds" => seconds = value().expect("a number of seconds"),
-            "--seed" => number = value().expect("a number"),
-            path => {
-                let text = std::fs::read_to_string(path).expect("a file of seeds");
-                seeds.extend(text.lines().filter_map(query_of));
-            }
-        }
+/// The log tables, and those that were given.
+#[derive(Default)]
+struct Tables(HashMap<String, Vec<ColumnDef>>);
+
+impl Catalog for Tables {
+    fn table(&self, name: &str) -> Option<Vec<ColumnDef>> {
+        self.0.get(name).cloned().or_else(|| LogTables.table(name))
     }
+
+    fn table_names(&self) -> Vec<String> {
+        LogTables.table_names()
+    }
+}
+
+/// What the command line asks for.
+struct Work {
+    seconds: u64,
+    random: Random,
+    seeds: Vec<String>,
+    tables: Tables,
+}
+
+fn main() {
+    let mut work = work();
     std::panic::set_hook(Box::new(|_| {}));
-    let mut random = Random(number);
     let (started, mut runs, mut findings, mut slowest) = (Instant::now(), 0_u64, 0, SLOW / 10);
-    while started.elapsed() < Duration::from_secs(seconds) {
-        let query = mutated(&seeds, &mut random);
+    let (given, mut seen) = (work.seeds.len(), HashSet::new());
+    while started.elapsed() < Duration::from_secs(work.seconds) {
+        let query = mutated(&work.seeds, &mut work.random);
+        let at = work.random.below(query.len() + 1);
         let begun = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| run(&query)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(&query, at, &work.tables)));
         let took = begun.elapsed();
         let problem = match outcome {
             Err(_) => Some("it panicked"),
-            Ok(Some(problem)) => Some(problem),
-            Ok(None) if took > SLOW => Some("it took longer than a second"),
-            Ok(None) => None,
+            Ok(Err(problem)) => Some(problem),
+            Ok(Ok(_)) if took > SLOW => Some("it took longer than a second"),
+            Ok(Ok(codes)) => {
+                let room = work.seeds.len() < given + GROWN_MAX && query.len() < SEED_BYTES_MAX;
+                if room && seen.insert(codes) {
+                    work.seeds.push(query.clone());
+                }
+                None
+            }
         };
         slowest = slowest.max(took);
         runs += 1;
@@ -72,25 +97,113 @@ fn main() {
             println!("{path}: {problem}");
         }
     }
-    println!("{runs} queries, {findings} findings, slowest {slowest:?}");
+    let grown = work.seeds.len() - given;
+    println!("{runs} queries, {grown} new seeds, {findings} findings, slowest {slowest:?}");
     std::process::exit(i32::from(findings > 0));
 }
 
-fn query_of(line: &str) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_str(line).ok()?;
-    Some(value["query"].as_str()?.to_owned())
+fn work() -> Work {
+    let mut work = Work {
+        seconds: 60,
+        random: Random(1),
+        seeds: SEEDS.map(str::to_owned).into(),
+        tables: Tables::default(),
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().and_then(|text| text.parse().ok());
+        match argument.as_str() {
+            "--seconds" => work.seconds = value().expect("a number of seconds"),
+            "--seed" => work.random = Random(value().expect("a number")),
+            path => {
+                let text = std::fs::read_to_string(path).expect("a file of seeds or tables");
+                for line in text
+                    .lines()
+                    .filter_map(|line| serde_json::from_str(line).ok())
+                {
+                    take(&line, &mut work);
+                }
+            }
+        }
+    }
+    work
 }
 
-fn run(query: &str) -> Option<&'static str> {
-    let _ = bind(query, &LogTables, OPTIONS);
-    let Ok(once) = format(query) else {
-        return None;
-    };
-    match format(&once) {
-        Ok(twice) if twice == once => None,
-        Ok(_) => Some("formatting twice is not formatting once"),
-        Err(_) => Some("what was formatted does not parse"),
+/// A seed or a table.
+fn take(line: &Value, work: &mut Work) {
+    if let Some(query) = line["query"].as_str() {
+        work.seeds.push(query.to_owned());
     }
+    let (Some(name), Some(columns)) = (line["table"].as_str(), line["columns"].as_array()) else {
+        return;
+    };
+    let column = |column: &Value| {
+        Some(ColumnDef {
+            name: column[0].as_str()?.to_owned(),
+            ty: Type::parse(column[1].as_str()?)?,
+            range: None,
+        })
+    };
+    let columns = columns.iter().filter_map(column).collect();
+    work.tables.0.insert(name.to_owned(), columns);
+}
+
+/// What is said of a query, without where it is said.
+type Said = (Vec<(String, String)>, Option<Vec<(String, Type)>>);
+
+/// The codes of what is said of a query.
+fn run(query: &str, at: usize, tables: &Tables) -> Result<BTreeSet<String>, &'static str> {
+    let at = (0..=at)
+        .rev()
+        .find(|at| query.is_char_boundary(*at))
+        .unwrap_or(0);
+    let _ = (
+        complete(query, at, tables, OPTIONS),
+        hover(query, at, tables, OPTIONS),
+    );
+    // What is missing at the end is said behind the last line break.
+    let said = said(&format!("{query}\n"), tables)?;
+    let codes = said.0.iter().map(|(code, _)| code.clone()).collect();
+    let Ok(once) = format(query) else {
+        return Ok(codes);
+    };
+    if !solid(&once).eq(solid(query)) {
+        return Err("formatting changes more than white space");
+    }
+    match format(&once) {
+        Ok(twice) if twice == once => {}
+        Ok(_) => return Err("formatting twice is not formatting once"),
+        Err(_) => return Err("what was formatted is not read"),
+    }
+    if self::said(&once, tables)? != said {
+        return Err("formatting changes what is said of the query");
+    }
+    Ok(codes)
+}
+
+fn said(query: &str, tables: &Tables) -> Result<Said, &'static str> {
+    let bound = bind(query, tables, OPTIONS);
+    let mut messages = Vec::new();
+    for diagnostic in &bound.diagnostics {
+        let (start, end) = (diagnostic.span.start, diagnostic.span.end);
+        if start > end || query.get(start..end).is_none() {
+            return Err("a diagnostic points outside of the query");
+        }
+        // Some repeat a part of the query, white space included.
+        let message = solid(&diagnostic.message).collect();
+        messages.push((diagnostic.code.clone(), message));
+    }
+    // Places decide their order, and white space decides places.
+    messages.sort();
+    let schema = bound.query.map(|query| {
+        let columns = query.root.schema.into_iter();
+        columns.map(|column| (column.name, column.ty)).collect()
+    });
+    Ok((messages, schema))
+}
+
+fn solid(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|c| !c.is_whitespace())
 }
 
 /// `SplitMix64`.
@@ -131,8 +244,9 @@ fn mutated(seeds: &[String], random: &mut Random) -> String {
                 parts.splice(at..at, std::iter::repeat_n(again, times));
             }
             _ => {
-                const BYTES: [&str; 12] = [
-                    "\"", "'", "\\", "(", ")", "{", "|", ";", "\0", "é", "`", "@",
+                const BYTES: [&str; 20] = [
+                    "\"", "'", "\\", "(", ")", "{", "|", ";", "\0", "é", "`", "@", "// c\n", "\n",
+                    " ", "-1", "1h", "null", ".", "*",
                 ];
                 parts.insert(at, BYTES[random.below(BYTES.len())].to_owned());
             }

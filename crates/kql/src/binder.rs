@@ -11,6 +11,7 @@ mod expr;
 mod extraction;
 mod find;
 mod foreign;
+mod growth;
 mod join;
 mod literal;
 mod names;
@@ -108,6 +109,7 @@ pub fn bind_with(
         further: Vec::new(),
         render: None,
         depth: 0,
+        growth: growth::Growth::default(),
         bin_auto: settings::BinAuto::default(),
         truncation: Truncation::default(),
         answers,
@@ -147,6 +149,7 @@ pub(crate) struct Binder<'b> {
     pub(crate) further: Vec<Further>,
     pub(crate) render: Option<Render>,
     depth: usize,
+    growth: growth::Growth,
     /// What `set` statements say of `bin_auto`.
     bin_auto: settings::BinAuto,
     /// And of the size of results.
@@ -200,7 +203,13 @@ impl Binder<'_> {
     }
 
     fn bind_let(&mut self, env: &mut Env, binding: &crate::ast::Let) {
+        let before = self.made();
         let value = match &binding.value {
+            LetValue::Function(_) | LetValue::Pattern(_)
+                if self.grow(env.len(), binding.name.span).is_none() =>
+            {
+                None
+            }
             LetValue::Function(lambda) => Some(Value::Function {
                 lambda: (**lambda).clone().into(),
                 env: env.clone(),
@@ -223,11 +232,8 @@ impl Binder<'_> {
                     .map(|expr| Value::Scalar(expr.into())),
             },
         };
-        if let Some(value) = value {
-            env.set(&binding.name.text, value);
-        } else {
-            env.set(&binding.name.text, Value::Broken);
-        }
+        let size = self.made() - before;
+        env.set(&binding.name.text, value.unwrap_or(Value::Broken), size);
     }
 
     fn enter(&mut self, span: Span) -> bool {

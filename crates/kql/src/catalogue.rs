@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod operators;
+mod parameters;
 mod refused;
 mod scalars;
 mod tuples;
@@ -10,6 +11,7 @@ use crate::bound::Type;
 
 pub use aggregates::AGGREGATES;
 pub use operators::{OPERATORS, operator};
+pub use parameters::wanted;
 pub use refused::{REFUSED, REFUSED_OPERATORS, refused, refused_operator};
 pub use scalars::SCALARS;
 pub use tuples::{TUPLES, tuple};

@@ -6,7 +6,7 @@
 
 use atalaya_model::Diagnostic;
 
-use crate::lexer::{Kind, Token, lex};
+use crate::lexer::{Kind, Token, closings, lex};
 use crate::parser::LITERAL_TYPES;
 
 /// Words that are no functions, whatever stands in the brackets behind them.
@@ -43,6 +43,7 @@ pub fn format(source: &str) -> Result<String, Vec<Diagnostic>> {
     let pieces = pieces(source, &tokens);
     let mut writer = Writer {
         breaks: breaks(&pieces),
+        before_pipes: before_pipes(&pieces),
         pieces,
         out: String::with_capacity(source.len() + source.len() / 8),
         open: Vec::new(),
@@ -63,6 +64,7 @@ struct Piece<'s> {
 }
 
 fn pieces<'s>(source: &'s str, tokens: &[Token]) -> Vec<Piece<'s>> {
+    let closings = closings(source, tokens);
     let mut pieces = Vec::new();
     let (mut end, mut at) = (0, 0);
     while let Some(token) = tokens.get(at) {
@@ -85,7 +87,7 @@ fn pieces<'s>(source: &'s str, tokens: &[Token]) -> Vec<Piece<'s>> {
         if token.kind == Kind::End {
             break;
         }
-        let last = literal_end(source, tokens, at);
+        let last = literal_end(source, tokens, &closings, at);
         end = tokens[last].span.end;
         pieces.push(Piece {
             text: &source[token.span.start..end],
@@ -100,21 +102,16 @@ fn pieces<'s>(source: &'s str, tokens: &[Token]) -> Vec<Piece<'s>> {
 }
 
 /// The last token of a typed literal that starts here, whose inside is not ours to change.
-fn literal_end(source: &str, tokens: &[Token], at: usize) -> usize {
-    let text = |at: usize| tokens.get(at).map_or("", |t| t.span.slice(source));
-    if tokens[at].kind != Kind::Name || !LITERAL_TYPES.contains(&text(at)) || text(at + 1) != "(" {
+fn literal_end(source: &str, tokens: &[Token], closings: &[usize], at: usize) -> usize {
+    let name = tokens[at].span.slice(source);
+    if tokens[at].kind != Kind::Name || !LITERAL_TYPES.contains(&name) {
         return at;
     }
-    let mut depth = 0_usize;
-    for (offset, token) in tokens[at + 1..].iter().enumerate() {
-        match (token.kind, token.span.slice(source)) {
-            (Kind::Punct, "(") => depth += 1,
-            (Kind::Punct, ")") if depth == 1 => return at + 1 + offset,
-            (Kind::Punct, ")") => depth -= 1,
-            _ => {}
-        }
+    // What is no parenthesis, or is not closed, has no closing one.
+    match closings.get(at + 1) {
+        Some(end) if *end > 0 => *end,
+        _ => at,
     }
-    at
 }
 
 /// For every opening bracket: whether the pipes inside of it start lines.
@@ -142,9 +139,24 @@ fn breaks(pieces: &[Piece<'_>]) -> Vec<bool> {
     breaks
 }
 
+/// For every comment: whether a pipe or the end comes after it and other comments.
+fn before_pipes(pieces: &[Piece<'_>]) -> Vec<bool> {
+    let mut before = vec![false; pieces.len()];
+    let mut is_pipe = true;
+    for (at, piece) in pieces.iter().enumerate().rev() {
+        if piece.is_comment {
+            before[at] = is_pipe;
+        } else {
+            is_pipe = piece.text == "|";
+        }
+    }
+    before
+}
+
 struct Writer<'s> {
     pieces: Vec<Piece<'s>>,
     breaks: Vec<bool>,
+    before_pipes: Vec<bool>,
     out: String,
     /// Open brackets, and whether the pipes inside start lines.
     open: Vec<bool>,
@@ -200,12 +212,7 @@ impl Writer<'_> {
         let closes = matches!(piece.text, ")" | "]" | "}") && piece.kind == Kind::Punct;
         let depth = self.open.len() - usize::from(closes && !self.open.is_empty());
         let continues = depth == 0 && !is_pipe && !closes && !self.starts_statement;
-        let next_is_pipe = piece.is_comment
-            && self.pieces[at..]
-                .iter()
-                .find(|piece| !piece.is_comment)
-                .is_none_or(|next| next.text == "|");
-        let continues = continues && !next_is_pipe;
+        let continues = continues && !self.before_pipes[at];
         let width = INDENT * (depth + usize::from(continues));
         self.out.extend(std::iter::repeat_n(' ', width));
     }

@@ -35,6 +35,9 @@ pub struct Token {
 /// Longest query, bytes.
 pub const QUERY_BYTES_MAX: usize = 2 << 20;
 
+/// Most diagnostics of one query's text; what comes after them is not told.
+pub(crate) const DIAGNOSTICS_MAX: usize = 1_000;
+
 const PUNCTUATION: [&str; 32] = [
     "!~", "!=", "==", "=~", "<=", ">=", "<>", "=>", "..", "|", ",", ";", ":", ".", "(", ")", "[",
     "]", "{", "}", "=", "<", ">", "+", "-", "*", "/", "%", "!", "?", "@", "~",
@@ -64,6 +67,24 @@ pub fn lex(source: &str) -> (Vec<Token>, Vec<Diagnostic>) {
         span: end,
     });
     (lexer.tokens, lexer.diagnostics)
+}
+
+/// For every opening parenthesis the index of the token that closes it; 0 where there is none.
+pub(crate) fn closings(source: &str, tokens: &[Token]) -> Vec<usize> {
+    let mut closings = vec![0; tokens.len()];
+    let mut open = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        match (token.kind, token.span.slice(source)) {
+            (Kind::Punct, "(") => open.push(at),
+            (Kind::Punct, ")") => {
+                if let Some(start) = open.pop() {
+                    closings[start] = at;
+                }
+            }
+            _ => {}
+        }
+    }
+    closings
 }
 
 struct Lexer<'s> {
@@ -197,7 +218,6 @@ impl Lexer<'_> {
     }
 
     fn string(&mut self) -> Kind {
-        let start = self.at;
         if self.rest().starts_with(['h', 'H']) {
             self.at += 1;
         }
@@ -206,7 +226,7 @@ impl Lexer<'_> {
         for fence in ["```", "~~~"] {
             if let Some(rest) = self.rest().strip_prefix(fence) {
                 let end = rest.find(fence).map(|end| end + 6);
-                return self.close(start, end);
+                return self.close(end);
             }
         }
         let Some(quote) = self.rest().chars().next() else {
@@ -229,17 +249,18 @@ impl Lexer<'_> {
                 Some(_) => at += 1,
             }
         };
-        self.close(start, end)
+        self.close(end)
     }
 
-    fn close(&mut self, start: usize, length: Option<usize>) -> Kind {
+    fn close(&mut self, length: Option<usize>) -> Kind {
         if let Some(length) = length {
             self.at = (self.at + length).min(self.source.len());
             return Kind::String;
         }
         self.at += self.rest().find('\n').unwrap_or(self.rest().len());
-        let span = Span::new(start, self.at);
-        self.diagnostics.push(
+        // Where the quote is missing.
+        let span = Span::new(self.at, self.at);
+        self.complain(
             Diagnostic::error("KS003", span, "the string literal is not closed")
                 .with_help("add the closing quote"),
         );
@@ -256,9 +277,14 @@ impl Lexer<'_> {
         }
         let span = Span::new(self.at, self.at + first.len_utf8());
         self.at = span.end;
-        self.diagnostics
-            .push(Diagnostic::error("KS001", span, "unexpected character"));
+        self.complain(Diagnostic::error("KS001", span, "unexpected character"));
         Kind::Bad
+    }
+
+    fn complain(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < DIAGNOSTICS_MAX {
+            self.diagnostics.push(diagnostic);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use atalaya_model::{Diagnostic, Span};
 pub(crate) use literals::{LITERAL_TYPES, timespan_ticks, unquote};
 
 use crate::ast::{Lambda, Let, LetValue, Name, Parameter, Pipeline, Script};
-use crate::lexer::{Kind, Token, lex};
+use crate::lexer::{DIAGNOSTICS_MAX, Kind, Token, closings, lex};
 
 /// Deepest nesting of parentheses, brackets and unary operators.
 pub const DEPTH_MAX: usize = 128;
@@ -37,9 +37,11 @@ pub struct Parsed {
 #[must_use]
 pub fn parse(source: &str) -> Parsed {
     let (tokens, diagnostics) = lex(source);
+    let closings = closings(source, &tokens);
     let mut parser = Parser {
         source,
         tokens,
+        closings,
         at: 0,
         depth: 0,
         arithmetic_operators: 0,
@@ -58,6 +60,7 @@ pub fn parse(source: &str) -> Parsed {
 pub(crate) struct Parser<'s> {
     source: &'s str,
     tokens: Vec<Token>,
+    closings: Vec<usize>,
     at: usize,
     depth: usize,
     arithmetic_operators: usize,
@@ -148,7 +151,14 @@ impl<'s> Parser<'s> {
     }
 
     fn binding(&mut self) -> Option<Let> {
+        let word = self.span();
         self.at += 1;
+        // Without a name behind it, it is one itself to Kusto.
+        if self.token().kind != Kind::Name && !self.is("[") {
+            let help = "write `let name = …;`";
+            self.error_at(word, "KS142", "`let` wants a name", help);
+            return None;
+        }
         let name = self.name()?;
         self.want("=")?;
         let value = self.let_value()?;
@@ -430,13 +440,17 @@ impl<'s> Parser<'s> {
     /// Something is missing: the place is right behind what comes before.
     fn expected(&mut self, what: &str) {
         let end = self.previous_end();
-        let span = Span::new(end, self.span().start.clamp(end, end + 1));
+        let gap = &self.source[end..self.span().start.max(end)];
+        let span = Span::new(end, end + gap.chars().next().map_or(0, char::len_utf8));
         let found = if self.is_end() {
             "the end".to_owned()
         } else {
             format!("`{}`", self.text())
         };
-        // One complaint per place.
+        // One complaint per place, and no more than anybody reads.
+        if self.has_said_enough() {
+            return;
+        }
         if self
             .diagnostics
             .last()
@@ -453,7 +467,14 @@ impl<'s> Parser<'s> {
         self.error_at(self.span(), code, message, help);
     }
 
+    fn has_said_enough(&self) -> bool {
+        self.diagnostics.len() >= DIAGNOSTICS_MAX
+    }
+
     fn error_at(&mut self, span: Span, code: &str, message: &str, help: &str) {
+        if self.has_said_enough() {
+            return;
+        }
         self.diagnostics
             .push(Diagnostic::error(code, span, message).with_help(help));
     }

@@ -194,7 +194,7 @@ fn mistakes_are_told_with_code_place_and_remedy() {
         (
             "AuditLog | where Operation == \"open",
             "KS003",
-            "\"open",
+            "",
             "closing quote",
         ),
         ("AuditLog | take", "KS005", "", ""),
@@ -328,7 +328,43 @@ fn a_mistake_in_a_literal_a_call_or_a_join_is_said_where_it_is() {
         ),
         ("AuditLog | lookup (AuditLog) | count", "KS005", " ", ""),
         ("AuditLog | where [Stage == 'a'", "KS005", "", ""),
+        ("print x = 'a", "KS003", "", ""),
+        ("let = 1; print 1", "KS142", "let", ""),
+        ("datatable(a: long, b: long)[1, 2, 3]", "KS173", "1", ""),
+        ("datatable(a: long, b: long)[1, , 3, 4]", "KS173", "1", ""),
     ]);
+}
+
+#[test]
+fn arguments_have_types() {
+    told(&[
+        ("print x = ago(true)", "KS107", "true", "convert"),
+        ("print x = substring('abc', 'a')", "KS107", "'a'", "convert"),
+        ("print x = (parse_json(1))", "KS107", "1", "convert"),
+        ("print x = case(1, 2, 3)", "KS107", "1", "convert"),
+        ("print x = (strlenn('a'))", "KS211", "strlenn", "strlen"),
+        (
+            "AuditLog | summarize sum(Stage)",
+            "KS106",
+            "Stage",
+            "toreal",
+        ),
+        ("print x = 1 has_any ('a')", "KS107", "1", "tostring"),
+    ]);
+}
+
+#[test]
+fn a_literal_that_says_nothing_is_null_with_a_warning() {
+    for query in [
+        "print datetime(tomorrow)",
+        "print long(x)",
+        "print timespan(6..00)",
+    ] {
+        let bound = run(query, true);
+        let codes: Vec<&str> = bound.diagnostics.iter().map(|d| d.code.as_str()).collect();
+        assert!(bound.query.is_some(), "{query}: {codes:?}");
+        assert_eq!(codes, ["ATL105"], "{query}");
+    }
 }
 
 #[test]

@@ -36,6 +36,67 @@ fn nesting_and_length_are_bounded() {
     }
 }
 
+#[test]
+fn long_lists_and_names_that_double_are_bounded() {
+    let numbered = |from: usize, unit: &str| -> String {
+        let one = |number: usize| unit.replace('#', &number.to_string());
+        (from..from + 11_000).map(one).collect()
+    };
+    let doubled = |first: &str, line: &str, last: &str| {
+        let line = |number: usize| {
+            let before = number.to_string();
+            line.replace('<', &before)
+                .replace('#', &(number + 1).to_string())
+        };
+        let lines: String = (0..40).map(line).collect();
+        format!("{first}{lines}{last}")
+    };
+    for query in [
+        doubled("let v0 = 1;", "let v# = v< + v<;", "print v40"),
+        doubled("let v0 = AuditLog;", "let v# = union v<, v<;", "v40"),
+        doubled(
+            "let v0 = () { 1 };",
+            "let v# = () { v<() + v<() };",
+            "print v40()",
+        ),
+        doubled("AuditLog", "| as a# | union a#", ""),
+        numbered(0, "let f# = () { 1 };") + "AuditLog",
+        "AuditLog | project UserId".to_owned() + &numbered(0, ", x# = UserId"),
+        "AuditLog | summarize count()".to_owned() + &numbered(0, ", max(UserId)"),
+        "AuditLog | make-series count()".to_owned() + &numbered(0, ", max(UserId)"),
+        "AuditLog | mv-expand a = UserId".to_owned() + &numbered(0, ", x# = UserId"),
+        "AuditLog | project-reorder UserId".to_owned() + &numbered(0, ", x#*"),
+        "AuditLog | parse UserId with ''".to_owned() + &numbered(0, " 'x' v#"),
+        "AuditLog | where true".to_owned() + &numbered(0, " or Name# == 1"),
+        "find in (AuditLog) where true".to_owned() + &numbered(0, " or UserId == 'x#'"),
+        "print 1".to_owned() + &numbered(0, ", strcatt#()"),
+        "print 1".to_owned() + &numbered(0, " + long("),
+        "print 1".to_owned() + &numbered(0, ", dynamic(["),
+        "AuditLog".to_owned() + &numbered(0, "// #\n"),
+        "print ".to_owned() + &",".repeat(200_000),
+        "print ".to_owned() + &"a".repeat(200_000) + "()",
+        "|!~".repeat(50_000),
+    ] {
+        let bound = bind(&query, &LogTables, OPTIONS);
+        assert!(bound.diagnostics.len() <= 25_000, "{}", &query[..40]);
+        let _ = atalaya_kql::format(&query);
+    }
+}
+
+#[test]
+fn places_are_whole_characters() {
+    for query in [
+        "print (dynamic({\"\u{e9}type\": \u{e9} is",
+        "AuditLog\u{a0}take 1",
+        "print 1\u{a0}",
+    ] {
+        for said in bind(query, &LogTables, OPTIONS).diagnostics {
+            let place = query.get(said.span.start..said.span.end);
+            assert!(place.is_some(), "{query}: {said:?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

@@ -7,6 +7,7 @@
 mod external;
 mod infer;
 mod read;
+mod times;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -275,6 +276,7 @@ fn parquet_table(path: &Path) -> Result<FileTable, FileTableError> {
             reason: "this is not a Parquet file, or it is damaged".to_owned(),
         })?;
     let schema = Arc::clone(reader.schema());
+    let times = times::times(&reader);
     Ok(FileTable {
         columns: kusto_columns(&schema, path)?,
         stored: StoredTable {
@@ -282,7 +284,7 @@ fn parquet_table(path: &Path) -> Result<FileTable, FileTableError> {
             files: vec![StoredFile {
                 path: path.clone(),
                 size_bytes,
-                times: None,
+                times,
             }],
             batches: Vec::new(),
         },

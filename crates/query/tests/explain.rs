@@ -177,6 +177,20 @@ fn a_needle_is_looked_up_and_only_its_stretch_of_rows_is_read() {
 }
 
 #[test]
+fn a_file_of_other_times_is_not_opened() {
+    let opens = |kql: &str| {
+        let steps = explained(kql);
+        let mut plans = steps.iter().map(|step| &step.plan);
+        plans.any(|plan| plan.contains("DataSourceExec: file_groups"))
+    };
+    // The last row is of 11:06:39.
+    for (since, is_opened) in [("11:06:39", true), ("11:06:41", false)] {
+        let kql = format!("T | where TimeGenerated >= datetime(2026-01-15 {since}) | count");
+        assert_eq!(opens(&kql), is_opened, "{kql}");
+    }
+}
+
+#[test]
 fn row_groups_without_the_word_are_not_read() {
     let steps = explained("T | where PromptText has 'xylocarpon' | count");
     let line = scan(&steps);

@@ -118,15 +118,24 @@ fn suggest(wrong: &str, valid: &[&str]) -> String {
     }
 }
 
-/// The candidate that a person most likely meant, if one is near enough.
+/// The candidate that a person most likely meant, if one is near enough. Nobody meant a name of
+/// 128 characters and more.
 pub fn nearest<'a>(wrong: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR_ENOUGH: f64 = 0.6;
+    const NAME_MAX: usize = 128;
+    let length = wrong.chars().take(NAME_MAX).count();
+    if length == NAME_MAX {
+        return None;
+    }
+    let wrong = wrong.to_lowercase();
     candidates
+        // Each character that one of them has more is one that differs.
+        .filter(|candidate| {
+            let other = candidate.chars().take(NAME_MAX).count();
+            length.min(other) * 5 >= length.max(other) * 3
+        })
         .map(|candidate| {
-            let near = strsim::normalized_damerau_levenshtein(
-                &wrong.to_lowercase(),
-                &candidate.to_lowercase(),
-            );
+            let near = strsim::normalized_damerau_levenshtein(&wrong, &candidate.to_lowercase());
             (near, candidate)
         })
         .filter(|(near, _)| *near >= NEAR_ENOUGH)

@@ -346,7 +346,7 @@ impl Binder<'_> {
         {
             let column = self.aggregate_call(scope, summary, function, (args, expr.span))?;
             let name = format!("\u{0}{}", expr.span.start);
-            env.set(&name, super::scope::Value::Scalar(column.into()));
+            env.set(&name, super::scope::Value::Scalar(column.into()), 1);
             expr.kind = K::Name(name);
             return Some(());
         }
@@ -406,6 +406,7 @@ impl Binder<'_> {
             self.error_help("KS106", args[0].span, message, help);
             return None;
         }
+        self.check_types(function.name, &args)?;
         let mut ty = super::typing::result_type(function.returns, function.name, &args);
         if function.name.starts_with("avg")
             && args.first().is_some_and(|arg| arg.ty == Type::Timespan)

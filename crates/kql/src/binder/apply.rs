@@ -136,7 +136,7 @@ impl Binder<'_> {
         let values = projected(node, value, schema, span);
         let (slot, rows) = self.slot(values.schema.clone(), span);
         let mut inner = env.clone();
-        inner.set(&key.text, Value::Rows(rows.into()));
+        inner.set(&key.text, Value::Rows(rows.into()), self.made());
         let body = self.pipeline(&inner, body)?;
         Some(RelNode {
             schema: body.schema.clone(),
@@ -167,7 +167,7 @@ impl Binder<'_> {
             return None;
         };
         let mut caller = env.clone();
-        caller.set(INVOKED, Value::Rows(node.into()));
+        caller.set(INVOKED, Value::Rows(node.into()), self.made());
         let rows = ast::Expr {
             kind: ast::ExprKind::Name(INVOKED.to_owned()),
             span: name.span,

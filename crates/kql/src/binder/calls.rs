@@ -49,6 +49,7 @@ impl Binder<'_> {
         }
         let bound: Vec<Option<Expr>> = args.iter().map(|arg| self.expr(scope, &arg.expr)).collect();
         let bound: Vec<Expr> = bound.into_iter().collect::<Option<_>>()?;
+        self.check_types(name, &bound)?;
         if WINDOWS.contains(&name) && !scope.serialized {
             self.error(
                 "ATL103",
@@ -66,8 +67,30 @@ impl Binder<'_> {
         Some(call(name, bound, ty, span))
     }
 
+    /// Whether every argument has a type that its parameter takes.
+    pub(super) fn check_types(&mut self, name: &str, args: &[Expr]) -> Option<()> {
+        for (position, arg) in args.iter().enumerate() {
+            let is_condition = name == "case" && position % 2 == 0 && position + 1 < args.len();
+            let wanted = match is_condition {
+                true if arg.ty == Type::Bool => None,
+                true => Some("a bool"),
+                false => catalogue::wanted(name, position, arg.ty),
+            };
+            if let Some(wanted) = wanted {
+                let message = format!("`{name}` wants {wanted} here, not {}", arg.ty.name());
+                let help = "convert it, e.g. with tostring(), tolong() or todynamic()".to_owned();
+                self.error_help("KS107", arg.span, message, help);
+                return None;
+            }
+        }
+        Some(())
+    }
+
     fn unknown_function(&mut self, name: &str, span: Span) {
-        let span = Span::new(span.start, span.start + name.len());
+        // Parentheses may stand around the call.
+        let before = span.slice(&self.source).find(name).unwrap_or(0);
+        let start = span.start + before;
+        let span = Span::new(start, (start + name.len()).min(span.end));
         if catalogue::aggregate(name).is_some() {
             let message = format!("`{name}` is an aggregate");
             self.error_help("KS211", span, message, "use it in `summarize`".to_owned());
@@ -79,7 +102,7 @@ impl Binder<'_> {
             return;
         }
         let message = format!("the function `{name}` is not known");
-        let near = crate::nearest(name, catalogue::SCALARS.iter().map(|f| f.name));
+        let near = self.nearest(name, catalogue::SCALARS.iter().map(|f| f.name));
         match near {
             Some(near) => {
                 self.error_help("KS211", span, message, format!("did you mean `{near}`?"));
@@ -218,6 +241,12 @@ impl Binder<'_> {
             "now" if args.is_empty() => Some(Some(now)),
             "now" | "ago" if args.len() == 1 => {
                 let offset = self.expr(scope, &args[0].expr)?;
+                if self
+                    .check_types(name, std::slice::from_ref(&offset))
+                    .is_none()
+                {
+                    return Some(None);
+                }
                 let operator = if name == "now" { "+" } else { "-" };
                 // Folded here, so that a time filter is a comparison with a constant.
                 if let ExprKind::Literal(Literal::Timespan(ticks)) = offset.kind {

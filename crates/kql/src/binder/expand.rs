@@ -124,6 +124,7 @@ impl Binder<'_> {
             );
             return None;
         };
+        self.grow(defined_in.len(), span)?;
         if !self.enter(span) {
             return None;
         }
@@ -169,6 +170,7 @@ impl Binder<'_> {
                 self.error("KS119", span, message);
                 return None;
             };
+            let before = self.made();
             let value = match self
                 .rows_of_expr(scope.env, expr)
                 .filter(|_| parameter.ty.is_none())
@@ -176,7 +178,7 @@ impl Binder<'_> {
                 Some(rows) => Value::Rows(rows?.into()),
                 None => Value::Scalar(self.expr(scope, expr)?.into()),
             };
-            env.set(&parameter.name.text, value);
+            env.set(&parameter.name.text, value, self.made() - before);
         }
         Some(())
     }
@@ -190,6 +192,7 @@ impl Binder<'_> {
         args: &[NamedExpr],
         span: Span,
     ) -> Option<RelNode> {
+        self.grow(defined_in.len(), span)?;
         if !self.enter(span) {
             return None;
         }

@@ -4,7 +4,7 @@ use atalaya_model::Span;
 
 use super::literal::literal;
 use super::scope::{Env, Scope, Value};
-use super::typing::{arithmetic, comparable, reconciled, widened};
+use super::typing::{arithmetic, bounded, comparable, orderable, reconciled, widened};
 use super::{Binder, range};
 use crate::ast::{self, InItem};
 use crate::bound::{Expr, ExprKind, Literal, Type};
@@ -25,6 +25,7 @@ impl Binder<'_> {
 
     pub(crate) fn expr(&mut self, scope: Scope<'_>, expr: &ast::Expr) -> Option<Expr> {
         let span = expr.span;
+        self.grow(1, span)?;
         match &expr.kind {
             ast::ExprKind::Name(name) => self.name(scope, name, span),
             ast::ExprKind::Long(value) => Some(literal(Literal::Long(*value), Type::Long, span)),
@@ -71,6 +72,7 @@ impl Binder<'_> {
                     self.comma_in_between(*comma, [value, low, high], name);
                 }
                 let args: Vec<Expr> = bounds.into_iter().collect::<Option<_>>()?;
+                self.check_bounds(name, &args, span)?;
                 self.check_reachable(name, &args, span);
                 Some(call(name, args, Type::Bool, span))
             }
@@ -108,6 +110,22 @@ impl Binder<'_> {
         Some(call(name, vec![inner], ty, span))
     }
 
+    /// Whether a value and the bounds that it should lie between can be compared.
+    fn check_bounds(&mut self, name: &str, args: &[Expr], span: Span) -> Option<()> {
+        let [value, low, high] = args else {
+            return Some(());
+        };
+        if !self.options.strict || bounded(value.ty, low.ty, high.ty) {
+            return Some(());
+        }
+        let [v, l, h] = [value, low, high].map(|part| part.ty.name());
+        let message = format!("`{name}` is not defined for {v}, {l} and {h}");
+        let help = "give all three the same type, e.g. with tolong() or todatetime()".to_owned();
+        let place = self.operator_place(value, low, span);
+        self.error_help("KS106", place, message, help);
+        None
+    }
+
     fn comma_in_between(&mut self, comma: Span, parts: [&ast::Expr; 3], name: &str) {
         let [value, low, high] = parts.map(|part| part.span.slice(&self.source));
         let message = "`between` wants `..`, not a comma; Kusto says: KS005 Expected: ..";
@@ -128,6 +146,7 @@ impl Binder<'_> {
         }
         match scope.env.get(name) {
             Some(Value::Scalar(expr)) => {
+                self.grow(scope.env.size(name), span)?;
                 return Some(Expr {
                     span,
                     ..(**expr).clone()
@@ -147,7 +166,7 @@ impl Binder<'_> {
             _ => {}
         }
         let known = scope.columns.iter().map(|column| column.name.as_str());
-        let near = crate::nearest(name, known.chain(scope.env.names()));
+        let near = self.nearest(name, known.chain(scope.env.names()));
         let message = format!(
             "the name `{name}` does not refer to any known column, table, variable or function"
         );
@@ -213,6 +232,13 @@ impl Binder<'_> {
         span: Span,
     ) -> Option<Expr> {
         let mut args = vec![self.expr(scope, value)?];
+        let is_of_text = !matches!(name, "in" | "!in");
+        if is_of_text && !matches!(args[0].ty, Type::String | Type::Dynamic) {
+            let message = format!("`{name}` wants a string, not {}", args[0].ty.name());
+            let help = format!("write `tostring({})`", args[0].span.slice(&self.source));
+            self.error_help("KS107", args[0].span, message, help);
+            return None;
+        }
         for item in items {
             args.push(match item {
                 InItem::Scalar(expr) => match self.rows_of_expr(scope.env, expr) {
@@ -253,7 +279,10 @@ impl Binder<'_> {
                     "convert one side, e.g. with tolong() or todatetime()",
                 )
             }),
-            "==" | "!=" | "<" | ">" | "<=" | ">=" if comparable(l, r) => Ok(Type::Bool),
+            "==" | "!=" if comparable(l, r) => Ok(Type::Bool),
+            "<" | ">" | "<=" | ">=" if orderable(l, r) => Ok(Type::Bool),
+            // Kusto does not compare them, but what is meant is clear.
+            "<" | ">" | "<=" | ">=" if !self.options.strict && comparable(l, r) => Ok(Type::Bool),
             "==" | "!=" | "<" | ">" | "<=" | ">=" => Err(wrong(
                 format!("{} and {} cannot be compared", l.name(), r.name()),
                 "convert one side, e.g. with tostring() or tolong()",

@@ -1,6 +1,7 @@
 //! `find`: rows of several tables that meet a condition, with the columns that they share and the
 //! rest in a bag.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use atalaya_model::Span;
@@ -30,10 +31,12 @@ impl Binder<'_> {
                 .collect::<Vec<_>>()
         };
         // A table without a column of the condition holds no row that meets it.
-        let all: Vec<String> = tables
-            .iter()
-            .flat_map(|(_, columns)| wanted(columns))
-            .collect();
+        let mut all: Vec<String> = Vec::new();
+        for name in tables.iter().flat_map(|(_, columns)| wanted(columns)) {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
         tables.retain(|(_, columns)| all.iter().all(|name| wanted(columns).contains(name)));
         if tables.is_empty() {
             let message = "no table has the columns of this condition".to_owned();
@@ -158,8 +161,11 @@ fn shown(
 fn mentioned(condition: &str) -> Vec<String> {
     let tokens = lex(condition).0;
     let names = tokens.iter().filter(|token| token.kind == Kind::Name);
+    let mut seen = HashSet::new();
     names
-        .map(|token| token.span.slice(condition).to_owned())
+        .map(|token| token.span.slice(condition))
+        .filter(|name| seen.insert(*name))
+        .map(str::to_owned)
         .collect()
 }
 

@@ -100,7 +100,7 @@ impl Binder<'_> {
                 lambda: (**lambda).clone().into(),
                 env: env.clone(),
             };
-            env.set(name, value);
+            env.set(name, value, 0);
         }
     }
 

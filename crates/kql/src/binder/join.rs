@@ -126,7 +126,7 @@ impl Binder<'_> {
     fn key(&mut self, side: &RelNode, name: &str, span: Span, which: &str) -> Option<usize> {
         let found = side.schema.iter().position(|column| column.name == name);
         if found.is_none() {
-            let near = crate::nearest(name, side.schema.iter().map(|column| column.name.as_str()));
+            let near = self.nearest(name, side.schema.iter().map(|column| column.name.as_str()));
             let message = format!("the {which} side has no column `{name}`");
             match near {
                 Some(near) => {

@@ -39,47 +39,43 @@ impl Binder<'_> {
             Type::DateTime if raw == "now" || raw.is_empty() => {
                 Some(Literal::DateTime(self.options.now_ticks))
             }
-            Type::DateTime => match datetime_ticks(unquoted) {
-                Some(ticks) => Some(Literal::DateTime(ticks)),
-                // Quoted text may be a placeholder that is filled in later.
-                None if raw != unquoted => {
-                    let message = format!("`{raw}` is no datetime: it stands for null");
-                    let help = "write a date as `2024-01-31 13:00:00`".to_owned();
-                    let warning = atalaya_model::Diagnostic::warning("ATL105", span, message);
-                    self.diagnostics.push(warning.with_help(help));
-                    Some(Literal::Null)
-                }
-                None => None,
-            },
+            Type::DateTime => datetime_ticks(unquoted).map(Literal::DateTime),
             Type::Timespan => timespan(unquoted).map(Literal::Timespan),
             Type::Guid => guid(unquoted).map(Literal::Guid),
             Type::Dynamic => match super::dynamic::to_json(raw) {
                 Ok(json) => Some(Literal::Dynamic(json)),
                 Err(place) => {
                     let message = "here the literal stops being JSON".to_owned();
-                    self.error("KS006", self.place_in_literal(span, place), message);
+                    self.error("KS006", self.place_in_literal(span, raw, place), message);
                     return None;
                 }
             },
         };
+        // Kusto takes it and means null: it may be a placeholder that is filled in later.
         if value.is_none() {
             let short: String = raw.chars().take(60).collect();
-            let message = format!("`{short}` is no {}", ty.name());
-            self.error("KS113", span, message);
+            let message = format!("`{short}` is no {}: it stands for null", ty.name());
+            let help = match ty {
+                Type::DateTime => "write a date as `2024-01-31 13:00:00`".to_owned(),
+                ty => format!("write `to{}(…)` to convert a value", ty.name()),
+            };
+            let warning = atalaya_model::Diagnostic::warning("ATL105", span, message);
+            self.diagnostics.push(warning.with_help(help));
         }
-        value.map(|value| literal(value, ty, span))
+        Some(literal(value.unwrap_or(Literal::Null), ty, span))
     }
 }
 
 impl Binder<'_> {
-    /// A place in the text between a literal's parentheses.
-    fn place_in_literal(&self, literal: Span, place: usize) -> Span {
-        let text = literal.slice(&self.source);
-        let open = text.find('(').map_or(0, |at| at + 1);
-        let blank = text[open..].len() - text[open..].trim_start().len();
-        let start = (literal.start + open + blank + place).min(literal.end);
-        let rest = &self.source[start..];
-        Span::new(start, start + rest.chars().next().map_or(0, char::len_utf8))
+    /// A place in the text between a literal's parentheses; parentheses may stand around it too.
+    fn place_in_literal(&self, literal: Span, raw: &str, place: usize) -> Span {
+        let inside = literal.slice(&self.source).find(raw).unwrap_or(0);
+        let start = (literal.start + inside + place).min(literal.end);
+        let next = self
+            .source
+            .get(start..)
+            .and_then(|rest| rest.chars().next());
+        Span::new(start, start + next.map_or(0, char::len_utf8))
     }
 }
 
@@ -111,7 +107,7 @@ fn timespan(text: &str) -> Option<i64> {
         Some((days, rest)) if rest.contains(':') => (days.parse::<i64>().ok()?, rest),
         _ => (0, text),
     };
-    Some(sign * (days * DAY + clock_ticks(clock)?))
+    Some(sign * days.wrapping_mul(DAY).wrapping_add(clock_ticks(clock)?))
 }
 
 /// `hh:mm[:ss[.fffffff]]`

@@ -1,5 +1,7 @@
 //! Names of result columns that the query does not name.
 
+use std::collections::{HashMap, HashSet};
+
 use atalaya_model::Span;
 
 use super::Binder;
@@ -126,7 +128,7 @@ fn own(named: &NamedExpr) -> Option<(&str, Span)> {
 impl Binder<'_> {
     /// Whether a column's own name is not another one's already.
     pub(crate) fn is_own(&mut self, namer: &Namer, named: &NamedExpr) -> bool {
-        let is_taken = |name: &str| namer.has(name) && !namer.spread.iter().any(|s| s == name);
+        let is_taken = |name: &str| namer.has(name) && !namer.spread.contains(name);
         let Some((name, span)) = own(named).filter(|(name, _)| is_taken(name)) else {
             return true;
         };
@@ -136,8 +138,9 @@ impl Binder<'_> {
 
     /// Whether none of these names comes twice.
     pub(crate) fn check_once(&mut self, names: &[Name]) -> Option<()> {
-        for (index, name) in names.iter().enumerate() {
-            if names[..index].iter().any(|before| before.text == name.text) {
+        let mut before = HashSet::new();
+        for name in names {
+            if !before.insert(&name.text) {
                 self.is_there(&name.text, name.span);
                 return None;
             }
@@ -155,10 +158,12 @@ impl Binder<'_> {
 /// Gives every column a name of its own: `Column1`, `Column2`, …, and a number after a clash.
 #[derive(Debug, Default)]
 pub(crate) struct Namer {
-    taken: Vec<String>,
+    taken: HashSet<String>,
     /// Those that a `*` brought, which give way to the query's own.
-    spread: Vec<String>,
+    spread: HashSet<String>,
     unnamed: usize,
+    /// The last number that was put behind a name.
+    numbers: HashMap<String, usize>,
 }
 
 impl Namer {
@@ -171,7 +176,7 @@ impl Namer {
 
     /// Whether a column has that name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.taken.iter().any(|taken| taken == name)
+        self.taken.contains(name)
     }
 
     /// A name for a column that wants this one (or none).
@@ -186,24 +191,28 @@ impl Namer {
                 }
             },
         };
-        self.taken.push(name.clone());
+        self.taken.insert(name.clone());
         name
     }
 
     /// A name for a column that a `*` brings.
     pub(crate) fn spread(&mut self, wanted: String) -> String {
         let name = self.name(Some(wanted));
-        self.spread.push(name.clone());
+        self.spread.insert(name.clone());
         name
     }
 
-    fn free(&self, wanted: &str) -> String {
+    fn free(&mut self, wanted: &str) -> String {
         if !self.has(wanted) {
             return wanted.to_owned();
         }
-        (1..)
-            .map(|number| format!("{wanted}{number}"))
-            .find(|name| !self.taken.contains(name))
-            .unwrap_or_default()
+        let number = self.numbers.entry(wanted.to_owned()).or_default();
+        loop {
+            *number += 1;
+            let name = format!("{wanted}{number}");
+            if !self.taken.contains(&name) {
+                return name;
+            }
+        }
     }
 }

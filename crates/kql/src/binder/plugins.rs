@@ -216,7 +216,7 @@ impl Binder<'_> {
         match written {
             Ok(text) => {
                 let mut env = env.clone();
-                env.set("__plugin_rows", Value::Rows(node.into()));
+                env.set("__plugin_rows", Value::Rows(node.into()), self.made());
                 Some(self.foreign_rows(&env, &text, name, span))
             }
             Err(problem) => {

@@ -201,7 +201,7 @@ impl Binder<'_> {
     }
 
     pub(crate) fn unknown_column(&mut self, node: &RelNode, name: &Name) {
-        let near = crate::nearest(
+        let near = self.nearest(
             &name.text,
             node.schema.iter().map(|column| column.name.as_str()),
         );

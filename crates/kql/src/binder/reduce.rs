@@ -44,7 +44,7 @@ impl Binder<'_> {
                 Representative = tostring(__reduce_found[2])"
         );
         let mut env = env.clone();
-        env.set("__reduce_rows", Value::Rows(node.into()));
+        env.set("__reduce_rows", Value::Rows(node.into()), self.made());
         self.foreign_rows(&env, &text, "reduce", span)
     }
 }

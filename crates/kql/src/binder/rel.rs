@@ -11,6 +11,7 @@ use crate::catalogue::{OPERATORS, refused_operator};
 
 impl Binder<'_> {
     pub(crate) fn pipeline(&mut self, env: &Env, pipeline: &Pipeline) -> Option<RelNode> {
+        self.grow(1, pipeline.span)?;
         if !self.enter(pipeline.span) {
             return None;
         }
@@ -50,6 +51,7 @@ impl Binder<'_> {
             let schema = keeps.then(|| node.schema.clone());
             let bound = self.operator(env, node, operator);
             node = bound.or_else(|| schema.map(|schema| table("", schema, operator.span)))?;
+            self.grow(node.schema.len(), operator.span)?;
         }
         Some(node)
     }
@@ -92,7 +94,7 @@ impl Binder<'_> {
             OperatorKind::MvExpand(args) => self.mv_expand(env, node, args, span),
             OperatorKind::As(name) => {
                 let node = self.shared_if_used(node, name, operator.span.end);
-                env.set(&name.text, Value::Rows(node.clone().into()));
+                env.set(&name.text, Value::Rows(node.clone().into()), self.made());
                 env.set_as(&name.text);
                 Some(node)
             }
@@ -165,7 +167,8 @@ impl Binder<'_> {
             let known: Vec<_> = known().collect();
             format!("operators are: {}", known.join(", "))
         };
-        let help = crate::nearest(&name.text, known())
+        let help = self
+            .nearest(&name.text, known())
             .map_or_else(here, |near| format!("did you mean `{near}`?"));
         let message = format!("there is no operator `{}`", name.text);
         self.error_help("KQL010", name.span, message, help);

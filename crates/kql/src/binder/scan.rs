@@ -88,7 +88,7 @@ impl Binder<'_> {
                 None => literal(Literal::Null, ty, span),
                 Some(default) => fitted(self.scalar(env, default)?, ty),
             };
-            env.set(&name.text, Value::Scalar(default.clone().into()));
+            env.set(&name.text, Value::Scalar(default.clone().into()), 1);
             defaults.push(default);
             declared.push(ColumnDef {
                 name: name.text.clone(),

@@ -21,21 +21,39 @@ pub(crate) enum Value {
     Broken,
 }
 
+/// A value, and of how many parts it is made at most.
+#[derive(Clone, Debug)]
+struct Bound {
+    value: Value,
+    size: usize,
+}
+
 /// Let-bound names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Env {
-    names: Rc<HashMap<String, Value>>,
+    names: Rc<HashMap<String, Bound>>,
     /// The name that the last `as` gave.
     as_name: Option<Rc<str>>,
 }
 
 impl Env {
-    pub(crate) fn set(&mut self, name: &str, value: Value) {
-        Rc::make_mut(&mut self.names).insert(name.to_owned(), value);
+    pub(crate) fn set(&mut self, name: &str, value: Value, size: usize) {
+        let bound = Bound { value, size };
+        Rc::make_mut(&mut self.names).insert(name.to_owned(), bound);
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        self.names.get(name)
+        self.names.get(name).map(|bound| &bound.value)
+    }
+
+    /// Of how many parts the value of that name is made at most.
+    pub(crate) fn size(&self, name: &str) -> usize {
+        self.names.get(name).map_or(0, |bound| bound.size)
+    }
+
+    /// How many names there are.
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
     }
 
     pub(crate) fn set_as(&mut self, name: &str) {

@@ -82,7 +82,7 @@ impl Binder<'_> {
                 problems = self.diagnostics.split_off(before);
                 continue;
             };
-            inner.set(&name, Value::Rows(found.into()));
+            inner.set(&name, Value::Rows(found.into()), self.made());
             inner.set_as(&name);
             inputs.push(name);
         }

@@ -14,7 +14,10 @@ impl Binder<'_> {
     pub(crate) fn rows_of_expr(&mut self, env: &Env, expr: &ast::Expr) -> Option<Option<RelNode>> {
         match &expr.kind {
             ast::ExprKind::Name(name) => match env.get(name) {
-                Some(Value::Rows(rows)) => Some(Some((**rows).clone())),
+                Some(Value::Rows(rows)) => {
+                    let fits = self.grow(env.size(name), expr.span);
+                    Some(fits.map(|()| (**rows).clone()))
+                }
                 Some(_) => None,
                 None => self
                     .catalog
@@ -81,7 +84,10 @@ impl Binder<'_> {
 
     fn named_source(&mut self, env: &Env, name: &ast::Name) -> Option<RelNode> {
         match env.get(&name.text).cloned() {
-            Some(Value::Rows(rows)) => return Some((*rows).clone()),
+            Some(Value::Rows(rows)) => {
+                self.grow(env.size(&name.text), name.span)?;
+                return Some((*rows).clone());
+            }
             Some(Value::Broken) => return None,
             Some(Value::Scalar(value)) => {
                 // `let x = 1; x` is a query of one cell.
@@ -109,7 +115,7 @@ impl Binder<'_> {
             return Some(table(&name.text, schema, name.span));
         }
         let names = self.catalog.table_names();
-        let near = crate::nearest(
+        let near = self.nearest(
             &name.text,
             names.iter().map(String::as_str).chain(env.names()),
         );
@@ -184,14 +190,23 @@ impl Binder<'_> {
                 cells.len(),
                 schema.len()
             );
-            self.error("KS120", span, message);
+            let place = cells.first().map_or(span, |cell| cell.span);
+            self.error("KS173", place, message);
             return None;
         }
         let mut rows = Vec::new();
         for row in cells.chunks(schema.len()) {
             let mut values = Vec::new();
-            for (cell, column) in row.iter().zip(&schema) {
-                values.push(convert(&self.scalar(env, cell)?, column.ty));
+            for (place, (cell, column)) in row.iter().zip(&schema).enumerate() {
+                let Some(value) = self.scalar(env, cell) else {
+                    // The values end at a name that is none.
+                    if place > 0 {
+                        let message = "the values do not fill their rows".to_owned();
+                        self.error("KS173", cells[0].span, message);
+                    }
+                    return None;
+                };
+                values.push(convert(&value, column.ty));
             }
             rows.push(values);
         }

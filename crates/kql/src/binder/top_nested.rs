@@ -40,7 +40,7 @@ impl Binder<'_> {
             self.extend(&env, node, &computed, span)?
         };
         let rows = self.share(rows);
-        env.set(ROWS, Value::Rows(rows.into()));
+        env.set(ROWS, Value::Rows(rows.into()), self.made());
         let mut kept: Option<RelNode> = None;
         for (depth, level) in levels.iter().enumerate() {
             let found = self.level(&env, level, &names[..=depth], span)?;
@@ -49,7 +49,7 @@ impl Binder<'_> {
                 Some(_) => self.with_parents(&env, found, &names[..=depth], span)?,
             };
             let found = self.share(found);
-            env.set(KEPT, Value::Rows(found.clone().into()));
+            env.set(KEPT, Value::Rows(found.clone().into()), self.made());
             kept = Some(found);
         }
         kept

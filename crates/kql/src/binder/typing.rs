@@ -86,6 +86,27 @@ pub(super) fn comparable(left: Type, right: Type) -> bool {
         || (left == Type::Dynamic) != (right == Type::Dynamic)
 }
 
+/// Whether values of these types have an order. A dynamic value is compared with numbers only.
+pub(super) fn orderable(left: Type, right: Type) -> bool {
+    let is_number = |ty: Type| ty.is_numeric() || ty == Type::Dynamic;
+    match (left, right) {
+        (Type::Dynamic, Type::Dynamic) => false,
+        (Type::Bool | Type::DateTime | Type::Timespan, _) => left == right,
+        (left, right) => is_number(left) && is_number(right),
+    }
+}
+
+/// Whether a value of the first type can lie between two of the others.
+pub(super) fn bounded(value: Type, low: Type, high: Type) -> bool {
+    match value {
+        Type::Timespan => low == value && high == value,
+        Type::DateTime => low == value && matches!(high, Type::DateTime | Type::Timespan),
+        Type::Dynamic => low.is_numeric() && low == high,
+        _ if low == Type::Dynamic => value.is_numeric() && high == low,
+        _ => value.is_numeric() && low.is_numeric() && high.is_numeric(),
+    }
+}
+
 pub(crate) fn result_type(returns: Returns, name: &str, args: &[Expr]) -> Type {
     let of = |index: usize| args.get(index).map_or(Type::Dynamic, |arg| arg.ty);
     match returns {

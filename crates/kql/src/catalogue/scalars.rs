@@ -49,7 +49,7 @@ pub const SCALARS: &[Function] = &[
     f("bag_has_key", 2, 2, Always(Bool)),
     f("bag_keys", 1, 1, Always(Dynamic)),
     f("bag_merge", 1, 64, Always(Dynamic)),
-    f("bag_pack", 0, 128, Always(Dynamic)),
+    f("bag_pack", 0, 65_534, Always(Dynamic)),
     f("bag_pack_columns", 1, 64, Always(Dynamic)),
     f("bag_remove_keys", 2, 2, Always(Dynamic)),
     f("bag_set_key", 3, 3, Always(Dynamic)),

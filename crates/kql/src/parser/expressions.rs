@@ -434,7 +434,12 @@ impl Parser<'_> {
             return self.broken();
         }
         self.at += 2;
-        if text == "toscalar" && self.token().kind == Kind::String {
+        if text == "toscalar"
+            && matches!(
+                self.token().kind,
+                Kind::String | Kind::Long | Kind::Real | Kind::Timespan
+            )
+        {
             // Of a value it is that value.
             let inner = self.expr();
             let _ = self.want(")");

@@ -12,6 +12,9 @@ use crate::lexer::Kind;
 /// count for.
 const BODY_WEIGHT: usize = 7;
 
+/// Most texts and columns of one `parse`.
+const ITEMS_MAX: usize = 10_000;
+
 impl Parser<'_> {
     pub(super) fn parse_with(&mut self, drops: bool) -> Option<OperatorKind> {
         let (mut kind, mut flags) = (None, None);
@@ -29,6 +32,11 @@ impl Parser<'_> {
         self.want_word("with")?;
         let mut items = Vec::new();
         loop {
+            if items.len() == ITEMS_MAX {
+                let help = "take one column, and parse it with a second `parse`";
+                self.error("KQL002", "a pattern of too many parts", help);
+                return None;
+            }
             self.check_order(&items);
             if self.eat("*") {
                 items.push(ParseItem::Star);
@@ -96,7 +104,7 @@ impl Parser<'_> {
             let name = self.name()?;
             self.want(":")?;
             keys.push((name, self.name()?));
-            if !self.eat(",") {
+            if self.is_full(keys.len()) || !self.eat(",") {
                 break;
             }
         }

@@ -4,6 +4,9 @@ use super::Parser;
 use crate::ast::{Name, NamedExpr};
 use crate::lexer::Kind;
 
+/// Most columns that one operator names.
+const COLUMNS_MAX: usize = 10_000;
+
 impl Parser<'_> {
     pub(super) fn argument(&mut self) -> NamedExpr {
         let is_named = self.token().kind == Kind::Name && self.is_at(1, "=");
@@ -24,7 +27,7 @@ impl Parser<'_> {
         let mut list = Vec::new();
         loop {
             list.push(self.named_expr());
-            if !self.eat(",") {
+            if self.is_full(list.len()) || !self.eat(",") {
                 return list;
             }
         }
@@ -50,6 +53,17 @@ impl Parser<'_> {
             names,
             expr: self.expr(),
         }
+    }
+
+    /// Whether a list of columns has as many as it may have and goes on; that is an error.
+    pub(super) fn is_full(&mut self, length: usize) -> bool {
+        let is_full = length == COLUMNS_MAX && self.is(",");
+        if is_full {
+            let message = format!("more than {COLUMNS_MAX} columns");
+            self.error("KQL002", &message, "split the list over several operators");
+            self.at = self.tokens.len().saturating_sub(1);
+        }
+        is_full
     }
 
     /// A list does not end with a comma.

@@ -4,12 +4,12 @@ use atalaya_model::Span;
 
 use super::Parser;
 use crate::ast::{Expr, ExprKind};
-use crate::lexer::{Kind, unit_ticks};
+use crate::lexer::unit_ticks;
 
 /// Types whose literals hold raw text.
-pub(crate) const LITERAL_TYPES: [&str; 14] = [
+pub(crate) const LITERAL_TYPES: [&str; 12] = [
     "datetime", "date", "timespan", "time", "dynamic", "guid", "long", "int", "real", "double",
-    "decimal", "bool", "boolean", "string",
+    "decimal", "bool",
 ];
 
 impl Parser<'_> {
@@ -17,38 +17,14 @@ impl Parser<'_> {
     pub(super) fn typed_literal(&mut self, ty: &str) -> Option<Expr> {
         let start = self.span().start;
         let open = self.tokens.get(self.at + 1)?.span;
-        let mut depth = 0_usize;
-        let mut end = self.at + 1;
-        for (offset, token) in self.tokens[self.at + 1..].iter().enumerate() {
-            if token.kind == Kind::End && ty == "dynamic" {
-                return Some(self.unclosed_dynamic(Span::new(start, token.span.end), open.end));
-            }
-            if token.kind == Kind::End {
-                return None;
-            }
-            if token.kind == Kind::Punct {
-                match self.text_of(*token) {
-                    "(" => depth += 1,
-                    ")" => depth -= 1,
-                    _ => {}
-                }
-            }
-            if depth == 0 {
-                end = self.at + 1 + offset;
-                break;
-            }
+        let end = *self.closings.get(self.at + 1)?;
+        if end == 0 {
+            let last = self.tokens.last()?.span.end;
+            let is_dynamic = ty == "dynamic";
+            return is_dynamic.then(|| self.unclosed_dynamic(Span::new(start, last), open.end));
         }
         let close = self.tokens.get(end)?.span;
         let raw = self.source.get(open.end..close.start)?.trim();
-        let is_literal = match ty {
-            "dynamic" | "datetime" | "date" | "guid" => true,
-            "timespan" | "time" => true,
-            _ if raw.starts_with("0x") || raw.starts_with("0X") => true,
-            _ => raw == "null" || raw.parse::<f64>().is_ok() || matches!(raw, "true" | "false"),
-        };
-        if !is_literal {
-            return None;
-        }
         self.at = end + 1;
         let kind = ExprKind::TypedLiteral(ty.to_owned(), raw.to_owned());
         Some(Expr {

@@ -134,7 +134,7 @@ impl Parser<'_> {
         let mut names = Vec::new();
         loop {
             names.push(self.pattern()?);
-            if !self.eat(",") {
+            if self.is_full(names.len()) || !self.eat(",") {
                 return Some(names);
             }
         }
@@ -180,7 +180,7 @@ impl Parser<'_> {
             });
             self.at += usize::from(order.is_some());
             names.push((name, order));
-            if !self.eat(",") {
+            if self.is_full(names.len()) || !self.eat(",") {
                 return Some(OperatorKind::ProjectReorder(names));
             }
         }
@@ -324,7 +324,7 @@ impl Parser<'_> {
             if let Some(named) = list.pop() {
                 args.columns.push((named, ty));
             }
-            if !self.eat(",") {
+            if self.is_full(args.columns.len()) || !self.eat(",") {
                 break;
             }
         }

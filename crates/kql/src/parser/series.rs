@@ -21,7 +21,7 @@ impl Parser<'_> {
                 None
             };
             aggregates.push((named, default));
-            if !self.eat(",") {
+            if self.is_full(aggregates.len()) || !self.eat(",") {
                 break;
             }
         }

@@ -192,7 +192,7 @@ impl Parser<'_> {
             let name = self.name()?;
             self.want(":")?;
             columns.push((name, self.name()?));
-            if !self.eat(",") {
+            if self.is_full(columns.len()) || !self.eat(",") {
                 break;
             }
         }
@@ -216,12 +216,29 @@ impl Parser<'_> {
                     "use `extend` after the datatable",
                 );
             }
-            cells.push(cell);
+            // What is missing is said, and is no value.
+            if cell.kind != ExprKind::Error {
+                cells.push(cell);
+            }
             if !self.eat(",") {
                 break;
             }
         }
-        self.want("]")?;
+        let is_closed = self.want("]");
+        // What was read of a list that stops is said too.
+        if is_closed.is_none()
+            && let Some(first) = cells.first()
+            && !cells.len().is_multiple_of(columns.len().max(1))
+        {
+            let message = format!(
+                "{} values do not fill rows of {}",
+                cells.len(),
+                columns.len()
+            );
+            let help = "write a value for each column";
+            self.error_at(first.span, "KS173", &message, help);
+        }
+        is_closed?;
         Some(Source::Datatable(columns, cells))
     }
 
@@ -249,7 +266,8 @@ impl Parser<'_> {
                 "isfuzzy" => args.is_fuzzy = value.text == "true",
                 other => {
                     let message = format!("`union` has no option `{other}`");
-                    self.error("KQL004", &message, "use kind, withsource or isfuzzy");
+                    let help = "use kind, withsource or isfuzzy";
+                    self.error_at(option.span, "KQL004", &message, help);
                 }
             }
         }

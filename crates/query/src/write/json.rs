@@ -91,7 +91,8 @@ pub fn to_json(value: &Value) -> Json {
         Value::Real(v) if v.is_infinite() => {
             Json::from(if *v > 0.0 { "Infinity" } else { "-Infinity" })
         }
-        Value::Real(v) => Json::from(*v),
+        // A negative zero is written as one without a sign.
+        Value::Real(v) => Json::from(*v + 0.0),
         Value::DateTime(ticks) => Json::from(iso(*ticks)),
         Value::Timespan(ticks) => Json::from(timespan::to_text(*ticks)),
         Value::Guid(text) | Value::String(text) => Json::from(text.as_ref()),
