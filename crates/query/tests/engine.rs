@@ -215,7 +215,7 @@ fn whatever_a_cancelled_query_computes_stops() {
             "{many} | scan declare (n: long = 0) with (step s: true => n = s.n + strlen(strrep('x', 1000));)"
         ),
         format!(
-            "{many} | serialize | extend d = row_cumsum(x) | mv-apply y = range(1, 10) on (summarize sum(y)) | count"
+            "{many} | serialize | extend d = row_cumsum(x) | mv-apply y = range(1, 10) to typeof(long) on (summarize sum(y)) | count"
         ),
         format!(
             "{many} | summarize make_set(strcat(x, '-', x % 7)), dcount(hash_sha256(tostring(x))) by x % 100000"

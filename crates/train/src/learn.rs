@@ -140,7 +140,7 @@ pub(crate) fn learn(documents: &[&Document], settings: Settings) -> Weights {
             *sum += bias * share;
         }
     }
-    mean.unwrap_or_else(Weights::default)
+    mean.unwrap_or_default()
 }
 
 fn learn_once(documents: &[&Document], usable: &[bool], settings: Settings) -> Weights {

@@ -47,7 +47,7 @@ const DOUBTFUL_BYTES_MAX: usize = 2_000;
 /// Words in any order make sense more often than letters.
 const WORD_ORDER_HANDICAP: f32 = 0.2;
 /// What is hidden as a whole and suspicious by itself is more so for being hidden.
-const DISGUISE_RARITY: f32 = 0.6;
+const DISGUISE_RARITY: f32 = 0.8;
 /// From this score on the classifier reports a finding of its own.
 const FINDING_SCORE_MIN: u8 = 20;
 

@@ -90,7 +90,7 @@ impl OffsetMap {
 
     /// Where a byte of the source stands in a derived text that keeps the source's order.
     #[must_use]
-    pub(crate) fn from_source(&self, at: usize) -> usize {
+    pub(crate) fn to_derived(&self, at: usize) -> usize {
         let index = self.runs.partition_point(|run| run.source as usize <= at);
         let Some(run) = index.checked_sub(1).and_then(|i| self.runs.get(i)) else {
             return if self.is_same() { at } else { 0 };
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(map.to_source(Span::new(0, 4)), Span::new(0, 7));
         assert_eq!(map.to_source(Span::new(4, 5)), Span::new(7, 12));
         assert_eq!(map.to_source(Span::new(2, 2)), Span::new(5, 5));
-        let there: Vec<usize> = (0..9).map(|at| map.from_source(at)).collect();
+        let there: Vec<usize> = (0..9).map(|at| map.to_derived(at)).collect();
         assert_eq!(there[..2], [0, 1]);
         assert_eq!(there[5..], [2, 3, 4, 4]);
         assert_eq!(map.runs.len(), 3, "contiguous copies are one run");

@@ -27,7 +27,7 @@ impl Places {
     /// Takes those that are read in the folded text there.
     pub(super) fn fold(&mut self, map: &OffsetMap) {
         for place in self.spaced.iter_mut().chain(&mut self.leet) {
-            let there = |at: u32| narrow(map.from_source(at as usize));
+            let there = |at: u32| narrow(map.to_derived(at as usize));
             *place = there(place.start)..there(place.end);
         }
     }
