@@ -27,6 +27,8 @@ const PROOF: usize = 12;
 const TOKEN: usize = PREFIX + MARK + PROOF;
 /// Tokens that are reported of one text.
 const FOUND_MAX: usize = 16;
+/// Places of one text at which a token is proved: who has seen one could repeat how they begin.
+const TRIED_MAX: usize = 4_096;
 /// Periods that are tried when somebody asks whose a token is.
 const PERIODS_MAX: i64 = 1_000;
 
@@ -85,9 +87,10 @@ impl CanaryKey {
         let plain = Plain::of(text);
         let bytes = plain.text.as_bytes();
         let mut found = Vec::new();
-        let mut from = 0;
-        while let Some(at) = position(bytes, &self.prefix, from) {
+        let (mut from, mut tried) = (0, 0);
+        while let Some(at) = position(bytes, &self.prefix, from).filter(|_| tried < TRIED_MAX) {
             from = at + 1;
+            tried += 1;
             let Some(token) = bytes.get(at..at + TOKEN).filter(|token| self.is_own(token)) else {
                 continue;
             };
@@ -249,6 +252,15 @@ mod tests {
         let mut forged = token.clone();
         forged.replace_range(5..6, if &token[5..6] == "a" { "b" } else { "a" });
         assert!(key.find(&forged).is_empty());
+    }
+
+    #[test]
+    fn beginnings_without_end_are_not_all_proved() {
+        let key = CanaryKey::new(b"one");
+        let token = key.token(&BEARER, 7);
+        let decoys = |count: usize| token[..4].repeat(count) + &token;
+        assert_eq!(key.find(&decoys(100)).len(), 1);
+        assert!(key.find(&decoys(super::TRIED_MAX)).is_empty());
     }
 
     #[test]

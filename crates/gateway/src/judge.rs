@@ -2,6 +2,7 @@
 //! run in place for ordinary bodies and on a thread of its own for very long ones.
 
 mod fault;
+mod next;
 mod redact;
 
 use std::sync::Arc;
@@ -10,25 +11,24 @@ use std::time::Instant;
 use atalaya_access::RateExceeded;
 use atalaya_inspect::{Inspector, Scratch, simhash};
 use atalaya_model::{Decision, Segment, SegmentKind, Unjudged, UnjudgedReason, Verdict};
-use atalaya_policy::{CallFacts, Outcome as PolicyOutcome, Policy, ResponsePolicy};
-use atalaya_wire::{
-    AppliedConstraint, ErrorKind, Framing, PREVIOUS, ParseLimits, ParsedCall, Protocol,
-};
+use atalaya_policy::{CallFacts, Outcome as PolicyOutcome, Policy};
+use atalaya_wire::{ErrorKind, Framing, PREVIOUS, ParseLimits, ParsedCall, Protocol};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::fault::Fault;
 use self::fault::{malformed, no_route};
+use self::next::{Inserted, JudgedCall, forward};
 use self::redact::redacted;
 pub(crate) use self::redact::redactions;
 use crate::actions;
-use crate::answer::{Asked, AskedBy, Needles, PromptMarks};
+use crate::answer::{Asked, AskedBy};
 use crate::approve::ApprovalNeeded;
 use crate::arrival::{Arrival, hex};
 use crate::assess::{Assessment, Subject, price};
-use crate::canary::{Bearer, Canaries, CanaryKey};
+use crate::canary::{Bearer, Canaries};
 use crate::config::{Price, PromptText};
-use crate::door::{Denied, Entry, Inside, Ruling};
+use crate::door::{Entry, Inside, Ruling};
 use crate::fingerprint::Fingerprints;
 use crate::record::{self, CallRow, DecisionFacts, NodeFacts};
 use crate::route::{Destination, Routes};
@@ -485,112 +485,6 @@ impl Judge<'_> {
     }
 }
 
-/// A canary for a call.
-struct Inserted<'j> {
-    key: &'j CanaryKey,
-    token: String,
-    sentence: String,
-}
-
-/// A call with everything that is known about it.
-struct JudgedCall<'j> {
-    protocol: &'static dyn Protocol,
-    body: &'j Bytes,
-    call: &'j ParsedCall<'j>,
-    verdict: &'j Verdict,
-    outcome: &'j PolicyOutcome<'j>,
-    denied: Option<&'j Denied>,
-    /// What holds for the answer.
-    response: &'j ResponsePolicy,
-    /// What is put into the instructions, if anything is.
-    canary: Option<Inserted<'j>>,
-    /// Who asked.
-    by: Arc<AskedBy>,
-}
-
-impl JudgedCall<'_> {
-    /// What the decision means for this call, and how it was weakened.
-    fn next(&self, to: &Destination<'_>) -> (Next, Vec<AppliedConstraint>) {
-        if let Some(denied) = self.denied {
-            return (denied.next(), Vec::new());
-        }
-        let (body, mut applied) = match self.outcome.decision {
-            Decision::Allow | Decision::Log => (self.body.clone(), Vec::new()),
-            Decision::Block => return (self.refusal(), Vec::new()),
-            Decision::Constrain => match self.weaken() {
-                Ok((weaker, applied)) => (Bytes::from(weaker), applied),
-                // What cannot be weakened safely is not forwarded at all.
-                Err(_) => return (self.refusal(), Vec::new()),
-            },
-        };
-        let mut canaries = if self.response.inspect {
-            Needles::of(&self.response.canaries)
-        } else {
-            Needles::default()
-        };
-        let body = self.marked(body, &mut canaries, &mut applied);
-        let is_modified = body != *self.body;
-        let forward = forward(to, body, is_modified, self.asked(canaries));
-        (forward, applied)
-    }
-
-    /// The body with a canary, if it is to have one and can take it.
-    fn marked(
-        &self,
-        body: Bytes,
-        canaries: &mut Needles,
-        applied: &mut Vec<AppliedConstraint>,
-    ) -> Bytes {
-        let Some(inserted) = &self.canary else {
-            return body;
-        };
-        let Ok(Some(marked)) = self.protocol.instruct(&body, &inserted.sentence) else {
-            return body;
-        };
-        canaries.inserted(&inserted.token, inserted.key);
-        applied.push(AppliedConstraint {
-            kind: "canary",
-            count: 1,
-        });
-        Bytes::from(marked)
-    }
-
-    /// What the answer is held against.
-    fn asked(&self, canaries: Needles) -> Asked {
-        Asked {
-            model: self.call.model.as_deref().unwrap_or("").to_owned(),
-            canaries: Arc::new(canaries),
-            marks: if self.response.inspect {
-                PromptMarks::of(&self.call.segments)
-            } else {
-                PromptMarks::default()
-            },
-            framing: asked_framing(self.call),
-            reply_to: self.call.reply_to.as_deref().unwrap_or("").to_owned(),
-            by: Some(Arc::clone(&self.by)),
-        }
-    }
-
-    fn refusal(&self) -> Next {
-        let on_block = self.outcome.on_block;
-        Next::Refuse(Refusal {
-            model: self.call.model.as_deref().unwrap_or("").to_owned(),
-            stream: self.call.stream,
-            text: on_block.text.clone(),
-            as_error: on_block.style == atalaya_policy::BlockStyle::Error,
-            framing: self.call.framing,
-            reply_to: self.call.reply_to.as_deref().unwrap_or("").to_owned(),
-        })
-    }
-
-    fn weaken(&self) -> Result<(Vec<u8>, Vec<AppliedConstraint>), atalaya_wire::WireError> {
-        let constraints = &self.outcome.constraints;
-        let redactions = redactions(self.verdict, &constraints.redact);
-        self.protocol
-            .constrain(self.body, self.call, constraints, &redactions)
-    }
-}
-
 /// Who may go on from the answer.
 fn keeper(protocol: &dyn Protocol, user: &str) -> String {
     if protocol.name() == KEEPS_CONVERSATIONS {
@@ -611,26 +505,6 @@ fn whole(reason: UnjudgedReason, body: &[u8]) -> Unjudged {
         what: None,
         bytes: u64::try_from(body.len()).ok(),
     }
-}
-
-/// What a stream looks like that a call asks for.
-fn asked_framing(call: &ParsedCall<'_>) -> Framing {
-    match (call.stream, call.framing) {
-        (true, Framing::Whole) => Framing::Events,
-        (_, framing) => framing,
-    }
-}
-
-fn forward(to: &Destination<'_>, body: Bytes, is_modified: bool, asked: Asked) -> Next {
-    Next::Forward(Forward {
-        target: to.target,
-        failover: to.failover.to_vec(),
-        path_prefix: to.path_prefix.to_owned(),
-        body,
-        is_modified,
-        asked,
-        price: None,
-    })
 }
 
 pub(crate) fn last_user_text<'s>(segments: &'s [Segment<'_>]) -> Option<&'s str> {
