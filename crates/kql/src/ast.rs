@@ -270,7 +270,7 @@ pub struct JoinArgs {
     pub kind: Option<Name>,
     /// The right side.
     pub right: Pipeline,
-    /// `on`.
+    /// `on`; empty where it is missing, which has been said.
     pub on: Vec<Expr>,
 }
 

@@ -69,19 +69,27 @@ pub fn lex(source: &str) -> (Vec<Token>, Vec<Diagnostic>) {
     (lexer.tokens, lexer.diagnostics)
 }
 
-/// For every opening parenthesis the index of the token that closes it; 0 where there is none.
+/// For every opening parenthesis or brace the index of the token that closes it; 0 where there is
+/// none.
 pub(crate) fn closings(source: &str, tokens: &[Token]) -> Vec<usize> {
     let mut closings = vec![0; tokens.len()];
-    let mut open = Vec::new();
+    let (mut parentheses, mut braces) = (Vec::new(), Vec::new());
     for (at, token) in tokens.iter().enumerate() {
-        match (token.kind, token.span.slice(source)) {
-            (Kind::Punct, "(") => open.push(at),
-            (Kind::Punct, ")") => {
-                if let Some(start) = open.pop() {
-                    closings[start] = at;
-                }
+        let closed = match (token.kind, token.span.slice(source)) {
+            (Kind::Punct, "(") => {
+                parentheses.push(at);
+                None
             }
-            _ => {}
+            (Kind::Punct, "{") => {
+                braces.push(at);
+                None
+            }
+            (Kind::Punct, ")") => parentheses.pop(),
+            (Kind::Punct, "}") => braces.pop(),
+            _ => None,
+        };
+        if let Some(start) = closed {
+            closings[start] = at;
         }
     }
     closings

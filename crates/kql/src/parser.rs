@@ -245,6 +245,7 @@ impl<'s> Parser<'s> {
             }
         }
         self.want(")")?;
+        let opening = self.at;
         self.want("{")?;
         let mut lets = Vec::new();
         loop {
@@ -256,7 +257,7 @@ impl<'s> Parser<'s> {
         }
         let body = self.let_value()?;
         while self.eat(";") {}
-        self.want("}")?;
+        self.close(opening, "}");
         Some(Lambda {
             is_view: false,
             parameters,
@@ -314,6 +315,16 @@ impl<'s> Parser<'s> {
             operators,
             span: Span::new(start, self.previous_end()),
         })
+    }
+
+    /// Wants what closes the token at `opening`. Where something else stands, goes on behind the one
+    /// that does close it: what was read and what follows are still worth looking at.
+    fn close(&mut self, opening: usize, closing: &str) {
+        if self.want(closing).is_some() {
+            return;
+        }
+        let end = self.closings.get(opening).copied().unwrap_or(0);
+        self.at = self.at.max(end + usize::from(end > 0));
     }
 
     fn skip_to_operator(&mut self) {

@@ -336,6 +336,43 @@ fn a_mistake_in_a_literal_a_call_or_a_join_is_said_where_it_is() {
 }
 
 #[test]
+fn a_mistake_inside_of_brackets_hides_none_before_or_after_it() {
+    // Where the rows of a join stop being read, the join still has its condition.
+    told(&[
+        (
+            "AuditLog | join (AuditLog | where SizeBytes between 3 | count) on Stage",
+            "KS005",
+            " ",
+            "",
+        ),
+        (
+            "AuditLog | join (AuditLog | where Nope > 1 | count Stage == 2) on Stage",
+            "KS142",
+            "Nope",
+            "",
+        ),
+        (
+            "let f = () { AuditLog | where Nope > 1 | count Stage == 2 }; f()",
+            "KS142",
+            "Nope",
+            "",
+        ),
+        (
+            "AuditLog | join kind=inner (AuditLog | where Nope > 1)",
+            "KS006",
+            "join kind=inner (AuditLog | where Nope > 1)",
+            "on",
+        ),
+        (
+            "print x = toscalar(AuditLog | where Nope > 1 | count Stage)",
+            "KS142",
+            "Nope",
+            "",
+        ),
+    ]);
+}
+
+#[test]
 fn arguments_have_types() {
     told(&[
         ("print x = ago(true)", "KS107", "true", "convert"),

@@ -5,6 +5,7 @@
 //! the memory of another. Where a folder is named, what outgrows the memory is spilled into it.
 
 mod job;
+mod rules;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -231,7 +232,9 @@ impl Engine {
             memory,
             caches: caches.map_err(std::io::Error::other)?,
             indexes: TermIndexes::default(),
-            base: SessionStateBuilder::new().build(),
+            base: SessionStateBuilder::new()
+                .with_optimizer_rules(rules::rules())
+                .build(),
         });
         Ok(Self {
             shared,

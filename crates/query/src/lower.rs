@@ -48,6 +48,7 @@ pub(crate) use self::collect::HELD_ROWS_MAX;
 use self::collect::Held;
 use self::expr::Scope;
 use self::need::Need;
+use self::scan::Passed;
 use self::times::Bounds;
 use crate::source::{SourceError, TableSource};
 use crate::types;
@@ -242,15 +243,14 @@ impl<'a> Lowering<'a> {
         }
         let (plan, passed) = match &input.op {
             RelOp::Table(name) => self.table(name, &input.schema, &below, &bounds)?,
-            _ => (self.node(input, &below, &bounds).await?, Vec::new()),
+            _ => (self.node(input, &below, &bounds).await?, Passed::default()),
         };
         let mut scope = Scope::over(plan);
         let mut all = Vec::new();
         for predicate in predicates.into_iter().rev() {
             for part in times::conjuncts(predicate) {
                 // What the table's own filters say already is not computed again.
-                let is_passed = times::probe_of(part).is_some_and(|probe| passed.contains(&probe));
-                if !is_passed {
+                if !passed.holds(part) {
                     all.push(scope.predicate(part)?);
                 }
             }

@@ -191,6 +191,34 @@ fn a_file_of_other_times_is_not_opened() {
 }
 
 #[test]
+fn times_are_compared_once_and_to_the_tick() {
+    // Rows lie on seconds; a tick is a tenth of what is stored.
+    let cases = [
+        ("TimeGenerated >= datetime(2026-01-15 11:06:39)", 1),
+        ("TimeGenerated > datetime(2026-01-15 11:06:39)", 0),
+        ("TimeGenerated > datetime(2026-01-15 11:06:38.9999999)", 1),
+        ("TimeGenerated >= datetime(2026-01-15 11:06:39.0000001)", 0),
+        ("TimeGenerated < datetime(2026-01-15 00:00:00)", 0),
+        ("TimeGenerated < datetime(2026-01-15 00:00:00.0000001)", 1),
+        ("TimeGenerated <= datetime(2026-01-14 23:59:59.9999999)", 0),
+        ("TimeGenerated == datetime(2026-01-15 00:00:01.0000001)", 0),
+        ("datetime(2026-01-15 00:00:02) > TimeGenerated", 2),
+        (
+            "TimeGenerated between (datetime(2026-01-15 00:00:01) .. datetime(2026-01-15 00:00:03))",
+            3,
+        ),
+    ];
+    for (filter, rows) in cases {
+        let steps = explained(&format!("T | where {filter} | project TimeGenerated"));
+        assert_eq!(steps.last().map(|step| step.rows), Some(rows), "{filter}");
+        let plans: String = steps.iter().map(|step| step.plan.as_str()).collect();
+        let read = plans.split("predicate=").nth(1).unwrap_or_default();
+        let read = read.split("pruning_predicate").next().unwrap_or_default();
+        assert!(!read.contains("CAST(TimeGenerated"), "{filter}: {read}");
+    }
+}
+
+#[test]
 fn row_groups_without_the_word_are_not_read() {
     let steps = explained("T | where PromptText has 'xylocarpon' | count");
     let line = scan(&steps);

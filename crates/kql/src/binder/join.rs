@@ -73,6 +73,10 @@ impl Binder<'_> {
         right: &RelNode,
         on: &[ast::Expr],
     ) -> Option<Vec<(usize, usize)>> {
+        // That there is no condition has been said.
+        if on.is_empty() {
+            return None;
+        }
         let mut keys = Vec::new();
         for condition in on {
             self.condition(left, right, condition, &mut keys)?;

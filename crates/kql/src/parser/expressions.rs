@@ -446,9 +446,10 @@ impl Parser<'_> {
             return inner;
         }
         if text == "toscalar" {
+            let opening = self.at - 1;
             let rows = self.pipeline();
             let span = Span::new(span.start, self.span().end);
-            let _ = self.want(")");
+            self.close(opening, ")");
             let kind = rows.map_or(ExprKind::Error, |rows| ExprKind::ToScalar(Box::new(rows)));
             return Expr { kind, span };
         }

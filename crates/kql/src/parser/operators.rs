@@ -255,7 +255,8 @@ impl Parser<'_> {
         }
         let start = self.span().start;
         let Some(source) = self.source_expression() else {
-            return self.no_condition(word);
+            self.no_condition(word);
+            return None;
         };
         let span = Span::new(start, self.previous_end());
         let right = crate::ast::Pipeline {
@@ -264,7 +265,9 @@ impl Parser<'_> {
             span,
         };
         if !self.eat_word("on") {
-            return self.no_condition(word);
+            self.no_condition(word);
+            let on = Vec::new();
+            return Some(JoinArgs { kind, right, on });
         }
         let mut on = vec![self.expr()];
         while self.eat(",") {
@@ -274,8 +277,10 @@ impl Parser<'_> {
     }
 
     /// A join without a condition is wrong as a whole.
-    fn no_condition(&mut self, word: usize) -> Option<JoinArgs> {
-        let word = self.tokens.get(word).copied()?;
+    fn no_condition(&mut self, word: usize) {
+        let Some(word) = self.tokens.get(word).copied() else {
+            return;
+        };
         if self.text_of(word) == "join" {
             let span = Span::new(word.span.start, self.previous_end());
             let help = "write `on` and the columns to join by behind the rows";
@@ -283,7 +288,6 @@ impl Parser<'_> {
         } else {
             self.expected("`on`");
         }
-        None
     }
 
     fn expand(&mut self) -> Option<OperatorKind> {

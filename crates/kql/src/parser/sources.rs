@@ -82,9 +82,11 @@ impl Parser<'_> {
     }
 
     pub(super) fn source_expression(&mut self) -> Option<Source> {
-        if self.eat("(") {
+        if self.is("(") {
+            let opening = self.at;
+            self.at += 1;
             let inner = self.pipeline()?;
-            self.want(")")?;
+            self.close(opening, ")");
             return Some(Source::Nested(Box::new(inner)));
         }
         let word = self.text();
@@ -112,9 +114,10 @@ impl Parser<'_> {
                     return Some(Source::Find(Box::new(self.find_args()?)));
                 }
                 "materialize" if self.is_at(1, "(") => {
+                    let opening = self.at + 1;
                     self.at += 2;
                     let inner = self.pipeline()?;
-                    self.want(")")?;
+                    self.close(opening, ")");
                     return Some(Source::Materialize(Box::new(inner)));
                 }
                 _ => {}

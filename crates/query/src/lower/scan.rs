@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use async_trait::async_trait;
-use atalaya_kql::bound::ColumnDef;
+use atalaya_kql::bound::{ColumnDef, Expr};
 use datafusion::catalog::Session;
 use datafusion::common::{Column, DataFusionError, ScalarValue, ToDFSchema};
 use datafusion::datasource::listing::PartitionedFile;
@@ -29,7 +29,7 @@ use datafusion::physical_plan::union::UnionExec;
 
 use super::need::Need;
 use super::terms::{Plan, TermIndexes};
-use super::times::{Bounds, Compares, Probe};
+use super::times::{self, Bounds, Compares, Probe};
 use super::{LowerError, Lowered, Lowering, name, null, type_of};
 use crate::functions::{self, Arg};
 use crate::source::{StoredFile, StoredTable};
@@ -41,14 +41,14 @@ use crate::value::datetime;
 const TIME_COLUMN: &str = "TimeGenerated";
 
 impl Lowering<'_> {
-    /// The rows of a table, and which of the probes they all pass.
+    /// The rows of a table, and what they all pass.
     pub(super) fn table(
         &self,
         table: &str,
         columns: &[ColumnDef],
         need: &Need,
         bounds: &Bounds,
-    ) -> Lowered<(LogicalPlan, Vec<(usize, Probe)>)> {
+    ) -> Lowered<(LogicalPlan, Passed)> {
         let stored = self.source.snapshot(table).map_err(LowerError::Source)?;
         let time = columns.iter().position(|c| c.name == TIME_COLUMN);
         let mut bounds = bounds.clone();
@@ -62,15 +62,19 @@ impl Lowering<'_> {
         let source = provider_as_source(Arc::new(provider));
         let mut plan = LogicalPlanBuilder::scan(table, source, None)?;
         // Numbers first: they are the cheapest to read.
-        let mut filters = time_filters(&schema, first, last);
-        let mut passed = Vec::new();
+        let times = time_filters(&schema, first, last);
+        let mut passed = Passed {
+            time: time.filter(|_| times.is_some()),
+            probes: Vec::new(),
+        };
+        let mut filters = times.unwrap_or_default();
         for is_number in [true, false] {
             for found in &probes {
                 if matches!(found.probe, Probe::Number(..)) == is_number
                     && let Some(filter) = equals(found.field, &found.probe)
                 {
                     filters.push(filter);
-                    passed.push((found.column, found.probe.clone()));
+                    passed.probes.push((found.column, found.probe.clone()));
                 }
             }
         }
@@ -87,6 +91,22 @@ impl Lowering<'_> {
             outputs.push(output.alias(name(index)));
         }
         Ok((plan.project(outputs)?.build()?, passed))
+    }
+}
+
+/// What all rows of a table pass, so that no filter above needs to look again.
+#[derive(Default)]
+pub(super) struct Passed {
+    /// The column whose bounds were applied to the last tick.
+    time: Option<usize>,
+    probes: Vec<(usize, Probe)>,
+}
+
+impl Passed {
+    /// Whether a part of a filter says nothing more.
+    pub(super) fn holds(&self, part: &Expr) -> bool {
+        let is_time = times::time_of(part).is_some_and(|column| self.time == Some(column));
+        is_time || times::probe_of(part).is_some_and(|probe| self.probes.contains(&probe))
     }
 }
 
@@ -162,16 +182,17 @@ fn compared(field: &Field, compares: Compares, number: i64) -> Option<DfExpr> {
     })
 }
 
-/// Filters in terms of the stored timestamp, which Parquet's statistics know about.
-fn time_filters(schema: &SchemaRef, first: i64, last: i64) -> Vec<DfExpr> {
-    let Ok(field) = schema.field_with_name(TIME_COLUMN) else {
-        return Vec::new();
-    };
-    let bound = |ticks: i64| match field.data_type() {
+/// Filters in terms of the stored timestamp, which Parquet's statistics know about; nothing if that
+/// is stored in a way that they could not say exactly.
+fn time_filters(schema: &SchemaRef, first: i64, last: i64) -> Option<Vec<DfExpr>> {
+    const TICKS_PER_MICRO: i64 = 10;
+    let field = schema.field_with_name(TIME_COLUMN).ok()?;
+    // The first microsecond at or after a tick, or the last one before or at it.
+    let bound = |ticks: i64, is_first: bool| match field.data_type() {
         DataType::Timestamp(TimeUnit::Microsecond, zone) => {
-            let micros = ticks
-                .checked_sub(datetime::UNIX_EPOCH_TICKS)?
-                .div_euclid(10);
+            let ticks = ticks.checked_sub(datetime::UNIX_EPOCH_TICKS)?;
+            let is_between = is_first && ticks.rem_euclid(TICKS_PER_MICRO) != 0;
+            let micros = ticks.div_euclid(TICKS_PER_MICRO) + i64::from(is_between);
             let value = ScalarValue::TimestampMicrosecond(Some(micros), zone.clone());
             Some(DfExpr::Literal(value, None))
         }
@@ -179,17 +200,13 @@ fn time_filters(schema: &SchemaRef, first: i64, last: i64) -> Vec<DfExpr> {
         _ => None,
     };
     let mut filters = Vec::new();
-    if first != i64::MIN
-        && let Some(first) = bound(first)
-    {
-        filters.push(stored_column(TIME_COLUMN).gt_eq(first));
+    if first != i64::MIN {
+        filters.push(stored_column(TIME_COLUMN).gt_eq(bound(first, true)?));
     }
-    if last != i64::MAX
-        && let Some(last) = bound(last)
-    {
-        filters.push(stored_column(TIME_COLUMN).lt_eq(last));
+    if last != i64::MAX {
+        filters.push(stored_column(TIME_COLUMN).lt_eq(bound(last, false)?));
     }
-    filters
+    Some(filters)
 }
 
 /// A stored column as the engine's type.

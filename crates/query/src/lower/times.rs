@@ -1,6 +1,6 @@
 //! What a filter leaves of a table: stretches of time, so that files outside of them are never
 //! opened, and texts that a column must hold, so that row groups without them are never read. Only
-//! a hint: the filter itself stays where it is.
+//! a hint: the filter itself stays where it is, unless the table says that its rows pass it.
 
 use std::collections::HashMap;
 
@@ -55,6 +55,17 @@ pub(super) fn probe_of(predicate: &Expr) -> Option<(usize, Probe)> {
     bounds.narrow(predicate);
     match bounds.probes.as_slice() {
         [one] => Some(one.clone()),
+        _ => None,
+    }
+}
+
+/// The column whose times a predicate bounds, if it asks nothing else.
+pub(super) fn time_of(predicate: &Expr) -> Option<usize> {
+    let mut bounds = Bounds::default();
+    bounds.narrow(predicate);
+    let mut columns = bounds.times.into_keys();
+    match (columns.next(), columns.next()) {
+        (Some(column), None) if bounds.probes.is_empty() => Some(column),
         _ => None,
     }
 }
@@ -191,8 +202,10 @@ impl Bounds {
     fn compare(&mut self, column: usize, operator: &str, ticks: i64) {
         match operator {
             "==" => self.intersect(column, ticks, ticks),
-            ">" | ">=" => self.intersect(column, ticks, i64::MAX),
-            "<" | "<=" => self.intersect(column, i64::MIN, ticks),
+            ">" => self.intersect(column, ticks.saturating_add(1), i64::MAX),
+            ">=" => self.intersect(column, ticks, i64::MAX),
+            "<" => self.intersect(column, i64::MIN, ticks.saturating_sub(1)),
+            "<=" => self.intersect(column, i64::MIN, ticks),
             _ => {}
         }
     }
