@@ -6,6 +6,7 @@
 //! stored call: a list of texts with their roles. Lines without a label (null, undetermined), and
 //! lines of an export whose text was not kept, are left out and counted.
 
+use atalaya_inspect::language::Language;
 use atalaya_model::SegmentKind;
 use serde::Deserialize;
 use serde_json::Value;
@@ -157,16 +158,22 @@ pub fn read_cases(name: &str, content: &str) -> Result<Dataset, DatasetError> {
                 other => other.to_string(),
             },
             dataset: line.source.unwrap_or_else(|| name.to_owned()),
+            lang: line.lang.unwrap_or_else(|| language(&texts)),
             texts,
             attack,
             kind: line
                 .kind
                 .unwrap_or_else(|| if attack { "attack" } else { "benign" }.to_owned()),
             role,
-            lang: line.lang.unwrap_or_else(|| "?".to_owned()),
         });
     }
     Ok(dataset)
+}
+
+/// What the last text is written in, where a dataset does not say so.
+fn language(texts: &[(SegmentKind, String)]) -> String {
+    let last = texts.last().map_or("", |(_, text)| text);
+    Language::of_original(last).code().to_owned()
 }
 
 /// `Some(None)` is a row without a label, `None` a label that nobody knows.
@@ -256,6 +263,16 @@ mod tests {
         let labels: Vec<(&str, bool)> = cases.iter().map(|c| (c.id.as_str(), c.attack)).collect();
         assert_eq!(labels, [("a", true), ("mine:2", false), ("mine:4", false)]);
         assert_eq!(dataset.unlabelled, 1);
+    }
+
+    #[test]
+    fn a_language_that_is_not_said_is_told_by_the_text() {
+        let lines = r#"{"text":"Wie wird das Wetter am Freitag in Lissabon?","label":0}
+{"text":"Wie wird das Wetter am Freitag in Lissabon?","label":0,"lang":"gsw"}
+{"text":"ok","label":0}"#;
+        let cases = read_cases("mine", lines).expect("cases").cases;
+        let languages: Vec<&str> = cases.iter().map(|case| case.lang.as_str()).collect();
+        assert_eq!(languages, ["de", "gsw", "und"]);
     }
 
     #[test]

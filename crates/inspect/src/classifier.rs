@@ -1,6 +1,6 @@
 //! The trained classifier: how much a text reads like an attack on a model.
 //!
-//! A text is cut into overlapping windows of [`WINDOW_TOKENS`] tokens; every token contributes
+//! A text is cut into overlapping windows of two blocks of tokens ([`Kind::block_tokens`]); every token contributes
 //! hashed [`features`] (words, pairs of words, and sequences of [`concepts`] that mean the same in
 //! some thirty languages), whose weights lie in one table of bytes that fits a processor's cache.
 //! The text scores what its worst window scores, so that an instruction inside of a long document
@@ -20,10 +20,5 @@ pub(crate) use self::concepts::is_unspaced;
 pub use self::features::{FEATURES, Kind, Sink, extract};
 pub use self::memo::Memo;
 pub use self::model::{
-    LENGTHS, Model, ModelError, Reason, Score, Table, Windows, length_class, norm,
+    LENGTHS, LONG, Model, ModelError, Reason, SHORT, Score, Table, Windows, length_class, norm,
 };
-
-/// Tokens of one block.
-pub const BLOCK_TOKENS: u32 = 24;
-/// Tokens of one window: two blocks, so that windows overlap by half.
-pub const WINDOW_TOKENS: u32 = 2 * BLOCK_TOKENS;

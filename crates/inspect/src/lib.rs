@@ -21,6 +21,7 @@ pub mod classifier;
 mod context;
 mod detectors;
 mod inspector;
+pub mod language;
 mod normalise;
 mod patterns;
 mod prefilter;

@@ -6,13 +6,14 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use atalaya_inspect::classifier::{Concepts, Kind, Memo, Sink, extract};
+use atalaya_inspect::classifier::{Concepts, Kind, LONG, Memo, SHORT, Sink, extract};
+use atalaya_inspect::language::{Family, Language};
 use atalaya_inspect::{Detector, Inspector, Reading, Scratch};
 use atalaya_model::{Finding, SegmentKind};
 use serde::{Deserialize, Serialize};
 
 /// Windows of one text that are kept.
-const WINDOWS_MAX: usize = 64;
+const WINDOWS_MAX: usize = 512;
 
 /// A labelled text.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -88,6 +89,8 @@ pub(crate) struct Document {
     pub(crate) features: Vec<u32>,
     pub(crate) attack: bool,
     pub(crate) material: bool,
+    /// The languages that it is calibrated with.
+    pub(crate) family: Family,
     /// Index into a list of sources.
     pub(crate) source: u32,
     pub(crate) weight: f32,
@@ -163,11 +166,18 @@ impl Reader {
             .inspector
             .inspect_text(&row.text, row.segment(), &mut self.scratch);
         let mut collector = Collector::default();
-        let mut patterns = 0;
+        let (mut patterns, mut family) = (0, Family::English);
         if let Ok(taken) = self.taken.lock() {
             patterns = taken.patterns;
+            let whole = taken.views.first();
+            family = whole.map_or(family, |text| Language::of(text).family());
             for view in &taken.views {
-                extract(view, &self.concepts, &mut self.memo, &mut collector);
+                extract(
+                    view,
+                    (&self.concepts, row.features_kind()),
+                    &mut self.memo,
+                    &mut collector,
+                );
                 collector.end_of_view();
             }
         }
@@ -177,6 +187,7 @@ impl Reader {
             features: collector.features,
             attack: row.is_attack(),
             material: row.features_kind() == Kind::Material,
+            family,
             source,
             weight: 1.0,
             patterns,
@@ -188,21 +199,30 @@ impl Reader {
 struct Collector {
     features: Vec<u32>,
     windows: Vec<Window>,
-    /// Start and tokens of the block before, and start of this one.
-    before: Option<(u32, u32)>,
+    /// Start and tokens of every block of this view.
+    blocks: Vec<(u32, u32)>,
     block_start: u32,
-    blocks: u32,
 }
 
 impl Collector {
     fn end_of_view(&mut self) {
-        if let (1, Some((start, tokens))) = (self.blocks, self.before) {
-            let end = self.here();
-            self.windows.push(Window { start, end, tokens });
+        // No other window holds all of such a text.
+        if let short @ (1 | 3) = self.blocks.len() {
+            self.window(short);
         }
-        self.before = None;
-        self.blocks = 0;
+        self.blocks.clear();
         self.block_start = self.here();
+    }
+
+    fn window(&mut self, blocks: usize) {
+        let first = self.blocks.len().saturating_sub(blocks);
+        let of_window = self.blocks.get(first..).unwrap_or_default();
+        let Some((start, _)) = of_window.first().copied() else {
+            return;
+        };
+        let tokens = of_window.iter().map(|(_, tokens)| tokens).sum();
+        let end = self.here();
+        self.windows.push(Window { start, end, tokens });
     }
 
     fn here(&self) -> u32 {
@@ -216,16 +236,12 @@ impl Sink for Collector {
     }
 
     fn block(&mut self, tokens: u32, _end: usize) {
-        let end = self.here();
-        if let Some((start, before)) = self.before {
-            self.windows.push(Window {
-                start,
-                end,
-                tokens: before + tokens,
-            });
+        self.blocks.push((self.block_start, tokens));
+        for blocks in [SHORT, LONG] {
+            if self.blocks.len() >= blocks {
+                self.window(blocks);
+            }
         }
-        self.before = Some((self.block_start, tokens));
-        self.block_start = end;
-        self.blocks += 1;
+        self.block_start = self.here();
     }
 }

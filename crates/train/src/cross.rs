@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use atalaya_inspect::classifier::length_class;
+
 use crate::corpus::{Document, Row};
 use crate::learn::{Settings, learn_pair};
 
@@ -89,12 +91,8 @@ pub(crate) fn scores(
 /// reaches: a long document has more chances to look bad than a short question.
 pub(crate) fn level(rows: &[Row], documents: &[Document], scores: &mut [Option<f32>]) {
     let kind = |document: &Document| {
-        let length = match document.windows.len() {
-            0..=1 => 0,
-            2..=5 => 1,
-            6..=14 => 2,
-            _ => 3,
-        };
+        let windows = u32::try_from(document.windows.len()).unwrap_or(u32::MAX);
+        let length = length_class(windows);
         usize::from(document.material) * 4 + length
     };
     for wanted in 0..8 {

@@ -163,6 +163,7 @@ fn explained(explanation: Option<Explanation>) -> Value {
         })
         .collect();
     json!({
+        "language": explanation.language,
         "trick": explanation.trick,
         "log_odds": rounded(explanation.log_odds),
         "weights": weights,

@@ -4,7 +4,6 @@
 //! word, pairs and triples with the words before it, and where the lexicon knows it, sequences of
 //! concepts over gaps: "ignore … instructions" is the same feature in thirty languages.
 
-use super::BLOCK_TOKENS;
 use super::concepts::{Classes, Concepts, is_unspaced, step};
 use super::memo::{Known as Remembered, Memo};
 use crate::normalise::lanes::{LANES, Lanes};
@@ -18,6 +17,18 @@ pub enum Kind {
     User,
     /// Material that the model reads: documents, tool output, tool definitions.
     Material,
+}
+
+impl Kind {
+    /// Tokens of a block; a window is two of them. What is hidden in material is a sentence or two
+    /// among others of the author's; what a user asks for is the whole text.
+    #[must_use]
+    pub const fn block_tokens(self) -> u32 {
+        match self {
+            Self::User => 12,
+            Self::Material => 8,
+        }
+    }
 }
 
 /// Takes what [`extract`] finds.
@@ -48,7 +59,12 @@ const WORD_BYTES_MAX: usize = 28;
 const STEM_BYTES: usize = 5;
 
 /// Finds every feature of a folded text. `memo` is kept from text to text.
-pub fn extract(text: &str, concepts: &Concepts, memo: &mut Memo, sink: &mut impl Sink) {
+pub fn extract(
+    text: &str,
+    (concepts, kind): (&Concepts, Kind),
+    memo: &mut Memo,
+    sink: &mut impl Sink,
+) {
     let mut reader = Reader {
         text,
         bytes: text.as_bytes(),
@@ -58,6 +74,7 @@ pub fn extract(text: &str, concepts: &Concepts, memo: &mut Memo, sink: &mut impl
         at: 0,
         tokens: 0,
         in_block: 0,
+        block_tokens: kind.block_tokens(),
         place: Place::Line,
         before: [Token::default(); 2],
         known: [Known::default(); 2],
@@ -101,6 +118,7 @@ struct Reader<'a, S> {
     at: usize,
     tokens: u32,
     in_block: u32,
+    block_tokens: u32,
     place: Place,
     before: [Token; 2],
     known: [Known; 2],
@@ -417,8 +435,8 @@ impl<S: Sink> Reader<'_, S> {
         self.place = Place::Inside;
         self.tokens += 1;
         self.in_block += 1;
-        if self.in_block == BLOCK_TOKENS {
-            self.sink.block(BLOCK_TOKENS, self.at);
+        if self.in_block == self.block_tokens {
+            self.sink.block(self.block_tokens, self.at);
             self.in_block = 0;
         }
     }

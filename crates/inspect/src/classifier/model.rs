@@ -7,16 +7,21 @@
 use super::concepts::Concepts;
 use super::features::{FEATURES, Kind, Sink, extract};
 use super::memo::Memo;
+use crate::language::FAMILIES;
 
-const MAGIC: &[u8; 8] = b"ATLYCLS4";
+const MAGIC: &[u8; 8] = b"ATLYCLS5";
 /// Largest file that is read.
 const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Tokens that every window counts in addition: a lone word proves little.
 const TOKENS_SMOOTHING: u32 = 6;
+/// Blocks of a short window and of a long one; each starts one block after the one before.
+pub const SHORT: usize = 2;
+/// See [`SHORT`].
+pub const LONG: usize = 4;
 /// Classes of length that are calibrated apart.
 pub const LENGTHS: usize = 4;
 /// Numbers of one table before its weights.
-const NUMBERS: usize = 3 + 3 * LENGTHS;
+const NUMBERS: usize = 3 + FAMILIES + 3 * LENGTHS;
 
 /// A trained model.
 #[derive(Debug)]
@@ -38,6 +43,9 @@ pub struct Table {
     pub bias: f32,
     /// What the worst pattern's score (0 to 1) adds to the log-odds.
     pub pattern: f32,
+    /// By [`Family`](crate::language::Family): how much higher in log-odds its innocent texts lie
+    /// than those of all languages.
+    pub families: [f32; FAMILIES],
     /// By length: the log-odds that one innocent text in 10, 100 and 1000 reaches.
     pub levels: [[f32; 3]; LENGTHS],
 }
@@ -72,8 +80,10 @@ pub struct Score {
     pub worst: f32,
     /// Number of windows.
     pub windows: u32,
-    /// First block of the worst window.
-    pub block: u32,
+    /// First byte of the worst window.
+    pub start: u32,
+    /// Byte behind its last token.
+    pub end: u32,
 }
 
 /// What a model says about every window of a text. The memory is kept from text to text.
@@ -81,26 +91,36 @@ pub struct Score {
 pub struct Windows {
     /// Where each block of tokens ends.
     ends: Vec<u32>,
-    /// Log-odds of the window that starts with a block.
-    scores: Vec<f32>,
+    /// Log-odds of the short window that starts with a block, and of the long one.
+    short: Vec<f32>,
+    long: Vec<f32>,
 }
 
 impl Windows {
     fn clear(&mut self) {
         self.ends.clear();
-        self.scores.clear();
+        self.short.clear();
+        self.long.clear();
     }
 
     /// Bytes of the windows that reach a score, with the block before each: from left to right,
     /// overlapping.
     pub fn reaching(&self, least: f32) -> impl Iterator<Item = std::ops::Range<usize>> {
         let end = |block: usize| self.ends.get(block).map_or(0, |end| *end as usize);
-        let window = move |(block, score): (usize, &f32)| {
+        let reaches = move |score: Option<&f32>| score.is_some_and(|score| *score >= least);
+        let window = move |block: usize| {
+            let blocks = if reaches(self.long.get(block)) {
+                LONG
+            } else if reaches(self.short.get(block)) {
+                SHORT
+            } else {
+                return None;
+            };
             let start = block.checked_sub(2).map_or(0, end);
-            let last = (block + 1).min(self.ends.len().saturating_sub(1));
-            (*score >= least).then(|| start..end(last))
+            let last = (block + blocks - 1).min(self.ends.len().saturating_sub(1));
+            Some(start..end(last))
         };
-        self.scores.iter().enumerate().filter_map(window)
+        (0..self.short.len().max(self.long.len())).filter_map(window)
     }
 }
 
@@ -128,6 +148,11 @@ impl Table {
         }
     }
 
+    /// How much lower than those of all languages the innocent texts of a family lie at most.
+    pub(crate) fn easing(&self) -> f32 {
+        self.families.iter().copied().fold(0.0, f32::min)
+    }
+
     /// The log-odds of a rarity between 1 and 2.
     pub(crate) fn log_odds(&self, rarity: f32, windows: u32) -> f32 {
         let [ten, hundred, _] = self.levels[length_class(windows)];
@@ -139,6 +164,7 @@ impl Table {
         let levels = self.levels.iter().flatten().copied();
         let all = [self.scale, self.bias, self.pattern]
             .into_iter()
+            .chain(self.families)
             .chain(levels);
         for (slot, number) in numbers.iter_mut().zip(all) {
             *slot = number;
@@ -153,6 +179,7 @@ impl Table {
             .map(|four| four.try_into().map_or(0.0, f32::from_le_bytes));
         let mut next = || numbers.next().unwrap_or(0.0);
         let (scale, bias, pattern) = (next(), next(), next());
+        let families = std::array::from_fn(|_| next());
         let mut levels = [[0.0; 3]; LENGTHS];
         for level in levels.iter_mut().flatten() {
             *level = next();
@@ -162,6 +189,7 @@ impl Table {
             scale,
             bias,
             pattern,
+            families,
             levels,
         })
     }
@@ -171,9 +199,9 @@ impl Table {
 #[must_use]
 pub const fn length_class(windows: u32) -> usize {
     match windows {
-        0..=1 => 0,
-        2..=5 => 1,
-        6..=14 => 2,
+        0..=4 => 0,
+        5..=20 => 1,
+        21..=56 => 2,
         _ => 3,
     }
 }
@@ -281,27 +309,33 @@ impl Model {
             scale: table.scale,
             bias: table.bias,
             current: 0,
-            previous: (0, 0),
-            blocks: 0,
-            worst: f32::NEG_INFINITY,
-            worst_block: 0,
+            recent: [(0, 0); LONG],
+            worst: Score {
+                worst: f32::NEG_INFINITY,
+                windows: 0,
+                start: 0,
+                end: 0,
+            },
             windows,
         };
-        extract(text, &self.concepts, memo, &mut sums);
+        extract(text, (&self.concepts, kind), memo, &mut sums);
         sums.finish()
     }
 
-    /// The tokens of the worst window with their shares, in the order of the text.
+    /// The tokens of the worst window with their shares, in the order of the text. Only that window is
+    /// read: what its first words make with those before them is left out.
     #[must_use]
     pub fn reasons(&self, text: &str, kind: Kind, score: Score, memo: &mut Memo) -> Vec<Reason> {
-        let table = self.table(kind);
+        let (start, end) = (score.start as usize, score.end as usize);
+        let Some(text) = text.get(start..end) else {
+            return Vec::new();
+        };
         let mut weighing = Weighing {
-            table,
-            block: 0,
-            wanted: score.block..=score.block + 1,
+            table: self.table(kind),
+            start,
             reasons: Vec::new(),
         };
-        extract(text, &self.concepts, memo, &mut weighing);
+        extract(text, (&self.concepts, kind), memo, &mut weighing);
         weighing.reasons
     }
 }
@@ -311,36 +345,40 @@ struct Sums<'a> {
     scale: f32,
     bias: f32,
     current: i32,
-    previous: (i32, u32),
-    blocks: u32,
-    worst: f32,
-    worst_block: u32,
+    /// Sums and tokens of the last blocks, the last one first.
+    recent: [(i32, u32); LONG],
+    worst: Score,
     windows: &'a mut Windows,
 }
 
 impl Sums<'_> {
-    fn window(&mut self, sum: i32, tokens: u32, block: u32) {
+    /// Scores the last blocks together.
+    fn window(&mut self, blocks: usize) -> f32 {
+        let of_window = self.recent.iter().take(blocks);
+        let (sum, tokens) = of_window.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
         let score = self.bias + sum as f32 * self.scale * norm(tokens);
-        self.windows.scores.push(score);
-        if score > self.worst {
-            self.worst = score;
-            self.worst_block = block;
+        self.worst.windows += 1;
+        if score > self.worst.worst {
+            self.worst.worst = score;
+            let ends = &self.windows.ends;
+            let before = ends.len().checked_sub(blocks + 1);
+            self.worst.start = before.and_then(|at| ends.get(at)).copied().unwrap_or(0);
+            self.worst.end = ends.last().copied().unwrap_or(0);
         }
+        score
     }
 
     fn finish(mut self) -> Option<Score> {
-        if self.blocks == 0 {
-            return None;
+        match self.windows.ends.len() {
+            0 => return None,
+            // No window of such a text holds all of it.
+            short @ (1 | 3) => {
+                let score = self.window(short);
+                self.windows.long.push(score);
+            }
+            _ => {}
         }
-        if self.blocks == 1 {
-            let (sum, tokens) = self.previous;
-            self.window(sum, tokens, 0);
-        }
-        Some(Score {
-            worst: self.worst,
-            windows: u32::try_from(self.windows.scores.len()).unwrap_or(u32::MAX),
-            block: self.worst_block,
-        })
+        Some(self.worst)
     }
 }
 
@@ -353,50 +391,47 @@ impl Sink for Sums<'_> {
     }
 
     fn block(&mut self, tokens: u32, end: usize) {
-        self.windows
-            .ends
-            .push(u32::try_from(end).unwrap_or(u32::MAX));
-        if self.blocks > 0 {
-            let (sum, before) = self.previous;
-            self.window(sum + self.current, before + tokens, self.blocks - 1);
-        }
-        self.previous = (self.current, tokens);
+        let ends = &mut self.windows.ends;
+        ends.push(u32::try_from(end).unwrap_or(u32::MAX));
+        let blocks = ends.len();
+        self.recent.rotate_right(1);
+        self.recent[0] = (self.current, tokens);
         self.current = 0;
-        self.blocks += 1;
+        if blocks >= SHORT {
+            let score = self.window(SHORT);
+            self.windows.short.push(score);
+        }
+        if blocks >= LONG {
+            let score = self.window(LONG);
+            self.windows.long.push(score);
+        }
     }
 }
 
 struct Weighing<'a> {
     table: &'a Table,
-    block: u32,
-    wanted: std::ops::RangeInclusive<u32>,
+    /// Where the window starts in the text.
+    start: usize,
     reasons: Vec<Reason>,
 }
 
 impl Sink for Weighing<'_> {
     fn token(&mut self, start: usize, end: usize) {
-        if self.wanted.contains(&self.block) {
-            self.reasons.push(Reason {
-                start,
-                end,
-                weight: 0.0,
-            });
-        }
+        self.reasons.push(Reason {
+            start: self.start + start,
+            end: self.start + end,
+            weight: 0.0,
+        });
     }
 
     fn feature(&mut self, number: u32) {
-        if !self.wanted.contains(&self.block) {
-            return;
-        }
         let weight = self.table.weights.get(number as usize);
         if let (Some(reason), Some(weight)) = (self.reasons.last_mut(), weight) {
             reason.weight += f32::from(*weight) * self.table.scale;
         }
     }
 
-    fn block(&mut self, _tokens: u32, _end: usize) {
-        self.block += 1;
-    }
+    fn block(&mut self, _tokens: u32, _end: usize) {}
 }
 
 #[cfg(test)]
@@ -409,6 +444,7 @@ mod tests {
             scale: 0.5,
             bias: -1.0,
             pattern: 2.0,
+            families: [0.0, 0.5, -0.25],
             levels: [[-2.0, 1.0, 2.0]; LENGTHS],
         }
     }

@@ -2,13 +2,16 @@
 //!
 //! Repetition costs a model's context and has been used to push it off its instructions and to make
 //! it give away what it memorised; stacked accents and glitch characters make tokenisers misbehave.
-//! Both are logged, not blocked: log files repeat themselves too.
+//! A user's letters that make words of no language are noise: a probe, or a search for tokens that a
+//! model never learned. All are logged, not blocked: log files repeat themselves too.
 //!
-//! Left out: what kind of text it is; tables and source code are far above these bounds.
+//! Left out: what kind of text it is; tables and source code are far above these bounds. Words put
+//! together by a search (optimised suffixes) are words, and are left to the classifier.
 
-use atalaya_model::{Finding, Span, ThreatCategory};
+use atalaya_model::{Finding, Role, Span, ThreatCategory};
 
 use super::{Detector, Reading, on_boundaries};
+use crate::language::Language;
 
 /// Shorter texts may repeat themselves as they like.
 const REPEATED_BYTES_MIN: usize = 4096;
@@ -21,6 +24,13 @@ const NEW_PIECES_PER: usize = 64;
 /// Marks in this many characters, of which at least [`MARKS_MIN`].
 const MARKS_PER_CHARS: usize = 3;
 const MARKS_MIN: usize = 24;
+/// Words of at least [`WORD_LETTERS_MIN`] letters that are looked at, and how many it takes.
+const NOISE_WORDS: std::ops::RangeInclusive<usize> = 12..=64;
+const WORD_LETTERS_MIN: usize = 4;
+/// One in this many of them can be spoken, at most, where a text is noise.
+const SPOKEN_PER_WORDS: usize = 3;
+/// Consonants in a row that hardly any word has.
+const CONSONANTS_MIN: usize = 4;
 
 /// The detector.
 #[derive(Debug)]
@@ -32,7 +42,7 @@ impl Detector for Chaff {
     }
 
     fn version(&self) -> &'static str {
-        "1"
+        "2"
     }
 
     fn detect(&self, segment: &Reading<'_>, found: &mut Vec<Finding>) {
@@ -43,6 +53,14 @@ impl Detector for Chaff {
                 "resource_exhaustion.repeated_text",
                 ThreatCategory::ResourceExhaustion,
                 45,
+            ));
+        }
+        if segment.kind().role() == Role::User && segment.view_count() == 1 && is_noise(segment) {
+            found.push(finding(
+                segment,
+                "resource_exhaustion.unreadable_text",
+                ThreatCategory::ResourceExhaustion,
+                40,
             ));
         }
         if !text.is_ascii() && is_buried(text) {
@@ -106,6 +124,41 @@ fn is_repeated(bytes: &[u8]) -> bool {
     new * NEW_PIECES_PER < looked
 }
 
+/// Whether a text in Latin letters has words, but hardly one that anybody could speak.
+fn is_noise(segment: &Reading<'_>) -> bool {
+    let folded = segment.folded(0);
+    let words = folded
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| word.len() >= WORD_LETTERS_MIN)
+        .filter(|word| word.bytes().all(|b| b.is_ascii_lowercase()));
+    let (mut all, mut spoken) = (0, 0);
+    for word in words.take(*NOISE_WORDS.end()) {
+        all += 1;
+        spoken += usize::from(is_spoken(word));
+        // Nearly every text is told after its first words.
+        if all == *NOISE_WORDS.start() && spoken * SPOKEN_PER_WORDS > all {
+            return false;
+        }
+    }
+    all >= *NOISE_WORDS.start()
+        && spoken * SPOKEN_PER_WORDS <= all
+        && Language::of(folded) == Language::UNKNOWN
+}
+
+/// Whether a word has vowels where languages have some; `r` and `l` can stand for one (Czech `krk`,
+/// `vlk`).
+fn is_spoken(word: &str) -> bool {
+    let is_vowel = |b: u8| matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y' | b'r' | b'l');
+    let mut run = 0;
+    for letter in word.bytes() {
+        run = if is_vowel(letter) { 0 } else { run + 1 };
+        if run >= CONSONANTS_MIN {
+            return false;
+        }
+    }
+    word.bytes().any(is_vowel)
+}
+
 /// Whether more marks than letters can carry are put on them.
 fn is_buried(text: &str) -> bool {
     let (mut marks, mut all) = (0, 0);
@@ -120,7 +173,34 @@ fn is_buried(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use atalaya_model::SegmentKind;
+
     use super::{is_buried, is_repeated};
+    use crate::inspector::{Inspector, Scratch};
+
+    #[test]
+    fn noise_is_told_from_languages_code_and_data() {
+        let inspector = Inspector::builtin();
+        let is_noise = |text: &str, kind| {
+            let verdict = inspector.inspect_text(text, kind, &mut Scratch::default());
+            let mut findings = verdict.findings.iter();
+            findings.any(|finding| finding.rule == "resource_exhaustion.unreadable_text")
+        };
+        let noise =
+            "xkqj wvbn zzptr lkjhg qwrtp mnbvc xzsdf ghjkl wrtpq bvcxz plkmn jhgfd trwq zxcv";
+        assert!(is_noise(noise, SegmentKind::User));
+        assert!(!is_noise(noise, SegmentKind::ToolResult));
+        for text in [
+            "Chrząszcz brzmi w trzcinie w Szczebrzeszynie, a Szczebrzeszyn z tego słynie; wstrząśnięty źdźbłem trzcinowym chrząszcz odszedł",
+            "Prší, schne, strč prst skrz krk, zmrzl vlk, smrk blbl, chrt pln skvrn vtrhl skrz trs chrp v čtvrť Krč",
+            "Voi kiesus, kun lumi on pehmeää emmekä pääse hiihtämään tänään ulos metsään yhdessä naapurin kanssa",
+            "fn parse(stdin: &str) -> Result<Vec<Stmt>, ParseErr> { let mut tkns = lex(stdin)?; while let Some(tkn) = tkns.next() { match tkn { _ => {} } } }",
+            "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQDJ8f0Kx1mN3vTq7hT2sLrZkW9bYp4QfXgHcV5nRjMwB6tUeYdKsPq3xZvL",
+            "kubectl get pods -n kube-system | grep crash; kubectl logs -n prod web-7d9f-xk2lp --previous; helm upgrade --install",
+        ] {
+            assert!(!is_noise(text, SegmentKind::User), "{text}");
+        }
+    }
 
     #[test]
     fn repetition_is_told_from_text() {

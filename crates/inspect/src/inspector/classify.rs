@@ -14,6 +14,7 @@ use super::scratch::Scratch;
 use super::{Inspector, ranges};
 use crate::classifier::{Kind, Model, Score, length_class};
 use crate::detectors::on_boundaries;
+use crate::language::Language;
 use crate::normalise::Text;
 
 /// Rarity and ThreatScore; straight lines between.
@@ -37,7 +38,7 @@ const CERTAIN_SCORE: u8 = 82;
 const DOUBT_RARITY: f32 = 1.0;
 /// Where even a sure pattern would not lift a window to this, patterns are not looked for: such a
 /// text would not be worth a note.
-const GATE_RARITY: f32 = 1.5;
+const GATE_RARITY: f32 = 1.75;
 /// Nor where the worst window of a text, with a sure pattern, stays below this: nothing would come of
 /// it.
 const HOPE_RARITY: f32 = 1.75;
@@ -94,7 +95,8 @@ impl Inspector {
         match score {
             Some(score) => {
                 let table = model.table(kind);
-                let needed = |rarity| table.log_odds(rarity, score.windows) - table.pattern;
+                let needed =
+                    |rarity| table.log_odds(rarity, score.windows) + table.easing() - table.pattern;
                 // In long texts a sure pattern stands for itself.
                 let is_long =
                     kind == Kind::User && length_class(score.windows) >= CERTAIN_LENGTH_MIN;
@@ -124,11 +126,27 @@ impl Inspector {
     /// Judges a segment by its worst view; `patterns` is the worst score of patterns, 0 to 100.
     pub(super) fn judge(&self, kind: Kind, patterns: u8, text: &Scratch) -> Option<Judged> {
         let table = self.model.as_ref()?.table(kind);
+        // What would come of it in no language needs none.
+        let judged = self.judge_as(kind, (patterns, table.easing()), text)?;
+        if judged.threat < FINDING_SCORE_MIN && text.findings.is_empty() {
+            return Some(judged);
+        }
+        let family = text
+            .views
+            .get(0)
+            .map_or(Language::UNKNOWN, |view| Language::of(view.folded()));
+        let level = table.families[family.family().number()];
+        self.judge_as(kind, (patterns, level), text)
+    }
+
+    /// Judges as if innocent texts lay higher by `level` log-odds.
+    fn judge_as(&self, kind: Kind, (patterns, level): (u8, f32), text: &Scratch) -> Option<Judged> {
+        let table = self.model.as_ref()?.table(kind);
         let mut worst: Option<(usize, Score, f32)> = None;
         let whole = text.scores.first().copied().flatten();
         for (view, score) in text.scores.iter().enumerate() {
             let Some(score) = *score else { continue };
-            let log_odds = score.worst + table.pattern * f32::from(patterns) / 100.0;
+            let log_odds = score.worst - level + table.pattern * f32::from(patterns) / 100.0;
             // What is a disguise as a whole is judged as what it hides, anything else as a part
             // of the text.
             let is_disguised = text.views.is_disguised(view);

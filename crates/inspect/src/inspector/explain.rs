@@ -9,6 +9,7 @@ use super::scratch::Scratch;
 use super::{Inspector, classify};
 use crate::classifier::norm;
 use crate::detectors::on_boundaries;
+use crate::language::Language;
 use crate::normalise::{Text, Trick, View};
 
 /// Words of one explanation.
@@ -19,6 +20,8 @@ const WEIGHTS_MAX: usize = 12;
 pub struct Explanation {
     /// The trick that was undone to read the worst window; `None` if it stands there as it is.
     pub trick: Option<&'static str>,
+    /// The language that it was calibrated for, ISO 639-1; `und` if it could not be told.
+    pub language: &'static str,
     /// Log-odds of the worst window.
     pub log_odds: f32,
     /// What weighed most for or against an attack, the heaviest first.
@@ -64,6 +67,11 @@ impl Inspector {
         weights.sort_by(|a, b| b.log_odds.abs().total_cmp(&a.log_odds.abs()));
         weights.truncate(WEIGHTS_MAX);
         Some(Explanation {
+            language: scratch
+                .views
+                .get(0)
+                .map_or(Language::UNKNOWN, |whole| Language::of(whole.folded()))
+                .code(),
             trick: View::trick(view).map(Trick::as_str),
             log_odds: judged.score.worst,
             weights,
