@@ -9,7 +9,8 @@
 //! Lines of JSON with a `query` are seeds, those with a `table` and its `columns` are tables.
 //! Mutations cut, repeat, swap and splice tokens and bytes; what gives a set of diagnostics that was
 //! not seen before becomes a seed. The same seed number gives the same mutations. A finding is
-//! written to `finding-N.kql`.
+//! written to `finding-N.kql`; a query that does not end within a minute is written to
+//! `finding-endless.kql`, and is the last one.
 
 #![allow(
     clippy::print_stdout,
@@ -19,6 +20,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use atalaya_kql::bound::{ColumnDef, Type};
@@ -30,6 +32,8 @@ const OPTIONS: BindOptions = BindOptions {
     strict: true,
 };
 const SLOW: Duration = Duration::from_secs(1);
+/// What takes this long may never end.
+const ENDLESS: Duration = Duration::from_secs(60);
 /// Longest query that becomes a seed, bytes.
 const SEED_BYTES_MAX: usize = 4_000;
 /// Most seeds that are grown.
@@ -70,8 +74,10 @@ fn main() {
     std::panic::set_hook(Box::new(|_| {}));
     let (started, mut runs, mut findings, mut slowest) = (Instant::now(), 0_u64, 0, SLOW / 10);
     let (given, mut seen) = (work.seeds.len(), HashSet::new());
+    let watched = watched();
     while started.elapsed() < Duration::from_secs(work.seconds) {
         let query = mutated(&work.seeds, &mut work.random);
+        *watched.lock().expect("nobody panics with it") = (Instant::now(), query.clone());
         let at = work.random.below(query.len() + 1);
         let begun = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| run(&query, at, &work.tables)));
@@ -100,6 +106,25 @@ fn main() {
     let grown = work.seeds.len() - given;
     println!("{runs} queries, {grown} new seeds, {findings} findings, slowest {slowest:?}");
     std::process::exit(i32::from(findings > 0));
+}
+
+/// The query that runs and since when, under the eyes of a thread that ends everything if it does
+/// not.
+fn watched() -> Arc<Mutex<(Instant, String)>> {
+    let watched = Arc::new(Mutex::new((Instant::now(), String::new())));
+    let seen = Arc::clone(&watched);
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(ENDLESS / 10);
+            let (since, query) = seen.lock().expect("nobody panics with it").clone();
+            if since.elapsed() > ENDLESS {
+                std::fs::write("finding-endless.kql", &query).expect("the finding is written");
+                println!("finding-endless.kql: it does not end");
+                std::process::exit(1);
+            }
+        }
+    });
+    watched
 }
 
 fn work() -> Work {
