@@ -14,7 +14,7 @@ use crate::normalise::Views;
 const SAMPLE_BYTES: usize = 512;
 /// One in this many words has to be one of the language's.
 const WORDS_PER_KNOWN: usize = 9;
-/// Bytes from which on a text without a known word is not plainly too short to tell.
+/// Words of Latin letters that it takes to tell: `ok` is a word of many languages.
 const WORDS_MIN: usize = 4;
 
 const WORDS: &str = include_str!("language/words.txt");

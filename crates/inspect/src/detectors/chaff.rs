@@ -10,7 +10,7 @@
 
 use atalaya_model::{Finding, Role, Span, ThreatCategory};
 
-use super::{Detector, Reading, on_boundaries};
+use super::{Detector, Reading, atlas_of, on_boundaries};
 use crate::language::Language;
 
 /// Shorter texts may repeat themselves as they like.
@@ -88,12 +88,7 @@ fn finding(
         segment: segment.index(),
         kind: segment.kind(),
         span: on_boundaries(text, Span::new(0, text.len().min(256))),
-        atlas: category
-            .atlas()
-            .iter()
-            .map(|id| (*id).into())
-            .collect::<Vec<_>>()
-            .into(),
+        atlas: atlas_of(category),
     }
 }
 

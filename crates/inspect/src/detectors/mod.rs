@@ -7,7 +7,9 @@ pub(crate) mod personal_data;
 pub(crate) mod secrets;
 pub(crate) mod threat_intelligence;
 
-use atalaya_model::{Finding, SegmentKind, Span};
+use std::borrow::Cow;
+
+use atalaya_model::{Finding, SegmentKind, Span, ThreatCategory};
 
 use crate::normalise::{Text, Trick, View, Views};
 
@@ -148,6 +150,12 @@ impl<'a> Reading<'a> {
             self.views.to_original(view, Text::Folded, folded),
         )
     }
+}
+
+/// The techniques that a finding of a category is evidence for, unless it names more precise ones.
+pub(crate) fn atlas_of(category: ThreatCategory) -> Cow<'static, [Cow<'static, str>]> {
+    let ids = category.atlas().iter();
+    Cow::Owned(ids.map(|id| Cow::Borrowed(*id)).collect())
 }
 
 /// Widens a span to character boundaries within the text.

@@ -16,7 +16,7 @@ use atalaya_model::{Finding, Span, ThreatCategory};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Detector, Reading, on_boundaries};
+use super::{Detector, Reading, atlas_of, on_boundaries};
 use crate::simhash;
 
 /// Largest bundle.
@@ -183,12 +183,7 @@ impl Detector for ThreatIntelligence {
                     segment: segment.index(),
                     kind: segment.kind(),
                     span: segment.to_original(view, Span::new(place.start(), place.end())),
-                    atlas: ThreatCategory::Exfiltration
-                        .atlas()
-                        .iter()
-                        .map(|id| (*id).into())
-                        .collect::<Vec<_>>()
-                        .into(),
+                    atlas: atlas_of(ThreatCategory::Exfiltration),
                 });
             }
         }
@@ -215,12 +210,7 @@ impl ThreatIntelligence {
             segment: segment.index(),
             kind: segment.kind(),
             span: on_boundaries(text, Span::new(0, text.len().min(256))),
-            atlas: category
-                .atlas()
-                .iter()
-                .map(|id| (*id).into())
-                .collect::<Vec<_>>()
-                .into(),
+            atlas: atlas_of(category),
         });
     }
 }

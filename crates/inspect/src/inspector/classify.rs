@@ -13,7 +13,7 @@ use atalaya_model::{Finding, Role, SegmentKind, Span, ThreatCategory};
 use super::scratch::Scratch;
 use super::{Inspector, ranges};
 use crate::classifier::{Kind, Model, Score, length_class};
-use crate::detectors::on_boundaries;
+use crate::detectors::{atlas_of, on_boundaries};
 use crate::language::Language;
 use crate::normalise::Text;
 
@@ -245,12 +245,7 @@ impl Inspector {
             segment: index,
             kind,
             span: original,
-            atlas: category
-                .atlas()
-                .iter()
-                .map(|id| (*id).into())
-                .collect::<Vec<_>>()
-                .into(),
+            atlas: atlas_of(category),
         })
     }
 }

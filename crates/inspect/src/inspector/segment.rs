@@ -7,7 +7,7 @@ use super::ranges::Ranges;
 use super::scratch::{Hit, Scratch};
 use super::{Inspector, classify};
 use crate::context::Surroundings;
-use crate::detectors::{Check, Reading, on_boundaries};
+use crate::detectors::{Check, Reading, atlas_of, on_boundaries};
 use crate::normalise::{Text, Trick, Tricks, Views};
 use crate::patterns::{Pattern, role_index};
 use crate::prefilter::{Prefilter, Target};
@@ -425,12 +425,7 @@ impl Walk<'_> {
                 segment: index,
                 kind,
                 span: hit.original,
-                atlas: ThreatCategory::HiddenPayload
-                    .atlas()
-                    .iter()
-                    .map(|id| (*id).into())
-                    .collect::<Vec<_>>()
-                    .into(),
+                atlas: atlas_of(ThreatCategory::HiddenPayload),
             });
         }
     }

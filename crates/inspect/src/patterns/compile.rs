@@ -314,13 +314,7 @@ fn atlas(
         &source.atlas
     };
     if named.is_empty() || (source.atlas.is_empty() && source.category.is_some()) {
-        return Cow::Owned(
-            category
-                .atlas()
-                .iter()
-                .map(|id| Cow::Borrowed(*id))
-                .collect(),
-        );
+        return detectors::atlas_of(category);
     }
     Cow::Owned(named.iter().map(|id| Cow::Owned(id.clone())).collect())
 }
