@@ -237,6 +237,11 @@ fn is_spaced(left: &Piece<'_>, right: &Piece<'_>, pieces: &[Piece<'_>], at: usiz
         let other = if punct(left, ".") { right } else { left };
         return right.is_apart && !is_step(other);
     }
+    // `0x1Name` can be one name: what touches a number goes on touching it.
+    let is_number = matches!(left.kind, Kind::Long | Kind::Real | Kind::Timespan);
+    if is_number && right.kind != Kind::Punct && !right.is_apart {
+        return false;
+    }
     // `kind=inner`
     let is_option = |name: usize| {
         pieces
@@ -276,6 +281,10 @@ mod tests {
             (
                 "T | join kind = inner (U | where Column == 'a rather long value here' | project a, b, c) on a",
                 "T\n| join kind=inner (U\n    | where Column == 'a rather long value here'\n    | project a, b, c) on a\n",
+            ),
+            (
+                "T|project-reorder a,0x1Name",
+                "T\n| project-reorder a, 0x1Name\n",
             ),
             (
                 "print datetime(2024-01-01),-1",
