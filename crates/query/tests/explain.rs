@@ -219,6 +219,19 @@ fn times_are_compared_once_and_to_the_tick() {
 }
 
 #[test]
+fn nothing_is_read_less_for_what_looks_at_other_rows() {
+    let until = "TimeGenerated < datetime(2026-01-15 00:00:03)";
+    for (filter, rows) in [
+        (format!("{until} and row_number() > 1"), 2),
+        (format!("isnotnull(prev(TimeGenerated)) and {until}"), 2),
+        (format!("isnotnull(next(TimeGenerated)) and {until}"), 3),
+    ] {
+        let steps = explained(&format!("T | serialize | where {filter}"));
+        assert_eq!(steps.last().map(|step| step.rows), Some(rows), "{filter}");
+    }
+}
+
+#[test]
 fn row_groups_without_the_word_are_not_read() {
     let steps = explained("T | where PromptText has 'xylocarpon' | count");
     let line = scan(&steps);

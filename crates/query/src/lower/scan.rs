@@ -64,7 +64,9 @@ impl Lowering<'_> {
         // Numbers first: they are the cheapest to read.
         let times = time_filters(&schema, first, last);
         let mut passed = Passed {
-            time: time.filter(|_| times.is_some()),
+            time: time
+                .filter(|_| times.is_some())
+                .map(|time| (time, (first, last))),
             probes: Vec::new(),
         };
         let mut filters = times.unwrap_or_default();
@@ -97,16 +99,21 @@ impl Lowering<'_> {
 /// What all rows of a table pass, so that no filter above needs to look again.
 #[derive(Default)]
 pub(super) struct Passed {
-    /// The column whose bounds were applied to the last tick.
-    time: Option<usize>,
+    /// The column that lies between two ticks, both inclusive.
+    time: Option<(usize, (i64, i64))>,
     probes: Vec<(usize, Probe)>,
 }
 
 impl Passed {
     /// Whether a part of a filter says nothing more.
     pub(super) fn holds(&self, part: &Expr) -> bool {
-        let is_time = times::time_of(part).is_some_and(|column| self.time == Some(column));
-        is_time || times::probe_of(part).is_some_and(|probe| self.probes.contains(&probe))
+        let is_within = |(column, (first, last)): (usize, (i64, i64))| {
+            self.time.is_some_and(|(time, within)| {
+                time == column && within.0 >= first && within.1 <= last
+            })
+        };
+        times::time_of(part).is_some_and(is_within)
+            || times::probe_of(part).is_some_and(|probe| self.probes.contains(&probe))
     }
 }
 

@@ -59,13 +59,13 @@ pub(super) fn probe_of(predicate: &Expr) -> Option<(usize, Probe)> {
     }
 }
 
-/// The column whose times a predicate bounds, if it asks nothing else.
-pub(super) fn time_of(predicate: &Expr) -> Option<usize> {
+/// The column whose times a predicate bounds, with the first and last tick, if it asks nothing else.
+pub(super) fn time_of(predicate: &Expr) -> Option<(usize, (i64, i64))> {
     let mut bounds = Bounds::default();
     bounds.narrow(predicate);
-    let mut columns = bounds.times.into_keys();
+    let mut columns = bounds.times.into_iter();
     match (columns.next(), columns.next()) {
-        (Some(column), None) if bounds.probes.is_empty() => Some(column),
+        (Some(time), None) if bounds.probes.is_empty() => Some(time),
         _ => None,
     }
 }
