@@ -10,6 +10,7 @@ pub mod constraint;
 pub mod decision;
 pub mod diagnostic;
 pub mod finding;
+pub mod glob;
 pub mod segment;
 pub mod sensitive;
 pub mod severity;

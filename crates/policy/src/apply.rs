@@ -1,12 +1,12 @@
 //! What rules, tools and sessions add to the opinion of the thresholds.
 
-use atalaya_model::{Constraints, Decision, Finding, Mode, Timestamp, Verdict};
+use atalaya_model::{Constraints, Decision, Finding, Mode, Timestamp, Verdict, glob};
 
+use crate::Policy;
 use crate::context::CallContext;
 use crate::decide::{CallFacts, Outcome, ReasonCode};
 use crate::expression::{Bindings, Expression};
 use crate::rules::{Rule, RuleMatch, ToolRule};
-use crate::{Policy, glob};
 
 /// Rule id of the lists of tools.
 const TOOL_LIST: &str = "tools";

@@ -1,10 +1,10 @@
 //! From a verdict to an outcome.
 
-use atalaya_model::{Constraints, Decision, Mode, ThreatCategory, Verdict};
+use atalaya_model::{Constraints, Decision, Mode, ThreatCategory, Verdict, glob};
 
+use crate::Policy;
 use crate::document::{BlockAnswer, CategoryPolicy, RouteMatch, RoutePolicy};
 use crate::rules::ApprovalRule;
-use crate::{Policy, glob};
 
 /// What the policy may know of a call besides the verdict.
 #[derive(Clone, Copy, Debug, Default)]

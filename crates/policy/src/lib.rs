@@ -9,7 +9,6 @@ mod context;
 mod decide;
 mod document;
 mod expression;
-mod glob;
 mod response;
 mod rules;
 

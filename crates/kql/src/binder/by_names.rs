@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use atalaya_model::Span;
+use atalaya_model::{Span, glob};
 
 use super::Binder;
-use super::project::{columns, covers, projected};
+use super::project::{columns, projected};
 use super::scope::Env;
 use crate::ast::{self, Name};
 use crate::bound::{Expr, ExprKind, Literal, RelNode, Type};
@@ -34,7 +34,7 @@ impl Binder<'_> {
         let mut is_taken = vec![false; all.len()];
         for pattern in &patterns {
             for (at, column) in node.schema.iter().enumerate() {
-                if !is_taken[at] && covers(pattern, &column.name) {
+                if !is_taken[at] && glob::matches(pattern, &column.name) {
                     is_taken[at] = true;
                     exprs.push(all[at].clone());
                     schema.push(column.clone());

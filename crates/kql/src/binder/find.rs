@@ -4,10 +4,9 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use atalaya_model::Span;
+use atalaya_model::{Span, glob};
 
 use super::Binder;
-use super::project::covers;
 use super::scope::{Env, Value};
 use crate::ast::FindArgs;
 use crate::bound::{ColumnDef, RelNode};
@@ -97,7 +96,7 @@ impl Binder<'_> {
             names.extend(
                 known
                     .iter()
-                    .filter(|name| covers(&wanted.text, name))
+                    .filter(|name| glob::matches(&wanted.text, name))
                     .cloned(),
             );
             if matches!(env.get(&wanted.text), Some(Value::Rows(_))) {

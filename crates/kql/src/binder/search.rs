@@ -1,10 +1,10 @@
 //! `search`: a condition over all columns, and the name of the table in `$table`.
 
-use atalaya_model::Span;
+use atalaya_model::{Span, glob};
 
 use super::Binder;
 use super::literal::literal;
-use super::project::{columns, covers, projected};
+use super::project::{columns, projected};
 use super::rel::table;
 use super::scope::{Env, Value};
 use crate::ast::{Expr, ExprKind, Name, NamedExpr, Pipeline, SearchArgs, Source, UnionArgs};
@@ -53,7 +53,7 @@ impl Binder<'_> {
             names.extend(
                 known
                     .iter()
-                    .filter(|name| covers(&wanted.text, name))
+                    .filter(|name| glob::matches(&wanted.text, name))
                     .cloned(),
             );
             if matches!(env.get(&wanted.text), Some(Value::Rows(_))) {

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use atalaya_model::Span;
+use atalaya_model::{Span, glob};
 
 use super::Binder;
 use super::literal::literal;
-use super::project::{covers, projected};
+use super::project::projected;
 use super::scope::{Env, Value};
 use crate::ast::{OperatorKind, Pipeline, Source, UnionArgs};
 use crate::bound::{ColumnDef, Expr, ExprKind, Literal, RelNode, RelOp, Type};
@@ -83,7 +83,10 @@ impl Binder<'_> {
         inputs: &mut Vec<(String, RelNode)>,
         span: Span,
     ) -> Option<()> {
-        let mut names: Vec<&str> = env.names().filter(|name| covers(pattern, name)).collect();
+        let mut names: Vec<&str> = env
+            .names()
+            .filter(|name| glob::matches(pattern, name))
+            .collect();
         names.sort_unstable();
         for name in names {
             if let Some(Value::Function { lambda, env: inner }) = env.get(name).cloned()
@@ -99,7 +102,7 @@ impl Binder<'_> {
 
     fn wildcard(&mut self, pattern: &str, inputs: &mut Vec<(String, RelNode)>, span: Span) {
         for name in self.catalog.table_names() {
-            if covers(pattern, &name)
+            if glob::matches(pattern, &name)
                 && let Some(schema) = self.catalog.table(&name)
             {
                 let op = RelOp::Table(name.clone());
