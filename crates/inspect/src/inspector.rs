@@ -7,6 +7,7 @@ mod explain;
 mod ranges;
 mod scratch;
 mod segment;
+mod tail;
 
 use atalaya_model::{Role, Segment, SegmentKind, Span, Unjudged, UnjudgedReason, Verdict};
 

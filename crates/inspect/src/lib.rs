@@ -7,7 +7,8 @@
 //! 1. [`normalise`]: every way the text can be read, each with the way back to its bytes;
 //! 2. [`prefilter`]: one pass for the literal beginnings of all patterns;
 //! 3. [`patterns`]: a lazy DFA on a bounded window at each of those places;
-//! 4. [`detectors`]: what words cannot say (checksums, entropy, classifiers);
+//! 4. [`detectors`]: what words cannot say (checksums, entropy), [`classifier`] and [`suffix`]: what
+//!    was learned;
 //! 5. [`detectors`] again, for what only the conversation as a whole shows;
 //! 6. [`scoring`]: findings become one `ThreatScore` with reasons.
 //!
@@ -28,6 +29,7 @@ mod prefilter;
 mod scoring;
 mod second_opinion;
 mod simhash;
+pub mod suffix;
 
 pub use self::detectors::threat_intelligence::{BundleError, ThreatIntelligence};
 pub use self::detectors::{Detector, Reading};

@@ -327,10 +327,12 @@ impl Views {
         self.word_order == Some(index)
     }
 
-    /// Makes the view of the original in which the order of words is the opposite one.
+    /// Makes the view of the original in which the order of words is the opposite one. It is a look at
+    /// the text, not yet a trick of its author.
     pub(crate) fn derive_word_order(&mut self) {
-        let (order, before) = (reversed::word_order, self.count);
+        let (order, before, tricks) = (reversed::word_order, self.count, self.tricks);
         self.add(0, Trick::Reversed, Text::Folded, "", order);
+        self.tricks = tricks;
         self.word_order = (self.count > before).then_some(before);
     }
 

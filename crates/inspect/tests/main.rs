@@ -5,3 +5,4 @@ mod conversations;
 mod data_types;
 mod disguises;
 mod patterns;
+mod suffixes;

@@ -91,6 +91,8 @@ pub(crate) struct Document {
     pub(crate) material: bool,
     /// The languages that it is calibrated with.
     pub(crate) family: Family,
+    /// Whether it is written otherwise than it is read.
+    pub(crate) disguised: bool,
     /// Index into a list of sources.
     pub(crate) source: u32,
     pub(crate) weight: f32,
@@ -162,7 +164,7 @@ impl Reader {
     }
 
     pub(crate) fn document(&mut self, row: &Row, source: u32) -> Document {
-        let _ = self
+        let verdict = self
             .inspector
             .inspect_text(&row.text, row.segment(), &mut self.scratch);
         let mut collector = Collector::default();
@@ -188,6 +190,7 @@ impl Reader {
             attack: row.is_attack(),
             material: row.features_kind() == Kind::Material,
             family,
+            disguised: !verdict.norm_flags.is_empty(),
             source,
             weight: 1.0,
             patterns,

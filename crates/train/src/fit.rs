@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use atalaya_inspect::classifier::{LENGTHS, Model, Table, length_class};
 use atalaya_inspect::language::{FAMILIES, Family};
+use atalaya_inspect::suffix::Suffix;
+
 use serde_json::json;
 
 use crate::corpus::{Document, Row};
@@ -38,17 +40,42 @@ pub(crate) fn fit(
         table.families = families(rows, documents, &held, (material, &table));
         table
     });
+    let suffixes = crate::suffix::held_out(rows, documents);
+    let suffix = suffix(rows, documents, &suffixes);
     let mut fused = held;
-    for (score, document) in fused.iter_mut().zip(documents) {
+    for ((score, document), tail) in fused.iter_mut().zip(documents).zip(suffixes) {
         let table = &tables[usize::from(document.material)];
         if let Some(score) = score {
             let odds = *score + table.pattern * f32::from(document.patterns) / 100.0
                 - table.families[document.family.number()];
             *score = table.rarity(odds, windows(document)) - 2.0;
+            if let Some(rarity) = tail.and_then(|tail| suffix.rarity(tail)) {
+                *score = score.max(rarity - 2.0);
+            }
         }
     }
     println!("{}", cross::report(rows, &fused));
-    Model::new(header(rows, settings, origin), tables)
+    Model::new(header(rows, settings, origin), tables, suffix)
+}
+
+/// The model of suffixes, calibrated on innocent texts of users whose sources it did not see.
+fn suffix(rows: &[Row], documents: &[Document], held: &[Option<f32>]) -> Suffix {
+    let users = rows.iter().zip(documents).zip(held);
+    let innocent: Vec<f32> = users
+        .filter(|((row, document), _)| {
+            !row.is_attack() && !document.material && cross::fold(&row.source).is_some()
+        })
+        .map(|(_, score)| score.unwrap_or(f32::MIN))
+        .collect();
+    let mut suffix = crate::suffix::learn(rows, documents, None);
+    let tail = Tail::of(innocent);
+    let [_, hundred, thousand] = tail.levels(tail.excess);
+    suffix.levels = [hundred, thousand];
+    println!(
+        "suffixes: levels {:.2?}, weights {:.2?}",
+        suffix.levels, suffix.weights
+    );
+    suffix
 }
 
 fn windows(document: &Document) -> u32 {

@@ -18,6 +18,7 @@ mod grammar;
 mod learn;
 mod obfuscate;
 mod random;
+mod suffix;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

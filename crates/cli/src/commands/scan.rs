@@ -166,6 +166,7 @@ fn explained(explanation: Option<Explanation>) -> Value {
         "language": explanation.language,
         "trick": explanation.trick,
         "log_odds": rounded(explanation.log_odds),
+        "suffix_start": explanation.suffix,
         "weights": weights,
     })
 }

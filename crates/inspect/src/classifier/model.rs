@@ -8,8 +8,9 @@ use super::concepts::Concepts;
 use super::features::{FEATURES, Kind, Sink, extract};
 use super::memo::Memo;
 use crate::language::FAMILIES;
+use crate::suffix::{self, Costs, Suffix};
 
-const MAGIC: &[u8; 8] = b"ATLYCLS5";
+const MAGIC: &[u8; 8] = b"ATLYCLS6";
 /// Largest file that is read.
 const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Tokens that every window counts in addition: a lone word proves little.
@@ -22,6 +23,10 @@ pub const LONG: usize = 4;
 pub const LENGTHS: usize = 4;
 /// Numbers of one table before its weights.
 const NUMBERS: usize = 3 + FAMILIES + 3 * LENGTHS;
+/// Numbers of the model of suffixes before its table.
+const SUFFIX_NUMBERS: usize = suffix::FEATURES + 3;
+/// Bytes of the model of suffixes.
+const SUFFIX_BYTES: usize = 4 * SUFFIX_NUMBERS + Costs::BYTES;
 
 /// A trained model.
 #[derive(Debug)]
@@ -30,6 +35,7 @@ pub struct Model {
     header: String,
     /// For user texts, for material.
     tables: [Table; 2],
+    suffix: Suffix,
 }
 
 /// Weights for one kind of text, with the calibration of their sums.
@@ -215,11 +221,12 @@ pub fn norm(tokens: u32) -> f32 {
 impl Model {
     /// Puts a model together.
     #[must_use]
-    pub fn new(header: String, tables: [Table; 2]) -> Self {
+    pub fn new(header: String, tables: [Table; 2], suffix: Suffix) -> Self {
         Self {
             concepts: Concepts::builtin(),
             header,
             tables,
+            suffix,
         }
     }
 
@@ -246,11 +253,14 @@ impl Model {
         if rest.len() != u32::from_le_bytes(*length) as usize {
             return Err(ModelError::WrongLength);
         }
-        let (user, material) = rest.split_at(rest.len() / 2);
+        let tables = rest.len().checked_sub(SUFFIX_BYTES);
+        let (tables, suffix) = rest.split_at(tables.ok_or(ModelError::WrongLength)?);
+        let (user, material) = tables.split_at(tables.len() / 2);
         let table = |bytes| Table::read(bytes).ok_or(ModelError::WrongLength);
         Ok(Self::new(
             header.to_owned(),
             [table(user)?, table(material)?],
+            read_suffix(suffix),
         ))
     }
 
@@ -264,7 +274,8 @@ impl Model {
             .tables
             .iter()
             .map(|table| 4 * NUMBERS + table.weights.len())
-            .sum::<usize>();
+            .sum::<usize>()
+            + SUFFIX_BYTES;
         file.extend(u32::try_from(length).unwrap_or(0).to_le_bytes());
         for table in &self.tables {
             file.extend(
@@ -275,6 +286,11 @@ impl Model {
             );
             file.extend(table.weights.iter().map(|weight| weight.cast_unsigned()));
         }
+        let suffix = &self.suffix;
+        let numbers = suffix.weights.iter().chain([&suffix.bias]);
+        let numbers = numbers.chain(&suffix.levels);
+        file.extend(numbers.flat_map(|number| number.to_le_bytes()));
+        file.extend(suffix.costs.write());
         file
     }
 
@@ -291,6 +307,12 @@ impl Model {
             Kind::User => &self.tables[0],
             Kind::Material => &self.tables[1],
         }
+    }
+
+    /// The model of adversarial suffixes.
+    #[must_use]
+    pub const fn suffix(&self) -> &Suffix {
+        &self.suffix
     }
 
     /// Scores a folded text and every window of it; `None` if it has no token.
@@ -337,6 +359,20 @@ impl Model {
         };
         extract(text, (&self.concepts, kind), memo, &mut weighing);
         weighing.reasons
+    }
+}
+
+fn read_suffix(bytes: &[u8]) -> Suffix {
+    let (head, costs) = bytes.split_at(bytes.len().min(4 * SUFFIX_NUMBERS));
+    let mut numbers = head
+        .chunks_exact(4)
+        .map(|four| four.try_into().map_or(0.0, f32::from_le_bytes));
+    let mut next = || numbers.next().unwrap_or(0.0);
+    Suffix {
+        costs: Costs::read(costs),
+        weights: std::array::from_fn(|_| next()),
+        bias: next(),
+        levels: std::array::from_fn(|_| next()),
     }
 }
 
@@ -437,6 +473,7 @@ impl Sink for Weighing<'_> {
 #[cfg(test)]
 mod tests {
     use super::{FEATURES, Kind, LENGTHS, Model, ModelError, Table};
+    use crate::suffix::{Costs, Entry, Suffix, Word};
 
     fn table() -> Table {
         Table {
@@ -449,17 +486,28 @@ mod tests {
         }
     }
 
+    fn suffix() -> Suffix {
+        Suffix {
+            costs: Costs::new(&[Entry::word(7, Word::Common)]),
+            weights: std::array::from_fn(|at| at as f32),
+            bias: -3.0,
+            levels: [1.0, 2.0],
+        }
+    }
+
     #[test]
     fn what_was_written_is_read_again() {
-        let model = Model::new("{}".to_owned(), [table(), table()]);
+        let model = Model::new("{}".to_owned(), [table(), table()], suffix());
+
         let read = Model::read(&model.write()).expect("a model");
         assert_eq!(read.header(), "{}");
         assert_eq!(read.table(Kind::Material), &table());
+        assert_eq!(read.suffix(), &suffix());
     }
 
     #[test]
     fn broken_files_are_refused() {
-        let file = Model::new("{}".to_owned(), [table(), table()]).write();
+        let file = Model::new("{}".to_owned(), [table(), table()], suffix()).write();
         assert_eq!(Model::read(b"PK").map(|_| ()), Err(ModelError::NotAModel));
         for length in (8..200).chain([file.len() / 2, file.len() - 1]) {
             assert!(Model::read(&file[..length]).is_err(), "{length}");

@@ -50,7 +50,7 @@ const WORD_ORDER_HANDICAP: f32 = 0.2;
 /// What is hidden as a whole and suspicious by itself is more so for being hidden.
 const DISGUISE_RARITY: f32 = 0.8;
 /// From this score on the classifier reports a finding of its own.
-const FINDING_SCORE_MIN: u8 = 20;
+pub(super) const FINDING_SCORE_MIN: u8 = 20;
 
 /// The categories that words alone make.
 pub(super) const fn is_by_words(category: ThreatCategory) -> bool {
@@ -272,7 +272,8 @@ fn span(model: &Model, kind: Kind, judged: Judged, scratch: &mut Scratch) -> Spa
     on_boundaries(folded, Span::new(first, last.max(end)))
 }
 
-fn threat_score(rarity: f32) -> u8 {
+/// The ThreatScore of a rarity.
+pub(super) fn threat_score(rarity: f32) -> u8 {
     let mut from = (f32::NEG_INFINITY, 0.0);
     for to in SCALE.iter().copied() {
         if rarity < to.0 {

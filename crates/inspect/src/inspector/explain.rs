@@ -24,6 +24,8 @@ pub struct Explanation {
     pub language: &'static str,
     /// Log-odds of the worst window.
     pub log_odds: f32,
+    /// Where a suffix starts that a search put together, if the text ends with one.
+    pub suffix: Option<usize>,
     /// What weighed most for or against an attack, the heaviest first.
     pub weights: Vec<Weight>,
 }
@@ -66,7 +68,9 @@ impl Inspector {
             .collect();
         weights.sort_by(|a, b| b.log_odds.abs().total_cmp(&a.log_odds.abs()));
         weights.truncate(WEIGHTS_MAX);
+        let suffix = self.suffix(kind.role(), text, scratch);
         Some(Explanation {
+            suffix: suffix.map(|tail| tail.start),
             language: scratch
                 .views
                 .get(0)

@@ -92,7 +92,12 @@ impl Inspector {
             complete &= self.ask_again(&mut judged, text, scratch);
             scratch.judged = Some(judged);
             self.apply(judged, (index, kind), scratch);
+            let is_found = judged.threat >= classify::FINDING_SCORE_MIN;
+            if is_found && scratch.views.is_word_order(judged.view) {
+                scratch.tricks.insert(Trick::Reversed);
+            }
         }
+        self.report_suffix((index, kind), text, scratch);
         let is_clean =
             complete && scratch.findings.is_empty() && scratch.views.tricks() == Tricks::default();
         if let (Some(clean), Some(mark), true) = (&mut scratch.clean, mark, is_clean) {
