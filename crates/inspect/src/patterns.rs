@@ -23,7 +23,7 @@ pub(crate) use self::compile::Automaton;
 use self::compile::compile;
 pub use self::file::Case;
 use self::file::PatternFile;
-pub(crate) use self::needs::{LiteralSet, Need};
+pub(crate) use self::needs::{LiteralSet, Need, WINDOW_BYTES, is_telling};
 use crate::detectors::Check;
 
 /// Most patterns of all files together.
@@ -54,6 +54,8 @@ pub(crate) struct Pattern {
     pub(crate) anchors: Vec<Vec<u8>>,
     /// For each of its alternatives what has to stand further on; one of them suffices.
     pub(crate) needs: Vec<Vec<Need>>,
+    /// For each of its anchors the alternatives that can begin with it.
+    pub(crate) begins: Vec<Vec<usize>>,
 }
 
 /// When automata are built.
