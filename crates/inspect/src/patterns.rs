@@ -50,6 +50,8 @@ pub(crate) struct Pattern {
     pub(crate) check: Option<Check>,
     /// Built at the first match that is tried: most calls need few of them.
     pub(crate) automaton: Automaton,
+    /// A sign that every match has: without it no match is tried.
+    pub(crate) rare_sign: Option<u8>,
     /// Literals that a match starts with, folded.
     pub(crate) anchors: Vec<Vec<u8>>,
     /// For each of its alternatives what has to stand further on; one of them suffices.

@@ -325,16 +325,19 @@ impl Walk<'_> {
         haystack: &str,
         start: usize,
     ) -> Option<usize> {
+        let end = (start + WINDOW_BYTES).min(haystack.len());
+        if start >= end {
+            return None;
+        }
+        if let Some(sign) = pattern.rare_sign {
+            memchr::memchr(sign, haystack.as_bytes().get(start..end)?)?;
+        }
         let dfa = pattern.automaton.get()?;
         let cache = self
             .scratch
             .caches
             .get_mut(slot)?
             .get_or_insert_with(|| Box::new(dfa.create_cache()));
-        let end = (start + WINDOW_BYTES).min(haystack.len());
-        if start >= end {
-            return None;
-        }
         let input = Input::new(haystack)
             .range(start..end)
             .anchored(Anchored::Yes);

@@ -14,7 +14,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::diagnose::{Problem, code};
 use super::file::{PatternFile, PatternSource};
-use super::needs::{alternatives, needs};
+use super::needs::{alternatives, needs, rare_sign};
 use super::{Build, Pattern, ROLES, lexicon, role_index};
 use crate::detectors;
 use crate::normalise::fold_pattern;
@@ -79,6 +79,7 @@ pub(super) fn compile(
         } else {
             0
         },
+        rare_sign: rare_sign(&hir),
         automaton: automaton(hir, source, when)?,
         anchors,
         needs,

@@ -133,6 +133,24 @@ fn literals(hir: &Hir) -> Option<LiteralSet> {
     usable.then_some(set)
 }
 
+/// A sign that every match has and few texts do.
+pub(super) fn rare_sign(hir: &Hir) -> Option<u8> {
+    const RARE: &[u8] = b"=@{}<>|\\`$%&#+*~^[]";
+    RARE.iter().copied().find(|sign| has_always(hir, *sign))
+}
+
+/// Whether every match has a byte.
+fn has_always(hir: &Hir, byte: u8) -> bool {
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.contains(&byte),
+        HirKind::Repetition(repetition) => repetition.min > 0 && has_always(&repetition.sub, byte),
+        HirKind::Capture(capture) => has_always(&capture.sub, byte),
+        HirKind::Concat(parts) => parts.iter().any(|part| has_always(part, byte)),
+        HirKind::Alternation(parts) => parts.iter().all(|part| has_always(part, byte)),
+        HirKind::Empty | HirKind::Look(_) | HirKind::Class(_) => false,
+    }
+}
+
 /// For every alternative of a part the longest words that it needs: `never` for `and never stop`.
 fn rarer(part: &Hir) -> Option<LiteralSet> {
     let alternatives = match part.kind() {
@@ -207,15 +225,18 @@ fn ends_between_words(hir: &Hir) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Need, needs};
+    use regex_syntax::hir::Hir;
+
+    use super::{Need, needs, rare_sign};
+
+    fn parse(regex: &str) -> Hir {
+        let mut builder = regex_syntax::ParserBuilder::new();
+        let mut parser = builder.unicode(false).utf8(false).build();
+        parser.parse(regex).unwrap()
+    }
 
     fn words(regex: &str) -> Vec<Vec<Vec<String>>> {
-        let hir = regex_syntax::ParserBuilder::new()
-            .unicode(false)
-            .utf8(false)
-            .build()
-            .parse(regex)
-            .unwrap();
+        let hir = parse(regex);
         let text = |Need { set, rarer, .. }: Need| {
             let set = rarer.unwrap_or(set);
             set.into_iter()
@@ -226,6 +247,19 @@ mod tests {
             .into_iter()
             .map(|sets| sets.into_iter().map(text).collect())
             .collect()
+    }
+
+    #[test]
+    fn signs_that_every_match_has_are_known() {
+        for (regex, sign) in [
+            (r"https?://\w+[?&](?:data|d)=\w", Some(b'=')),
+            (r"[a-z]+://[^@]*:[^@]+@", Some(b'@')),
+            (r"a(?:b=)?c", None),
+            (r"a(?:b=){1,3}c|=d", Some(b'=')),
+            (r"a=|b", None),
+        ] {
+            assert_eq!(rare_sign(&parse(regex)), sign, "{regex}");
+        }
     }
 
     #[test]
