@@ -73,12 +73,18 @@ impl Prefilter {
             for (set, _) in needs.iter().flatten() {
                 sets.number(set, always)?;
             }
-            let needs_more = !needs.is_empty() && needs.iter().all(|sets| !sets.is_empty());
+            // Other patterns would be tried everywhere: what they need may stand as far as a match can
+            // go, however long the words between are.
+            let has_telling = |all: &Vec<Need>| all.iter().any(|need| is_telling(&need.set));
+            let needs_more = !needs.is_empty() && pattern.needs.iter().all(has_telling);
             for (anchor, begins) in pattern.anchors.iter().zip(&pattern.begins) {
                 let mut alternatives = begins.iter().filter_map(|number| needs.get(*number));
+                let holds_up = |sets: &Vec<(&LiteralSet, usize)>| {
+                    !sets.is_empty() && sets.iter().all(|(set, _)| is_at_places(set))
+                };
                 let case = if needs_more || !always {
                     Some(Case::of(number, needs.iter(), None, &mut sets)?)
-                } else if !begins.is_empty() && alternatives.clone().all(|sets| !sets.is_empty()) {
+                } else if !begins.is_empty() && alternatives.clone().all(holds_up) {
                     Some(Case::of(
                         number,
                         &mut alternatives,
@@ -251,6 +257,12 @@ fn telling(need: &Need, always: bool) -> Option<(&LiteralSet, usize)> {
         return Some((&need.set, need.reach));
     }
     need.rarer.as_ref().map(|rarer| (rarer, WINDOW_BYTES))
+}
+
+/// Whether all literals of a set start where they are looked for: no blank is such a place.
+fn is_at_places(set: &LiteralSet) -> bool {
+    set.iter()
+        .all(|literal| literal.first().is_some_and(|byte| *byte > b' '))
 }
 
 /// What is looked for whatever the patterns are.
