@@ -23,7 +23,7 @@ pub(crate) use self::compile::Automaton;
 use self::compile::compile;
 pub use self::file::Case;
 use self::file::PatternFile;
-pub(crate) use self::needs::{LiteralSet, Need};
+pub(crate) use self::needs::{LiteralSet, Need, WINDOW_BYTES, is_telling};
 use crate::detectors::Check;
 
 /// Most patterns of all files together.
@@ -50,10 +50,14 @@ pub(crate) struct Pattern {
     pub(crate) check: Option<Check>,
     /// Built at the first match that is tried: most calls need few of them.
     pub(crate) automaton: Automaton,
+    /// A sign that every match has: without it no match is tried.
+    pub(crate) rare_sign: Option<u8>,
     /// Literals that a match starts with, folded.
     pub(crate) anchors: Vec<Vec<u8>>,
     /// For each of its alternatives what has to stand further on; one of them suffices.
     pub(crate) needs: Vec<Vec<Need>>,
+    /// For each of its anchors the alternatives that can begin with it.
+    pub(crate) begins: Vec<Vec<usize>>,
 }
 
 /// When automata are built.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::context::ABOUT_ATTACKS;
 use crate::normalise::{REVERSED_CUES, ROT13_CUES, Trick, frequent_words_in};
-use crate::patterns::{LiteralSet, Need, Pattern};
+use crate::patterns::{LiteralSet, Need, Pattern, WINDOW_BYTES, is_telling};
 
 use self::known::{EVERYWHERE, Known, WORDS};
 use self::places::for_each_place;
@@ -28,7 +28,7 @@ pub(crate) enum Target {
     Hint(Trick),
     /// The text speaks about attacks: number of the term.
     About(u8),
-    /// A pattern of words may match from here on.
+    /// A pattern may match from here on if what it needs follows: number of the case.
     Words(u16),
     /// A word of a set that patterns of words need after their beginning.
     Needed(u16),
@@ -45,8 +45,8 @@ pub(crate) struct Prefilter {
     known: Known,
     /// Bytes that any literal starts with.
     first: [bool; 256],
-    /// For each pattern, for each of its alternatives: the sets that it needs, and how near.
-    needs: Vec<Vec<Vec<(u16, u16)>>>,
+    /// What has to stand behind literals that patterns begin with.
+    cases: Vec<Case>,
     sets: usize,
 }
 
@@ -54,52 +54,75 @@ impl Prefilter {
     /// Builds the index; `None` if there are more patterns than numbers for them.
     pub(crate) fn new<'a>(patterns: &'a [Pattern], always_tried: &[bool]) -> Option<Self> {
         let is_always = |index: usize| always_tried.get(index).copied().unwrap_or(true);
-        let mut sets: BTreeMap<&'a LiteralSet, (u16, bool)> = BTreeMap::new();
-        let mut needs = Vec::with_capacity(patterns.len());
+        let mut sets = Sets::default();
+        let mut cases = Vec::with_capacity(patterns.len());
         let mut everywhere = everywhere();
         let mut words: Vec<(Vec<u8>, Target)> = Vec::new();
         for (index, pattern) in patterns.iter().enumerate() {
-            let mut number = |(set, reach): &'a Need| {
-                let next = u16::try_from(sets.len()).ok()?;
-                let reach = u16::try_from(*reach).unwrap_or(u16::MAX);
-                let known = sets.entry(set).or_insert((next, false));
-                known.1 |= is_always(index);
-                Some((known.0, reach))
-            };
-            let alternatives = pattern.needs.iter().map(|all| {
-                let telling = |(set, _): &&Need| !is_always(index) || is_telling(set);
-                all.iter().filter(telling).map(&mut number).collect()
-            });
-            needs.push(alternatives.collect::<Option<Vec<Vec<_>>>>()?);
+            let always = is_always(index);
             let number = u16::try_from(index).ok()?;
-            let needs_more = needs
-                .last()
-                .is_some_and(|all| !all.is_empty() && all.iter().all(|n| !n.is_empty()));
-            let (list, target) = match (is_always(index), needs_more) {
-                (true, false) => (&mut everywhere, Target::Pattern(number)),
-                (true, true) => (&mut everywhere, Target::Words(number)),
-                (false, _) => (&mut words, Target::Words(number)),
-            };
-            list.extend(
-                pattern
-                    .anchors
-                    .iter()
-                    .map(|anchor| (anchor.clone(), target)),
-            );
+            let needs: Vec<Vec<(&'a LiteralSet, usize)>> = pattern
+                .needs
+                .iter()
+                .map(|all| {
+                    all.iter()
+                        .filter_map(|need| telling(need, always))
+                        .collect()
+                })
+                .collect();
+            for (set, _) in needs.iter().flatten() {
+                sets.number(set, always)?;
+            }
+            // Other patterns would be tried everywhere: what they need may stand as far as a match can
+            // go, however long the words between are.
+            let has_telling = |all: &Vec<Need>| all.iter().any(|need| is_telling(&need.set));
+            let needs_more = !needs.is_empty() && pattern.needs.iter().all(has_telling);
+            for (anchor, begins) in pattern.anchors.iter().zip(&pattern.begins) {
+                let mut alternatives = begins.iter().filter_map(|number| needs.get(*number));
+                let holds_up = |sets: &Vec<(&LiteralSet, usize)>| {
+                    !sets.is_empty() && sets.iter().all(|(set, _)| is_at_places(set))
+                };
+                let case = if needs_more || !always {
+                    Some(Case::of(number, needs.iter(), None, &mut sets)?)
+                } else if !begins.is_empty() && alternatives.clone().all(holds_up) {
+                    Some(Case::of(
+                        number,
+                        &mut alternatives,
+                        Some(WINDOW_BYTES),
+                        &mut sets,
+                    )?)
+                } else {
+                    None
+                };
+                let target = match case {
+                    None => Target::Pattern(number),
+                    Some(case) => {
+                        if cases.last() != Some(&case) {
+                            cases.push(case);
+                        }
+                        Target::Words(u16::try_from(cases.len() - 1).ok()?)
+                    }
+                };
+                let list = if always { &mut everywhere } else { &mut words };
+                list.push((anchor.clone(), target));
+            }
         }
-        for (set, (number, always)) in &sets {
-            let list = if *always { &mut everywhere } else { &mut words };
-            let target = Target::Needed(*number);
+        for (set, known) in sets.0.iter().filter(|(_, known)| known.asked) {
+            let list = if known.always {
+                &mut everywhere
+            } else {
+                &mut words
+            };
+            let target = Target::Needed(known.number);
             list.extend(set.iter().map(|literal| (literal.clone(), target)));
         }
-        let sets = sets.len();
-        Self::of(everywhere, words, needs, sets)
+        Self::of(everywhere, words, cases, sets.0.len())
     }
 
     fn of(
         everywhere: Vec<(Vec<u8>, Target)>,
         words: Vec<(Vec<u8>, Target)>,
-        needs: Vec<Vec<Vec<(u16, u16)>>>,
+        cases: Vec<Case>,
         sets: usize,
     ) -> Option<Self> {
         let mut first = [false; 256];
@@ -113,7 +136,7 @@ impl Prefilter {
             everywhere,
             words,
             first,
-            needs,
+            cases,
             sets,
         })
     }
@@ -123,17 +146,17 @@ impl Prefilter {
         self.sets
     }
 
-    /// Whether a pattern can match at a place: for each set, `next` says where a literal of it
-    /// stands next.
-    pub(crate) fn may_match(&self, pattern: u16, at: u32, next: &[u32]) -> bool {
+    /// The pattern that can match in a case at a place: for each set, `next` says where a literal of
+    /// it stands next.
+    pub(crate) fn may_match(&self, case: u16, at: u32, next: &[u32]) -> Option<u16> {
         let is_near = |(set, reach): &(u16, u16)| {
             let next = next.get(usize::from(*set)).copied().unwrap_or(u32::MAX);
             next.wrapping_sub(at) <= u32::from(*reach)
         };
-        self.needs
-            .get(usize::from(pattern))
-            .filter(|alternatives| !alternatives.is_empty())
-            .is_none_or(|alternatives| alternatives.iter().any(|sets| sets.iter().all(is_near)))
+        let case = self.cases.get(usize::from(case))?;
+        let all = &case.alternatives;
+        let may = all.is_empty() || all.iter().any(|sets| sets.iter().all(is_near));
+        may.then_some(case.pattern)
     }
 
     /// Calls `hit` for what every literal that starts a word stands for, from left to right, with
@@ -168,14 +191,78 @@ impl Prefilter {
     }
 }
 
-/// Whether a text seldom has a word of a set.
-fn is_telling(set: &LiteralSet) -> bool {
-    /// Words of which nearly every sentence has one.
-    const COMMON: [&[u8]; 12] = [
-        b"the", b"and", b"to", b"of", b"in", b"is", b"it", b"a", b"you", b"your", b"for", b"this",
-    ];
-    !set.iter()
-        .any(|literal| COMMON.contains(&literal.as_slice()))
+/// A pattern that begins with some literal: for each alternative that can, the sets that it needs,
+/// and how near.
+#[derive(Debug, PartialEq, Eq)]
+struct Case {
+    pattern: u16,
+    alternatives: Vec<Vec<(u16, u16)>>,
+}
+
+impl Case {
+    /// `None` if there are too many sets; `reach` is for all sets, if it is given.
+    fn of<'a: 'b, 'b>(
+        pattern: u16,
+        alternatives: impl Iterator<Item = &'b Vec<(&'a LiteralSet, usize)>>,
+        reach: Option<usize>,
+        sets: &mut Sets<'a>,
+    ) -> Option<Self> {
+        let mut ask = |(set, near): &(&'a LiteralSet, usize)| {
+            let near = u16::try_from(reach.unwrap_or(*near)).unwrap_or(u16::MAX);
+            Some((sets.ask(set)?, near))
+        };
+        let alternatives = alternatives.map(|all| all.iter().map(&mut ask).collect());
+        Some(Self {
+            pattern,
+            alternatives: alternatives.collect::<Option<_>>()?,
+        })
+    }
+}
+
+/// The sets that patterns need.
+#[derive(Default)]
+struct Sets<'a>(BTreeMap<&'a LiteralSet, KnownSet>);
+
+struct KnownSet {
+    number: u16,
+    /// Whether it is looked for everywhere.
+    always: bool,
+    /// Whether anything depends on it.
+    asked: bool,
+}
+
+impl<'a> Sets<'a> {
+    fn number(&mut self, set: &'a LiteralSet, always: bool) -> Option<()> {
+        let number = u16::try_from(self.0.len()).ok()?;
+        let known = self.0.entry(set).or_insert(KnownSet {
+            number,
+            always,
+            asked: false,
+        });
+        known.always |= always;
+        Some(())
+    }
+
+    fn ask(&mut self, set: &'a LiteralSet) -> Option<u16> {
+        let known = self.0.get_mut(set)?;
+        known.asked = true;
+        Some(known.number)
+    }
+}
+
+/// The set of a need, and how near it has to be. Patterns that are always tried are not held up by
+/// words that nearly every text has.
+fn telling(need: &Need, always: bool) -> Option<(&LiteralSet, usize)> {
+    if !always || is_telling(&need.set) {
+        return Some((&need.set, need.reach));
+    }
+    need.rarer.as_ref().map(|rarer| (rarer, WINDOW_BYTES))
+}
+
+/// Whether all literals of a set start where they are looked for: no blank is such a place.
+fn is_at_places(set: &LiteralSet) -> bool {
+    set.iter()
+        .all(|literal| literal.first().is_some_and(|byte| *byte > b' '))
 }
 
 /// What is looked for whatever the patterns are.
@@ -260,17 +347,18 @@ impl Literals {
         &self,
         bytes: &[u8],
         (at, text): (usize, u128),
-        lengths: u32,
+        mut lengths: u32,
         hit: &mut impl FnMut(usize, &[Target]),
     ) {
-        for (place, (index, length)) in self.by_length.iter().zip(KEYS).enumerate() {
-            if lengths >> place & 1 == 1 {
-                index.look_up(key(text, length), |number| {
-                    if self.is_at(bytes, at, text, number) {
-                        hit(at, self.targets(number as usize));
-                    }
-                });
-            }
+        // Mostly it is one: which one cannot be foreseen, so that it is not asked of each.
+        while lengths != 0 {
+            let place = lengths.trailing_zeros() as usize % KEYS.len();
+            lengths &= lengths - 1;
+            self.by_length[place].look_up(key(text, KEYS[place]), |number| {
+                if self.is_at(bytes, at, text, number) {
+                    hit(at, self.targets(number as usize));
+                }
+            });
         }
     }
 

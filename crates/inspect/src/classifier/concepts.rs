@@ -21,6 +21,8 @@ pub(crate) type Classes = [u8; CLASSES_PER_WORD];
 pub struct Concepts {
     slots: Vec<(u64, Classes)>,
     bloom: Vec<u64>,
+    /// First characters of words of scripts without blanks, a bit for each of their low 16 bits.
+    unspaced: Vec<u64>,
     names: Vec<&'static str>,
 }
 
@@ -37,6 +39,7 @@ impl Concepts {
         let mut concepts = Self {
             slots: vec![(0, [0; CLASSES_PER_WORD]); 1 << SLOTS_BITS],
             bloom: vec![0; 1 << (BLOOM_BITS - 6)],
+            unspaced: vec![0; 1 << (16 - 6)],
             names: vec![""],
         };
         for line in SOURCE.lines() {
@@ -91,7 +94,13 @@ impl Concepts {
             .map_or((word, false), |stem| (stem, true));
         let folded = fold_pattern(stem);
         let hash = folded.bytes().fold(0, step);
-        let anywhere = folded.chars().next().is_some_and(is_unspaced);
+        let unspaced = folded.chars().next().filter(|c| is_unspaced(*c));
+        let anywhere = unspaced.is_some();
+        if let Some((word, bit)) = unspaced.map(place_of_char)
+            && let Some(word) = self.unspaced.get_mut(word)
+        {
+            *word |= 1 << bit;
+        }
         self.insert(key(hash, is_prefix || anywhere), class);
         self.bloom_set(hash);
     }
@@ -129,6 +138,15 @@ impl Concepts {
             .is_some_and(|word| word >> (bit & 63) & 1 == 1)
     }
 
+    /// Whether a word of a script without blanks can start with a character.
+    #[inline]
+    pub(crate) fn may_start(&self, c: char) -> bool {
+        let (word, bit) = place_of_char(c);
+        self.unspaced
+            .get(word)
+            .is_some_and(|word| word >> bit & 1 == 1)
+    }
+
     /// The classes of a whole word, or of all words that begin like this.
     #[inline]
     pub(crate) fn get(&self, hash: u64, is_prefix: bool) -> Option<Classes> {
@@ -160,6 +178,11 @@ const fn key(hash: u64, is_prefix: bool) -> u64 {
 
 const fn place(key: u64) -> usize {
     (key.wrapping_mul(MULTIPLIER) >> (64 - SLOTS_BITS)) as usize
+}
+
+const fn place_of_char(c: char) -> (usize, u32) {
+    let low = c as u32 & 0xFFFF;
+    ((low >> 6) as usize, low & 63)
 }
 
 /// Scripts that put no blanks between words, or particles behind them.

@@ -5,7 +5,7 @@
 //! concepts over gaps: "ignore … instructions" is the same feature in thirty languages.
 
 use super::concepts::{Classes, Concepts, is_unspaced, step};
-use super::memo::{Known as Remembered, Memo};
+use super::memo::{Memo, Word};
 use crate::normalise::lanes::{LANES, Lanes};
 use crate::normalise::letters_from;
 
@@ -33,10 +33,17 @@ impl Kind {
 
 /// Takes what [`extract`] finds.
 pub trait Sink {
+    /// Whether features come token by token, in the order of the text. Whoever only adds up the
+    /// weights of a block need not ask for that, and gets them sooner: see [`Reader::tell`].
+    const BY_TOKEN: bool = true;
     /// A token starts; everything until the next one belongs to it.
     fn token(&mut self, _start: usize, _end: usize) {}
     /// A feature: its number, below [`FEATURES`].
     fn feature(&mut self, number: u32);
+    /// The features that every token has; none of them is below [`HASHED_MIN`].
+    fn features(&mut self, numbers: [u32; 5]) {
+        numbers.into_iter().for_each(|number| self.feature(number));
+    }
     /// A block of tokens that ends before byte `end` is complete; the last one may be shorter.
     fn block(&mut self, tokens: u32, end: usize);
 }
@@ -46,8 +53,11 @@ pub trait Sink {
 const CONCEPTS_BITS: u32 = 14;
 /// How many numbers those others have, as a power of two.
 const HASHED_BITS: u32 = 20;
+pub(super) const HASHED: usize = 1 << HASHED_BITS;
+/// The first number of those.
+pub(super) const HASHED_MIN: u32 = 1 << CONCEPTS_BITS;
 /// Numbers of features.
-pub const FEATURES: usize = (1 << CONCEPTS_BITS) + (1 << HASHED_BITS);
+pub const FEATURES: usize = HASHED_MIN as usize + HASHED;
 
 /// Longest word of characters without blanks that the lexicon holds.
 const UNSPACED_CHARS_MAX: usize = 8;
@@ -73,10 +83,11 @@ pub fn extract(
         sink,
         at: 0,
         tokens: 0,
-        in_block: 0,
         block_tokens: kind.block_tokens(),
         place: Place::Line,
-        before: [Token::default(); 2],
+        row: Row::default(),
+        in_row: 0,
+        in_block: 0,
         known: [Known::default(); 2],
         mark: 0,
     };
@@ -84,21 +95,44 @@ pub fn extract(
 }
 
 /// Where in a sentence a token stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     Inside,
     Sentence,
     Line,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Token {
-    /// The word.
-    word: u64,
-    /// Its beginning.
-    stem: u64,
-    /// Its first concept, or else its stem.
-    coarse: u64,
+/// Tokens whose common features are still to be told, behind the two before them. Each part of them
+/// lies by itself, so that it is written and read in the same size.
+#[derive(Default)]
+struct Row {
+    word: [u64; ROW],
+    stem: [u64; ROW],
+    coarse: [u64; ROW],
+}
+
+impl Row {
+    #[inline]
+    fn set(&mut self, at: usize, word: &Word) {
+        let at = at % ROW;
+        self.word[at] = word.word;
+        self.stem[at] = word.stem;
+        self.coarse[at] = word.coarse;
+    }
+
+    /// The word, its stem and what it is coarsely.
+    #[inline]
+    fn get(&self, at: usize) -> [u64; 3] {
+        let at = at % ROW;
+        [self.word[at], self.stem[at], self.coarse[at]]
+    }
+
+    /// Keeps the last two tokens behind `count` others.
+    fn shift(&mut self, count: usize) {
+        for part in [&mut self.word, &mut self.stem, &mut self.coarse] {
+            (part[0], part[1]) = (part[count % ROW], part[(count + 1) % ROW]);
+        }
+    }
 }
 
 /// A token with a concept.
@@ -120,11 +154,18 @@ struct Reader<'a, S> {
     in_block: u32,
     block_tokens: u32,
     place: Place,
-    before: [Token; 2],
+    row: Row,
+    /// Tokens in the row, without the two before them.
+    in_row: usize,
     known: [Known; 2],
     /// Hash of the signs right before the token.
     mark: u64,
 }
+
+/// Places for the tokens of a block and the two before it, a power of two.
+const ROW: usize = 16;
+const _: () = assert!(Kind::User.block_tokens() as usize + 2 <= ROW);
+const _: () = assert!(Kind::Material.block_tokens() as usize + 2 <= ROW);
 
 impl<S: Sink> Reader<'_, S> {
     fn run(&mut self) {
@@ -134,6 +175,7 @@ impl<S: Sink> Reader<'_, S> {
             }
         }
         if self.in_block > 0 {
+            self.tell();
             self.sink.block(self.in_block, self.bytes.len());
         }
     }
@@ -141,30 +183,82 @@ impl<S: Sink> Reader<'_, S> {
     /// Reads what starts within 64 bytes.
     fn block(&mut self, base: usize) {
         let lanes = Lanes::at(self.bytes, base);
-        let (letters, mut newlines) = (lanes.letters(), lanes.newlines());
-        let mut rest = !lanes.blanks() & from_lane(self.at.saturating_sub(base));
+        let (letters, blanks, newlines) = (lanes.letters(), lanes.blanks(), lanes.newlines());
+        let more = lanes.digits() | lanes.high();
+        let signs = !(blanks | letters | more);
+        // Most signs stand alone and are none of a token's features: see [`Self::signs`]. What
+        // stands beside the block is not known, and might be a sign.
+        let alone = signs & !(signs << 1 | 1) & !(signs >> 1 | 1 << (LANES - 1));
+        let quiet = alone & lanes.quiet_signs();
+        // What makes more of a word than its letters.
+        let goes_on = more | lanes.word_signs();
+        let from_here = from_lane(self.at.saturating_sub(base));
+        let mut breaks = newlines | quiet & lanes.stops() & from_here;
+        let mut rest = !(blanks | quiet) & from_here;
         while rest != 0 {
             let lane = rest.trailing_zeros();
             let later = u64::MAX << lane;
-            if newlines & !later != 0 {
-                newlines &= later;
-                self.place = Place::Line;
+            if breaks & !later != 0 {
+                self.behind(newlines & breaks & !later != 0);
+                breaks &= later;
             }
-            self.at = base + lane as usize;
             let length = (letters >> lane).trailing_ones();
-            // What reaches the end of the block may go on.
-            let length = match lane + length {
-                BLOCK_END => letters_from(self.bytes, self.at),
-                _ => length as usize,
-            };
-            if !self.plain_word(length) {
-                self.other();
+            let end = lane + length;
+            self.at = base + lane as usize;
+            let is_plain = length > 0 && end < BLOCK_END && goes_on >> (end % BLOCK_END) & 1 == 0;
+            if is_plain
+                && let Some(word) = Memo::letters(self.bytes, self.at, length as usize)
+                && let Some(word) = self.memo.get(word)
+            {
+                let start = self.at;
+                self.at += length as usize;
+                self.token((start, self.at), word);
+                rest &= u64::MAX << (end % BLOCK_END);
+            } else {
+                self.any_word(base, letters);
+                let from_here = from_lane(self.at - base);
+                rest &= from_here;
+                breaks &= newlines | from_here;
             }
-            rest &= from_lane(self.at - base);
         }
-        if newlines != 0 {
-            self.place = Place::Line;
+        if breaks != 0 {
+            self.behind(newlines & breaks != 0);
         }
+    }
+
+    /// The next token stands behind a full stop, or behind a newline.
+    #[inline]
+    fn behind(&mut self, newline: bool) {
+        let place = if newline {
+            Place::Line
+        } else {
+            Place::Sentence
+        };
+        self.place = self.place.max(place);
+    }
+
+    /// Whatever starts here, in a block with letters there. Nearly every word is one of small letters
+    /// only, and was met before.
+    #[inline(never)]
+    fn any_word(&mut self, base: usize, letters: u64) {
+        let start = self.at;
+        let lane = start - base;
+        let length = (letters >> lane).trailing_ones() as usize;
+        // What reaches the end of the block may go on.
+        let length = match lane + length {
+            LANES => letters_from(self.bytes, start),
+            _ => length,
+        };
+        let word = Memo::plain_word(self.bytes, start, length).filter(|_| length > 0);
+        let Some(word) = word.filter(|word| *word != WWW_WORD) else {
+            return self.other();
+        };
+        let known = match self.memo.get(word) {
+            Some(known) => known,
+            None => self.meet(word, start, length),
+        };
+        self.at = start + length;
+        self.token((start, self.at), known);
     }
 
     fn other(&mut self) {
@@ -177,40 +271,27 @@ impl<S: Sink> Reader<'_, S> {
         }
     }
 
-    /// Nearly every word is one of small letters only, and was met before.
-    #[inline]
-    fn plain_word(&mut self, length: usize) -> bool {
-        let start = self.at;
-        let Some(word) = Memo::plain_word(self.bytes, start, length).filter(|_| length > 0) else {
-            return false;
-        };
-        let known = match self.memo.get(word) {
-            Some(known) => known,
-            None if word == WWW_WORD => return false,
-            None => self.meet(word, start, length),
-        };
-        self.at = start + length;
-        self.token((start, self.at), (known.word, known.stem), known.classes);
-        true
-    }
-
     /// What [`Self::word`] makes of such a word.
     #[cold]
-    fn meet(&mut self, word: u128, start: usize, length: usize) -> Remembered {
-        let (mut hash, mut stem) = (0_u64, 0_u64);
-        let mut classes = Classes::default();
+    fn meet(&mut self, word: u128, start: usize, length: usize) -> Word {
+        let mut hash = 0;
+        let mut beginnings = [0_u64; 16];
+        let mut known = 0_u32;
         let letters = self.bytes.get(start..start + length).unwrap_or_default();
-        for (count, letter) in (1..).zip(letters) {
+        for (at, letter) in letters.iter().enumerate() {
             hash = step(hash, *letter);
-            if count == STEM_BYTES {
-                stem = hash;
-            }
-            if count >= 3
-                && self.concepts.may_know(hash)
-                && let Some(found) = self.concepts.get(hash, true)
-            {
-                classes = found;
-            }
+            beginnings[at % 16] = hash;
+            known |= u32::from(self.concepts.may_know(hash)) << (at % 16);
+        }
+        let stem = beginnings[length.clamp(1, STEM_BYTES) - 1];
+        // The longest beginning says most.
+        let mut classes = Classes::default();
+        let mut beginnings_known = known & !0b11;
+        while beginnings_known != 0 && classes[0] == 0 {
+            let at = beginnings_known.ilog2();
+            beginnings_known &= !(1 << at);
+            let found = self.concepts.get(beginnings[at as usize % 16], true);
+            classes = found.unwrap_or_default();
         }
         if classes[0] == 0
             && self.concepts.may_know(hash)
@@ -218,14 +299,7 @@ impl<S: Sink> Reader<'_, S> {
         {
             classes = found;
         }
-        if length < STEM_BYTES {
-            stem = hash;
-        }
-        let known = Remembered {
-            word: hash,
-            stem,
-            classes,
-        };
+        let known = Word::new(hash, stem, classes);
         self.memo.put(word, known);
         known
     }
@@ -242,7 +316,8 @@ impl<S: Sink> Reader<'_, S> {
                 Byte::Letter => {}
                 Byte::Digit => digits += 1,
                 Byte::High => {
-                    if byte >= 0xC0 && !self.goes_on(at) {
+                    // Latin, Greek, Cyrillic and others: nothing but letters.
+                    if byte >= 0xC0 && !matches!(byte, 0xC3..=0xD7) && !self.goes_on(at) {
                         break;
                     }
                 }
@@ -283,7 +358,7 @@ impl<S: Sink> Reader<'_, S> {
         if length < STEM_BYTES || classes[0] == 0 && hash < SPECIAL_MAX {
             stem = hash;
         }
-        self.token((start, self.at), (hash, stem), classes);
+        self.token((start, self.at), Word::new(hash, stem, classes));
     }
 
     fn skip_address(&mut self) {
@@ -318,7 +393,7 @@ impl<S: Sink> Reader<'_, S> {
             return;
         };
         if is_unspaced(c) {
-            self.unspaced();
+            self.unspaced(c);
         } else if is_letter(c) {
             self.word();
         } else {
@@ -328,8 +403,15 @@ impl<S: Sink> Reader<'_, S> {
     }
 
     /// The longest word of the lexicon that starts here, or else one character.
-    fn unspaced(&mut self) {
+    fn unspaced(&mut self, first: char) {
         let start = self.at;
+        if !self.concepts.may_start(first) {
+            self.at += first.len_utf8();
+            let bytes = self.bytes.get(start..self.at).unwrap_or_default();
+            let hash = bytes.iter().fold(0, |hash, byte| step(hash, *byte));
+            let word = Word::new(hash, hash, Classes::default());
+            return self.token((start, self.at), word);
+        }
         let rest = self.text.get(start..).unwrap_or("");
         let mut hash = 0;
         let mut end = start;
@@ -359,7 +441,7 @@ impl<S: Sink> Reader<'_, S> {
             found
         };
         self.at = end.max(start + 1);
-        self.token((start, self.at), (hash, hash), classes);
+        self.token((start, self.at), Word::new(hash, hash, classes));
     }
 
     /// Signs in a row: what is not ordinary punctuation is a feature.
@@ -387,62 +469,74 @@ impl<S: Sink> Reader<'_, S> {
             last,
             b'.' | b'!' | b'?' | b':' | b';' | b']' | b'>' | b'}' | b'*' | b'#' | b'"'
         ) {
-            self.place = match self.place {
-                Place::Line => Place::Line,
-                _ => Place::Sentence,
-            };
+            self.place = self.place.max(Place::Sentence);
         }
         if length == 1 && last == b'.' {
             return;
         }
         self.mark = hash;
         self.emit(hash, M_MARK);
-        let coarse = self.before[1].coarse;
+        let coarse = self.row.coarse[(self.in_row + 1) % ROW];
         self.emit(hash ^ coarse.rotate_left(11), M_MARK_AFTER);
     }
 
+    /// A token. The features that every one has are told together with those of its neighbours.
     #[inline]
-    fn token(&mut self, (start, end): (usize, usize), (word, stem): (u64, u64), classes: Classes) {
+    fn token(&mut self, (start, end): (usize, usize), word: Word) {
         self.sink.token(start, end);
-        let coarse = if classes[0] == 0 {
-            stem
-        } else {
-            u64::from(classes[0]).wrapping_mul(0x2545_F491_4F6C_DD1D)
-        };
-        let [older, last] = self.before;
-        self.emit(word, M_WORD);
-        self.emit(word ^ last.word.rotate_left(17), M_PAIR);
-        self.emit(stem ^ older.stem.rotate_left(29), M_SKIP);
-        let pair = coarse ^ last.coarse.rotate_left(13);
-        self.emit(pair, M_COARSE_PAIR);
-        self.emit(pair ^ older.coarse.rotate_left(37), M_COARSE_TRIPLE);
+        self.row.set(self.in_row + 2, &word);
+        self.in_row += 1;
+        if S::BY_TOKEN {
+            self.tell();
+        }
         if self.place != Place::Inside {
             let place = if self.place == Place::Line {
                 M_LINE
             } else {
                 M_SENTENCE
             };
-            self.emit(coarse, place);
+            self.emit(word.coarse, place);
+            self.place = Place::Inside;
         }
         if self.mark != 0 {
-            self.emit(self.mark ^ coarse.rotate_left(7), M_MARK_BEFORE);
+            self.emit(self.mark ^ word.coarse.rotate_left(7), M_MARK_BEFORE);
             self.mark = 0;
         }
-        if classes[0] != 0 {
-            self.concepts_of(classes);
+        if word.classes[0] != 0 {
+            self.concepts_of(word.classes);
         }
-        self.before = [last, Token { word, stem, coarse }];
-        self.place = Place::Inside;
         self.tokens += 1;
         self.in_block += 1;
         if self.in_block == self.block_tokens {
+            self.tell();
             self.sink.block(self.block_tokens, self.at);
             self.in_block = 0;
         }
     }
 
+    /// Tells the features that every token has, of those that wait for it: one after the other and
+    /// without a question between, so that the processor fetches many weights at once.
+    fn tell(&mut self) {
+        let [mut older, mut last] = [self.row.get(0), self.row.get(1)];
+        for at in 2..self.in_row + 2 {
+            let this = self.row.get(at);
+            let ([word, stem, coarse], [last_word, _, last_coarse]) = (this, last);
+            let [_, older_stem, older_coarse] = older;
+            let pair = coarse ^ last_coarse.rotate_left(13);
+            self.sink.features([
+                number(word, M_WORD),
+                number(word ^ last_word.rotate_left(17), M_PAIR),
+                number(stem ^ older_stem.rotate_left(29), M_SKIP),
+                number(pair, M_COARSE_PAIR),
+                number(pair ^ older_coarse.rotate_left(37), M_COARSE_TRIPLE),
+            ]);
+            (older, last) = (last, this);
+        }
+        self.row.shift(self.in_row);
+        self.in_row = 0;
+    }
+
     /// The concept, and its sequences with the two concepts before it.
-    #[inline]
     fn concepts_of(&mut self, classes: Classes) {
         let [older, last] = self.known;
         let near = |known: Known| known.classes[0] != 0 && self.tokens - known.at <= GAP_TOKENS_MAX;
@@ -453,13 +547,8 @@ impl<S: Sink> Reader<'_, S> {
         if classes[1] != 0 {
             self.concept(classes[1], (last_classes, gap), older_class);
         }
-        self.known = [
-            last,
-            Known {
-                classes,
-                at: self.tokens,
-            },
-        ];
+        let at = self.tokens;
+        self.known = [last, Known { classes, at }];
     }
 
     #[inline]
@@ -482,10 +571,15 @@ impl<S: Sink> Reader<'_, S> {
 
     #[inline]
     fn emit(&mut self, value: u64, family: u64) {
-        let mixed = (value ^ family).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-        let number = (mixed >> (64 - HASHED_BITS)) as u32 + (1 << CONCEPTS_BITS);
-        self.sink.feature(number);
+        self.sink.feature(number(value, family));
     }
+}
+
+/// The number of a hashed feature.
+#[inline]
+const fn number(value: u64, family: u64) -> u32 {
+    let mixed = (value ^ family).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    (mixed >> (64 - HASHED_BITS)) as u32 + HASHED_MIN
 }
 
 const BLOCK_END: u32 = LANES as u32;

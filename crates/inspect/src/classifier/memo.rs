@@ -7,29 +7,82 @@
 
 use super::concepts::Classes;
 
-/// Places of the table: 160 KiB.
-const PLACES: usize = 4096;
-/// Longest word that is remembered.
+/// Places of the table, of two words each: 512 KiB. With half of it twice as many words of English
+/// are met anew.
+const PLACES: usize = 8192;
+const WORDS_PER_PLACE: usize = 2;
+/// Numbers that a byte can be.
+const NUMBERS: usize = 256;
+/// Longest word that is remembered, with one byte to spare.
 const WORD_BYTES_MAX: usize = 16;
 
 /// What is known of a word.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct Word {
+    /// Its hash.
     pub(super) word: u64,
+    /// That of its beginning.
     pub(super) stem: u64,
+    /// Its first concept, or else its stem.
+    pub(super) coarse: u64,
     pub(super) classes: Classes,
 }
+
+impl Word {
+    #[inline]
+    pub(super) const fn new(word: u64, stem: u64, classes: Classes) -> Self {
+        let coarse = match classes[0] {
+            0 => stem,
+            _ => coarse_of(classes),
+        };
+        Self {
+            word,
+            stem,
+            coarse,
+            classes,
+        }
+    }
+}
+
+/// What stands for words of the same first concept; 0 without one.
+const fn coarse_of(classes: Classes) -> u64 {
+    (classes[0] as u64).wrapping_mul(0x2545_F491_4F6C_DD1D)
+}
+
+/// A word that is remembered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// Its letters; in the last byte, which no word has, the number of its classes.
+    letters: [u64; 2],
+    word: u64,
+    stem: u64,
+}
+
+/// One line of a processor's cache.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
+struct Place([Known; WORDS_PER_PLACE]);
 
 /// See the module.
 #[derive(Debug)]
 pub struct Memo {
-    places: Vec<([u64; 2], Known)>,
+    places: Vec<Place>,
+    /// Classes that words have, by their number, and what stands for them: few words have any, and
+    /// few differ. The first ones are none.
+    classes: Box<[(Classes, u64); NUMBERS]>,
+    /// How many of those there are.
+    numbers: usize,
+    /// Which word of a place goes next.
+    next: usize,
 }
 
 impl Default for Memo {
     fn default() -> Self {
         Self {
-            places: vec![([0; 2], Known::default()); PLACES],
+            places: vec![Place::default(); PLACES],
+            classes: Box::new([(Classes::default(), 0); NUMBERS]),
+            numbers: 1,
+            next: 0,
         }
     }
 }
@@ -39,27 +92,65 @@ impl Memo {
     /// long, or if it goes on with anything but white space or punctuation.
     #[inline]
     pub(super) fn plain_word(bytes: &[u8], start: usize, length: usize) -> Option<u128> {
-        let mask = MASKS.get(length)?;
         let next = bytes.get(start + length).copied().unwrap_or(0);
-        if GOES_ON[usize::from(next)] {
+        if length >= WORD_BYTES_MAX || GOES_ON[usize::from(next)] {
             return None;
         }
-        let value = match bytes.get(start..start + WORD_BYTES_MAX) {
-            Some(window) => u128::from_le_bytes(window.try_into().ok()?),
-            None => padded(bytes.get(start..)?),
-        };
-        Some(value & mask)
+        match Self::letters(bytes, start, length) {
+            None => Some(padded(bytes.get(start..)?) & MASKS[length % WORD_BYTES_MAX]),
+            letters => letters,
+        }
+    }
+
+    /// So many letters at `start`, padded with zeros; `None` if they are too many, or at the end of a
+    /// text.
+    #[inline]
+    pub(super) fn letters(bytes: &[u8], start: usize, length: usize) -> Option<u128> {
+        let mask = MASKS.get(length)?;
+        let window = bytes.get(start..start + WORD_BYTES_MAX)?;
+        Some(u128::from_le_bytes(window.try_into().ok()?) & mask)
     }
 
     #[inline]
-    pub(super) fn get(&self, word: u128) -> Option<Known> {
-        let (known, what) = self.places.get(place(word))?;
-        (*known == halves(word)).then_some(*what)
+    pub(super) fn get(&self, letters: u128) -> Option<Word> {
+        let [low, high] = halves(letters);
+        let Place(words) = self.places.get(place(letters))?;
+        let is = |known: &Known| (known.letters[0] ^ low) | (known.letters[1] ^ high) << 8 == 0;
+        // Which of the two it is cannot be foreseen, nor whether it has classes: no jump depends on
+        // either.
+        let known = &words[usize::from(is(&words[1]))];
+        if !is(known) {
+            return None;
+        }
+        let number = (known.letters[1] >> 56) as u8;
+        let (classes, coarse) = self.classes[usize::from(number)];
+        let without = u64::from(number == 0).wrapping_neg();
+        Some(Word {
+            word: known.word,
+            stem: known.stem,
+            coarse: coarse | known.stem & without,
+            classes,
+        })
     }
 
-    pub(super) fn put(&mut self, word: u128, known: Known) {
-        if let Some(slot) = self.places.get_mut(place(word)) {
-            *slot = (halves(word), known);
+    pub(super) fn put(&mut self, letters: u128, word: Word) {
+        let known = self.classes.iter().take(self.numbers);
+        let mut numbers = known.map(|(classes, _)| *classes);
+        let number = numbers.position(|classes| classes == word.classes);
+        let number = number.unwrap_or(self.numbers);
+        let (Some(slot), Ok(byte)) = (self.classes.get_mut(number), u8::try_from(number)) else {
+            return;
+        };
+        *slot = (word.classes, coarse_of(word.classes));
+        self.numbers = self.numbers.max(number + 1);
+        self.next = (self.next + 1) % WORDS_PER_PLACE;
+        if let Some(place) = self.places.get_mut(place(letters)) {
+            let [low, high] = halves(letters);
+            place.0[self.next] = Known {
+                letters: [low, high | u64::from(byte) << 56],
+                word: word.word,
+                stem: word.stem,
+            };
         }
     }
 }

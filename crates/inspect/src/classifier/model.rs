@@ -5,7 +5,7 @@
 //! same on every machine.
 
 use super::concepts::Concepts;
-use super::features::{FEATURES, Kind, Sink, extract};
+use super::features::{FEATURES, HASHED, HASHED_MIN, Kind, Sink, extract};
 use super::memo::Memo;
 use crate::language::FAMILIES;
 use crate::suffix::{self, Costs, Suffix};
@@ -328,6 +328,7 @@ impl Model {
         let table = self.table(kind);
         let mut sums = Sums {
             weights: &table.weights,
+            hashed: table.weights.last_chunk()?,
             scale: table.scale,
             bias: table.bias,
             current: 0,
@@ -378,6 +379,8 @@ fn read_suffix(bytes: &[u8]) -> Suffix {
 
 struct Sums<'a> {
     weights: &'a [i8],
+    /// Those from [`HASHED_MIN`] on: a number cannot lie beyond them, and need not be compared.
+    hashed: &'a [i8; HASHED],
     scale: f32,
     bias: f32,
     current: i32,
@@ -419,11 +422,22 @@ impl Sums<'_> {
 }
 
 impl Sink for Sums<'_> {
+    const BY_TOKEN: bool = false;
+
     #[inline]
     fn feature(&mut self, number: u32) {
         if let Some(weight) = self.weights.get(number as usize) {
             self.current += i32::from(*weight);
         }
+    }
+
+    #[inline]
+    fn features(&mut self, numbers: [u32; 5]) {
+        let weight = |number| self.hashed[(number - HASHED_MIN) as usize % HASHED];
+        self.current += numbers
+            .map(|number| i32::from(weight(number)))
+            .iter()
+            .sum::<i32>();
     }
 
     fn block(&mut self, tokens: u32, end: usize) {

@@ -12,6 +12,8 @@ use atalaya_model::{Finding, Role, Span, ThreatCategory};
 
 use super::{Detector, Reading, atlas_of, on_boundaries};
 use crate::language::Language;
+use crate::normalise::lanes::{LANES, Lanes};
+use crate::normalise::letters_from;
 
 /// Shorter texts may repeat themselves as they like.
 const REPEATED_BYTES_MIN: usize = 4096;
@@ -24,6 +26,8 @@ const NEW_PIECES_PER: usize = 64;
 /// Marks in this many characters, of which at least [`MARKS_MIN`].
 const MARKS_PER_CHARS: usize = 3;
 const MARKS_MIN: usize = 24;
+/// Characters of which marks are counted.
+const SAMPLE_CHARS: usize = 4096;
 /// Words of at least [`WORD_LETTERS_MIN`] letters that are looked at, and how many it takes.
 const NOISE_WORDS: std::ops::RangeInclusive<usize> = 12..=64;
 const WORD_LETTERS_MIN: usize = 4;
@@ -122,12 +126,8 @@ fn is_repeated(bytes: &[u8]) -> bool {
 /// Whether a text in Latin letters has words, but hardly one that anybody could speak.
 fn is_noise(segment: &Reading<'_>) -> bool {
     let folded = segment.folded(0);
-    let words = folded
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| word.len() >= WORD_LETTERS_MIN)
-        .filter(|word| word.bytes().all(|b| b.is_ascii_lowercase()));
     let (mut all, mut spoken) = (0, 0);
-    for word in words.take(*NOISE_WORDS.end()) {
+    for word in latin_words(folded).take(*NOISE_WORDS.end()) {
         all += 1;
         spoken += usize::from(is_spoken(word));
         // Nearly every text is told after its first words.
@@ -140,24 +140,69 @@ fn is_noise(segment: &Reading<'_>) -> bool {
         && Language::of(folded) == Language::UNKNOWN
 }
 
+/// Words of at least [`WORD_LETTERS_MIN`] letters, small Latin ones only. Texts in other scripts have
+/// none, so that it is letters that are looked for and not where words end.
+fn latin_words(text: &str) -> impl Iterator<Item = &[u8]> {
+    let bytes = text.as_bytes();
+    let (mut base, mut rest) = (0, Lanes::at(bytes, 0).letters());
+    std::iter::from_fn(move || {
+        loop {
+            while rest == 0 {
+                base += LANES;
+                if base >= bytes.len() {
+                    return None;
+                }
+                rest = Lanes::at(bytes, base).letters();
+            }
+            let start = base + rest.trailing_zeros() as usize;
+            let end = start + letters_from(bytes, start);
+            // A word may end in a later block.
+            if end >= base + LANES {
+                base = end - end % LANES;
+                rest = Lanes::at(bytes, base).letters();
+            }
+            rest &= u64::MAX << (end - base);
+            let word = bytes.get(start..end).unwrap_or_default();
+            if word.len() >= WORD_LETTERS_MIN
+                && word.iter().all(u8::is_ascii_lowercase)
+                && !text.get(..start)?.ends_with(char::is_alphanumeric)
+                && !text.get(end..)?.starts_with(char::is_alphanumeric)
+            {
+                return Some(word);
+            }
+        }
+    })
+}
+
 /// Whether a word has vowels where languages have some; `r` and `l` can stand for one (Czech `krk`,
 /// `vlk`).
-fn is_spoken(word: &str) -> bool {
+fn is_spoken(word: &[u8]) -> bool {
     let is_vowel = |b: u8| matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y' | b'r' | b'l');
     let mut run = 0;
-    for letter in word.bytes() {
+    for letter in word.iter().copied() {
         run = if is_vowel(letter) { 0 } else { run + 1 };
         if run >= CONSONANTS_MIN {
             return false;
         }
     }
-    word.bytes().any(is_vowel)
+    word.iter().copied().any(is_vowel)
 }
 
 /// Whether more marks than letters can carry are put on them.
 fn is_buried(text: &str) -> bool {
+    // What marks start with: hardly any text has that many of those bytes.
+    let bytes = text.as_bytes();
+    let bytes = bytes.get(..4 * SAMPLE_CHARS).unwrap_or(bytes);
+    let starts = |base: usize| {
+        let lanes = Lanes::at(bytes, base);
+        (lanes.within(0xCC, 2) | lanes.within(0xE1, 2) | lanes.within(0xEF, 1)).count_ones()
+    };
+    let blocks = (0..bytes.len()).step_by(LANES);
+    if (blocks.map(starts).sum::<u32>() as usize) < MARKS_MIN {
+        return false;
+    }
     let (mut marks, mut all) = (0, 0);
-    for c in text.chars().take(4096) {
+    for c in text.chars().take(SAMPLE_CHARS) {
         all += 1;
         marks += usize::from(
             matches!(u32::from(c), 0x300..=0x36F | 0x1AB0..=0x1AFF | 0x1DC0..=0x1DFF | 0x20D0..=0x20FF | 0xFE20..=0xFE2F),
@@ -170,7 +215,7 @@ fn is_buried(text: &str) -> bool {
 mod tests {
     use atalaya_model::SegmentKind;
 
-    use super::{is_buried, is_repeated};
+    use super::{is_buried, is_repeated, latin_words};
     use crate::inspector::{Inspector, Scratch};
 
     #[test]
@@ -194,6 +239,28 @@ mod tests {
             "kubectl get pods -n kube-system | grep crash; kubectl logs -n prod web-7d9f-xk2lp --previous; helm upgrade --install",
         ] {
             assert!(!is_noise(text, SegmentKind::User), "{text}");
+        }
+    }
+
+    #[test]
+    fn latin_words_are_those_between_other_characters() {
+        let long = "word ".repeat(40) + &"x".repeat(150) + " tail";
+        let is_small =
+            |word: &&str| word.len() >= 4 && word.bytes().all(|b| b.is_ascii_lowercase());
+        for text in [
+            "",
+            "abc abcd Abcd abcd1 1abcd éabcd abcdé abcd-efgh_ijkl",
+            "слово word 言葉word word言葉",
+            long.as_str(),
+        ] {
+            let expected: Vec<&str> = text
+                .split(|c: char| !c.is_alphanumeric())
+                .filter(is_small)
+                .collect();
+            let found: Vec<&str> = latin_words(text)
+                .map(|word| std::str::from_utf8(word).unwrap())
+                .collect();
+            assert_eq!(found, expected, "{text}");
         }
     }
 

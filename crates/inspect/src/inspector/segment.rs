@@ -9,12 +9,10 @@ use super::{Inspector, classify};
 use crate::context::Surroundings;
 use crate::detectors::{Check, Reading, atlas_of, on_boundaries};
 use crate::normalise::{Text, Trick, Tricks, Views};
-use crate::patterns::{Pattern, role_index};
+use crate::patterns::{Pattern, WINDOW_BYTES, role_index};
 use crate::prefilter::{Prefilter, Target};
 use crate::scoring::{self, is_data};
 
-/// Bytes from its first literal within which a pattern has to match.
-const WINDOW_BYTES: usize = 400;
 /// Places of one pattern that are tried in one segment, beyond one for every KiB of it.
 const TRIES_MAX: u32 = 512;
 /// Matches of one segment that are kept.
@@ -237,8 +235,9 @@ impl Walk<'_> {
         tries.clear();
         for (at, target) in self.scratch.places.iter().rev() {
             match *target {
-                Target::Words(pattern) if prefilter.may_match(pattern, *at, &next) => {
-                    tries.push((pattern, *at));
+                Target::Words(case) => {
+                    let pattern = prefilter.may_match(case, *at, &next);
+                    tries.extend(pattern.map(|pattern| (pattern, *at)));
                 }
                 Target::Needed(set) => {
                     if let Some(slot) = next.get_mut(usize::from(set)) {
@@ -331,16 +330,19 @@ impl Walk<'_> {
         haystack: &str,
         start: usize,
     ) -> Option<usize> {
+        let end = (start + WINDOW_BYTES).min(haystack.len());
+        if start >= end {
+            return None;
+        }
+        if let Some(sign) = pattern.rare_sign {
+            memchr::memchr(sign, haystack.as_bytes().get(start..end)?)?;
+        }
         let dfa = pattern.automaton.get()?;
         let cache = self
             .scratch
             .caches
             .get_mut(slot)?
             .get_or_insert_with(|| Box::new(dfa.create_cache()));
-        let end = (start + WINDOW_BYTES).min(haystack.len());
-        if start >= end {
-            return None;
-        }
         let input = Input::new(haystack)
             .range(start..end)
             .anchored(Anchored::Yes);

@@ -10,6 +10,7 @@ use unicode_normalization::char::decompose_compatible;
 
 use super::homoglyphs::{is_ordinary_letter, look_alike, styled};
 use super::invisible::{Invisible, invisible};
+use super::lanes::{LANES, Lanes};
 use super::{OffsetMap, Trick, Tricks};
 
 /// Folds `source` into `folded` and says which tricks were undone on the way.
@@ -232,8 +233,13 @@ fn is_word(c: char) -> bool {
     if c.is_ascii() {
         c.is_ascii_alphanumeric()
     } else {
-        c.is_alphanumeric() || invisible(c).is_some()
+        is_common_letter(c) || c.is_alphanumeric() || invisible(c).is_some()
     }
+}
+
+/// Latin and Cyrillic letters that need not be looked up.
+const fn is_common_letter(c: char) -> bool {
+    matches!(c, '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}' | '\u{F8}'..='\u{24F}' | '\u{400}'..='\u{481}')
 }
 
 /// Offset of the first byte beyond ASCII.
@@ -252,12 +258,22 @@ fn first_beyond_ascii(bytes: &[u8]) -> Option<usize> {
 }
 
 fn is_mostly_latin(source: &str) -> bool {
-    let (mut latin, mut other) = (0_usize, 0_usize);
-    for c in source.chars() {
-        if c.is_ascii_alphabetic() {
-            latin += 1;
-        } else if is_cyrillic_or_greek(c) {
-            other += 1;
+    let bytes = source.as_bytes();
+    let (mut latin, mut other) = (0, 0);
+    for base in (0..bytes.len()).step_by(LANES) {
+        let lanes = Lanes::at(bytes, base);
+        latin += lanes.letters().count_ones() as usize;
+        if lanes.high() == 0 {
+            continue;
+        }
+        // All characters of these first bytes are, and some of those.
+        other += lanes.within(0xCE, 8).count_ones() as usize;
+        let mut some = lanes.within(0xCD, 1) | lanes.within(0xD6, 1) | lanes.within(0xE1, 1);
+        while some != 0 {
+            let at = base + some.trailing_zeros() as usize;
+            some &= some - 1;
+            let c = source.get(at..).and_then(|rest| rest.chars().next());
+            other += usize::from(c.is_some_and(is_cyrillic_or_greek));
         }
     }
     latin >= other
@@ -361,6 +377,24 @@ mod tests {
         }
         assert_eq!(folded("Игнорируй").0, "игнорируи");
         assert_eq!(fold_pattern(r"\Sигнорируй"), r"\Sигнорируи");
+    }
+
+    #[test]
+    fn common_letters_are_letters() {
+        let common = ('\u{80}'..='\u{FFFF}').filter(|c| super::is_common_letter(*c));
+        assert!(common.clone().count() > 500);
+        assert!({ common }.all(char::is_alphanumeric));
+    }
+
+    #[test]
+    fn letters_of_every_script_are_counted() {
+        for c in ('\u{80}'..='\u{FFFF}').filter(|c| super::is_cyrillic_or_greek(*c)) {
+            assert!(!super::is_mostly_latin(&format!("a{c}{c}")), "{c}");
+            assert!(super::is_mostly_latin(&format!("ab{c}{c}")), "{c}");
+        }
+        for c in ('\u{80}'..='\u{FFFF}').filter(|c| !super::is_cyrillic_or_greek(*c)) {
+            assert!(super::is_mostly_latin(&format!("{c}{c}")), "{c}");
+        }
     }
 
     #[test]

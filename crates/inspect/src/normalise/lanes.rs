@@ -70,6 +70,42 @@ impl Lanes {
         self.bits(|text| is(text, b'\\'))
     }
 
+    /// Everything beyond ASCII.
+    #[inline]
+    pub(crate) fn high(&self) -> u64 {
+        self.bits(|text| text)
+    }
+
+    /// Signs that are ordinary in a sentence: `"`, `&` to `)`, `,` to `/`.
+    #[inline]
+    pub(crate) fn quiet_signs(&self) -> u64 {
+        self.bits(|text| is(text, b'"') | within(text, b'&', 4) | within(text, b',', 4))
+    }
+
+    /// Signs that make more of a word: `_`, `'`, `@`, `:`.
+    #[inline]
+    pub(crate) fn word_signs(&self) -> u64 {
+        self.bits(|text| is(text, b'_') | is(text, b'\'') | is(text, b'@') | is(text, b':'))
+    }
+
+    /// Signs within words that make nothing else of them: `'`, `-`, `.`, `/`.
+    #[inline]
+    pub(crate) fn joints(&self) -> u64 {
+        self.bits(|text| is(text, b'\'') | within(text, b'-', 3))
+    }
+
+    /// `.`.
+    #[inline]
+    pub(crate) fn stops(&self) -> u64 {
+        self.bits(|text| is(text, b'.'))
+    }
+
+    /// So many bytes from one on.
+    #[inline]
+    pub(crate) fn within(&self, from: u8, count: u8) -> u64 {
+        self.bits(|text| within(text, from, count))
+    }
+
     /// [`MARKS`].
     #[inline]
     pub(crate) fn marks(&self) -> u64 {
@@ -128,6 +164,12 @@ mod tests {
                 (lanes.blanks(), byte <= b' '),
                 (lanes.newlines(), matches!(byte, b'\n' | b'\r')),
                 (lanes.backslashes(), byte == b'\\'),
+                (lanes.high(), !byte.is_ascii()),
+                (lanes.within(0xCE, 8), (0xCE..=0xD5).contains(&byte)),
+                (lanes.quiet_signs(), b"\"&'(),-./".contains(&byte)),
+                (lanes.word_signs(), b"_'@:".contains(&byte)),
+                (lanes.joints(), b"'-./".contains(&byte)),
+                (lanes.stops(), byte == b'.'),
                 (lanes.marks(), MARKS.contains(&byte)),
             ];
             for (number, (bits, expected)) in kinds.into_iter().enumerate() {

@@ -62,7 +62,17 @@ impl Shape {
             let next = Block::at(bytes, base + LANES);
             let starts = !block.blanks & (block.blanks << 1 | before_is_blank);
             before_is_blank = block.blanks >> (LANES - 1);
-            let mut worth = starts & block.worth_a_look(&next);
+            let (odd, short) = block.worth_a_look(&next);
+            let (odd, short) = (starts & odd, starts & short);
+            // Short words are something only in a row.
+            let ordinary = starts & !odd & !short;
+            let first = if plain {
+                starts & starts.wrapping_neg()
+            } else {
+                0
+            };
+            let alone = (first | next_of(starts, ordinary)) & last_of(starts, ordinary);
+            let mut worth = odd | short & !alone;
             let mut plain_words = starts & !worth;
             while worth != 0 {
                 let place = worth.trailing_zeros();
@@ -100,9 +110,11 @@ impl Shape {
 /// What is asked of 64 bytes.
 struct Block {
     blanks: u64,
+    /// Those of other scripts make nothing else of a word either, wherever they stand.
     letters: u64,
     marks: u64,
     hex: u64,
+    joints: u64,
 }
 
 impl Block {
@@ -111,22 +123,27 @@ impl Block {
         let lanes = Lanes::at(bytes, at);
         Self {
             blanks: lanes.blanks(),
-            letters: lanes.letters(),
+            letters: lanes.letters() | lanes.high(),
             marks: lanes.marks(),
             hex: lanes.hex_letters(),
+            joints: lanes.joints(),
         }
     }
 
-    /// Where words can be more than words. Nearly every word is two letters or more, with or
-    /// without one mark behind them, and shorter than what is encoded; words may go on in the next
-    /// block.
+    /// Where words can be more than words, and where they are so only in a row. Nearly every word is
+    /// two letters or more, with or without one mark behind them and one joint in some places
+    /// between them (`don't`, `up-to-date`), and shorter than what is encoded; words may go on in
+    /// the next block.
     #[inline]
-    fn worth_a_look(&self, next: &Self) -> u64 {
+    fn worth_a_look(&self, next: &Self) -> (u64, u64) {
         let both = |this: u64, next: u64| u128::from(this) | u128::from(next) << LANES;
         let blanks = both(self.blanks, next.blanks);
         let letters = both(self.letters, next.letters);
         let hex = both(self.hex, next.hex);
         let mark_behind = both(self.marks, next.marks) & letters << 1 & blanks >> 1;
+        let joints = both(self.joints, next.joints) & letters << 1 & letters >> 1;
+        // With one letter between two of them they can be what keeps letters apart.
+        let letters = letters | joints & !(joints << 2 | joints >> 2);
         let words = !blanks;
         let mut odd = words & !letters & !mark_behind;
         // Back to where the word starts, and how far it goes on.
@@ -140,8 +157,21 @@ impl Block {
         let long = run & run >> (LONG_WORD_BYTES - 8);
         let single = letters & !(letters >> 1);
         let two_hex = letters & letters >> 1 & !(letters >> 2) & hex & hex >> 1;
-        (odd | long | single | two_hex) as u64
+        ((odd | long) as u64, (single | two_hex) as u64)
     }
+}
+
+/// Of the places where words start, those right behind some of them: a sum is carried over the bits
+/// between.
+#[inline]
+const fn next_of(starts: u64, some: u64) -> u64 {
+    (!starts).wrapping_add(some << 1) & starts
+}
+
+/// Those right before some of them.
+#[inline]
+const fn last_of(starts: u64, some: u64) -> u64 {
+    next_of(starts.reverse_bits(), some.reverse_bits()).reverse_bits()
 }
 
 /// A look at one text.

@@ -11,9 +11,15 @@ const SLOTS_BITS: u32 = 14;
 /// Longest word of the list.
 pub(super) const WORD_BYTES_MAX: usize = 16;
 
+/// Bits that say whether there is a word of such a hash at all: nearly all that is looked up is
+/// none, and is not looked for in a table that no cache of a processor's core keeps.
+const BITS: u32 = 17;
+const SIXTY_FOURS: usize = 1 << (BITS - 6);
+
 /// Hashes of words with their ranks.
 struct Vocabulary {
     slots: Vec<(u64, u16)>,
+    bits: Box<[u64; SIXTY_FOURS]>,
 }
 
 fn vocabulary() -> &'static Vocabulary {
@@ -21,8 +27,11 @@ fn vocabulary() -> &'static Vocabulary {
     VOCABULARY.get_or_init(|| {
         let mask = (1 << SLOTS_BITS) - 1;
         let mut slots = vec![(0, 0); mask + 1];
+        let mut bits = Box::new([0; SIXTY_FOURS]);
         for (rank, word) in (0..).zip(WORDS.split_ascii_whitespace()) {
             let hash = word.bytes().fold(0, step);
+            let (word, bit) = bit_of(hash);
+            bits[word] |= 1 << bit;
             let mut at = place(hash);
             while let Some(slot) = slots.get_mut(at & mask) {
                 if slot.0 == 0 {
@@ -32,7 +41,7 @@ fn vocabulary() -> &'static Vocabulary {
                 at += 1;
             }
         }
-        Vocabulary { slots }
+        Vocabulary { slots, bits }
     })
 }
 
@@ -40,9 +49,18 @@ const fn place(hash: u64) -> usize {
     (hash >> (64 - SLOTS_BITS)) as usize
 }
 
+const fn bit_of(hash: u64) -> (usize, u32) {
+    let number = hash >> (64 - BITS);
+    ((number >> 6) as usize % SIXTY_FOURS, number as u32 & 63)
+}
+
 /// Rank of the word with this hash ([`step`] over its bytes), 0 for the most frequent one.
 pub(super) fn rank_of_hash(hash: u64) -> Option<u16> {
-    let slots = &vocabulary().slots;
+    let Vocabulary { slots, bits } = vocabulary();
+    let (word, bit) = bit_of(hash);
+    if bits[word] >> bit & 1 == 0 {
+        return None;
+    }
     let mut at = place(hash);
     loop {
         match slots.get(at & (slots.len() - 1))? {

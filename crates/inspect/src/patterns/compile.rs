@@ -14,7 +14,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::diagnose::{Problem, code};
 use super::file::{PatternFile, PatternSource};
-use super::needs::needs;
+use super::needs::{alternatives, needs, rare_sign};
 use super::{Build, Pattern, ROLES, lexicon, role_index};
 use crate::detectors;
 use crate::normalise::fold_pattern;
@@ -54,13 +54,15 @@ pub(super) fn compile(
     when: Build,
 ) -> Result<Pattern, Problem> {
     let parts = parse(file, source)?;
-    let needs = if source.case_sensitive {
+    let hir = Hir::alternation(parts.clone());
+    let anchors = anchors(&hir, source)?;
+    let alternatives: Vec<&Hir> = if source.case_sensitive {
         Vec::new()
     } else {
-        parts.iter().flat_map(needs).collect()
+        parts.iter().flat_map(alternatives).collect()
     };
-    let hir = Hir::alternation(parts);
-    let anchors = anchors(&hir, source)?;
+    let needs = alternatives.iter().flat_map(|one| needs(one)).collect();
+    let begins = begins(&anchors, &alternatives);
     let check = source.check.as_deref().map(check).transpose()?;
     let category = source.category.unwrap_or(file.category);
     Ok(Pattern {
@@ -77,9 +79,11 @@ pub(super) fn compile(
         } else {
             0
         },
+        rare_sign: rare_sign(&hir),
         automaton: automaton(hir, source, when)?,
         anchors,
         needs,
+        begins,
     })
 }
 
@@ -156,6 +160,30 @@ fn anchors(hir: &Hir, source: &PatternSource) -> Result<Vec<Vec<u8>>, Problem> {
     // A word that starts with another anchor would only be reported twice.
     anchors.dedup_by(|longer, shorter| longer.starts_with(shorter));
     Ok(anchors)
+}
+
+/// For every anchor the alternatives that a match there can be of.
+fn begins(anchors: &[Vec<u8>], alternatives: &[&Hir]) -> Vec<Vec<usize>> {
+    let starts: Vec<Vec<Vec<u8>>> = alternatives
+        .iter()
+        .map(|one| prefixes(one, ANCHOR_CLASS_MAX))
+        .collect();
+    let can_begin = |anchor: &[u8], starts: &[Vec<u8>]| {
+        // An alternative that starts with anything has no literals. Literals may be cut off.
+        starts.is_empty()
+            || starts.iter().any(|literal| {
+                let literal = literal.to_ascii_lowercase();
+                literal.starts_with(anchor) || anchor.starts_with(&literal)
+            })
+    };
+    anchors
+        .iter()
+        .map(|anchor| {
+            let all = (0..).zip(&starts);
+            let those = all.filter(|(_, starts)| can_begin(anchor, starts));
+            those.map(|(number, _)| number).collect()
+        })
+        .collect()
 }
 
 /// Bytes without white space that every match starts with, at least.

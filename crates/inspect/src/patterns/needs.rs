@@ -7,8 +7,29 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 /// Literals, sorted, of which one has to occur at the start of a word.
 pub(crate) type LiteralSet = Vec<Vec<u8>>;
 
-/// A set of literals, and the bytes from the beginning of a match within which one has to start.
-pub(crate) type Need = (LiteralSet, usize);
+/// Bytes from its first literal within which a pattern has to match.
+pub(crate) const WINDOW_BYTES: usize = 400;
+
+/// What an alternative needs.
+#[derive(Debug)]
+pub(crate) struct Need {
+    pub(crate) set: LiteralSet,
+    /// Bytes from the beginning of a match within which a literal of the set has to start.
+    pub(crate) reach: usize,
+    /// Instead of a set with a word that nearly every sentence has: rarer words of the same part, of
+    /// which one has to start within [`WINDOW_BYTES`].
+    pub(crate) rarer: Option<LiteralSet>,
+}
+
+/// Whether a text seldom has a word of a set.
+pub(crate) fn is_telling(set: &LiteralSet) -> bool {
+    /// Words of which nearly every sentence has one.
+    const COMMON: [&[u8]; 12] = [
+        b"the", b"and", b"to", b"of", b"in", b"is", b"it", b"a", b"you", b"your", b"for", b"this",
+    ];
+    !set.iter()
+        .any(|literal| COMMON.contains(&literal.as_slice()))
+}
 
 /// Sets of one alternative that are kept.
 const SETS_MAX: usize = 4;
@@ -27,11 +48,19 @@ const LITERAL_BYTES_MAX: usize = 12;
 
 /// For every alternative of a pattern the sets that it needs, all of them.
 pub(super) fn needs(hir: &Hir) -> Vec<Vec<Need>> {
+    let of = |alternative: &Hir| match alternative.kind() {
+        HirKind::Concat(parts) => sets(parts),
+        _ => Vec::new(),
+    };
+    alternatives(hir).into_iter().map(of).collect()
+}
+
+/// The alternatives of a pattern.
+pub(super) fn alternatives(hir: &Hir) -> Vec<&Hir> {
     match hir.kind() {
-        HirKind::Alternation(parts) => parts.iter().flat_map(needs).collect(),
-        HirKind::Capture(capture) => needs(&capture.sub),
-        HirKind::Concat(parts) => vec![sets(parts)],
-        _ => vec![Vec::new()],
+        HirKind::Alternation(parts) => parts.iter().flat_map(alternatives).collect(),
+        HirKind::Capture(capture) => alternatives(&capture.sub),
+        _ => vec![hir],
     }
 }
 
@@ -42,20 +71,21 @@ fn sets(parts: &[Hir]) -> Vec<Need> {
     let mut between = false;
     for part in parts {
         if between && let Some(set) = literals(part) {
-            sets.push((set, reach));
+            let rarer = (!is_telling(&set)).then(|| rarer(part)).flatten();
+            sets.push(Need { set, reach, rarer });
         }
         between = ends_between_words(part) || between && ends_between_words_or_is_empty(part);
         reach += bytes_max(part);
     }
     // The longest words are the rarest.
-    sets.sort_by_key(|(set, _)| {
+    sets.sort_by_key(|Need { set, .. }| {
         let shortest = set.iter().map(Vec::len).min().unwrap_or(0);
         (std::cmp::Reverse(shortest), set.len())
     });
     sets.truncate(SETS_MAX);
     // Beside those, short words rule hardly anything out.
     let mut seen = false;
-    sets.retain(|(set, _)| {
+    sets.retain(|Need { set, .. }| {
         let is_short = set.iter().any(|literal| literal.len() < TELLING_BYTES_MIN);
         let keeps = !(seen && is_short);
         seen = true;
@@ -103,6 +133,63 @@ fn literals(hir: &Hir) -> Option<LiteralSet> {
     usable.then_some(set)
 }
 
+/// A sign that every match has and few texts do.
+pub(super) fn rare_sign(hir: &Hir) -> Option<u8> {
+    const RARE: &[u8] = b"=@{}<>|\\`$%&#+*~^[]";
+    RARE.iter().copied().find(|sign| has_always(hir, *sign))
+}
+
+/// Whether every match has a byte.
+fn has_always(hir: &Hir, byte: u8) -> bool {
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.contains(&byte),
+        HirKind::Repetition(repetition) => repetition.min > 0 && has_always(&repetition.sub, byte),
+        HirKind::Capture(capture) => has_always(&capture.sub, byte),
+        HirKind::Concat(parts) => parts.iter().any(|part| has_always(part, byte)),
+        HirKind::Alternation(parts) => parts.iter().all(|part| has_always(part, byte)),
+        HirKind::Empty | HirKind::Look(_) | HirKind::Class(_) => false,
+    }
+}
+
+/// For every alternative of a part the longest words that it needs: `never` for `and never stop`.
+fn rarer(part: &Hir) -> Option<LiteralSet> {
+    let alternatives = match part.kind() {
+        HirKind::Capture(capture) => return rarer(&capture.sub),
+        HirKind::Alternation(alternatives) => alternatives,
+        _ => return None,
+    };
+    let mut all = LiteralSet::new();
+    for alternative in alternatives {
+        all.extend(longest(alternative)?);
+    }
+    all.sort();
+    all.dedup_by(|longer, shorter| longer.starts_with(shorter));
+    is_telling(&all).then_some(all)
+}
+
+/// The set of the longest literals that an alternative needs at the start of a word.
+fn longest(alternative: &Hir) -> Option<LiteralSet> {
+    let shortest = |set: &LiteralSet| set.iter().map(Vec::len).min().unwrap_or(0);
+    let HirKind::Concat(parts) = alternative.kind() else {
+        return literals(alternative);
+    };
+    let mut best: Option<LiteralSet> = None;
+    let mut between = true;
+    for (at, part) in parts.iter().enumerate() {
+        let rest = || Hir::concat(parts.get(at..).unwrap_or_default().to_vec());
+        if between
+            && let Some(set) = literals(&rest())
+            && best
+                .as_ref()
+                .is_none_or(|best| shortest(&set) > shortest(best))
+        {
+            best = Some(set);
+        }
+        between = ends_between_words(part) || between && ends_between_words_or_is_empty(part);
+    }
+    best
+}
+
 /// Whether this matches nothing, or what ends with a character that no word has.
 fn ends_between_words_or_is_empty(hir: &Hir) -> bool {
     match hir.kind() {
@@ -138,16 +225,20 @@ fn ends_between_words(hir: &Hir) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::needs;
+    use regex_syntax::hir::Hir;
+
+    use super::{Need, needs, rare_sign};
+
+    fn parse(regex: &str) -> Hir {
+        let mut builder = regex_syntax::ParserBuilder::new();
+        let mut parser = builder.unicode(false).utf8(false).build();
+        parser.parse(regex).unwrap()
+    }
 
     fn words(regex: &str) -> Vec<Vec<Vec<String>>> {
-        let hir = regex_syntax::ParserBuilder::new()
-            .unicode(false)
-            .utf8(false)
-            .build()
-            .parse(regex)
-            .unwrap();
-        let text = |(set, _): (Vec<Vec<u8>>, usize)| {
+        let hir = parse(regex);
+        let text = |Need { set, rarer, .. }: Need| {
+            let set = rarer.unwrap_or(set);
             set.into_iter()
                 .map(|literal| String::from_utf8(literal).unwrap())
                 .collect()
@@ -156,6 +247,19 @@ mod tests {
             .into_iter()
             .map(|sets| sets.into_iter().map(text).collect())
             .collect()
+    }
+
+    #[test]
+    fn signs_that_every_match_has_are_known() {
+        for (regex, sign) in [
+            (r"https?://\w+[?&](?:data|d)=\w", Some(b'=')),
+            (r"[a-z]+://[^@]*:[^@]+@", Some(b'@')),
+            (r"a(?:b=)?c", None),
+            (r"a(?:b=){1,3}c|=d", Some(b'=')),
+            (r"a=|b", None),
+        ] {
+            assert_eq!(rare_sign(&parse(regex)), sign, "{regex}");
+        }
     }
 
     #[test]
@@ -169,6 +273,10 @@ mod tests {
         // Optional, or not at the start of a word: not needed.
         assert_eq!(words(r"show(?:[ ]+rules)?"), [Vec::<Vec<String>>::new()]);
         assert_eq!(words(r"show\w*rules"), [Vec::<Vec<String>>::new()]);
+        // Rarer words instead of common ones.
+        let regex =
+            format!("say{between}(?:forever|and{between}never{between}stop|ad{between}infinitum)");
+        assert_eq!(words(&regex), [[["forever", "infinitum", "never"]]]);
         // Alternatives have needs of their own.
         assert_eq!(words(r"show[ ]+rules|tell\w+").len(), 2);
     }
