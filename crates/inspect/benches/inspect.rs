@@ -42,5 +42,48 @@ fn judging(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, judging);
+/// Text that varies: this project's documentation, read piece by piece. A text that comes again and
+/// again costs a third, since the processor has learned it.
+const PROSE: &[&str] = &[
+    include_str!("../../../docs/canaries.md"),
+    include_str!("../../../docs/conversations.md"),
+    include_str!("../../../docs/model-card.md"),
+    include_str!("../../../docs/second-opinion.md"),
+    include_str!("../../../docs/evaluate.md"),
+    include_str!("../../../README.md"),
+    include_str!("../../../ARCHITECTURE.md"),
+];
+/// Bytes of all pieces of one length together, at least.
+const PIECES_BYTES: usize = 512_000;
+
+fn varying(criterion: &mut Criterion) {
+    let inspector = Inspector::builtin();
+    let mut group = criterion.benchmark_group("inspect varying text");
+    let prose = PROSE.concat();
+    for (name, length) in [("200 B", 200), ("2 kB", 2_000), ("32 kB", 32_000)] {
+        let pieces: Vec<&str> = (0..PIECES_BYTES / length)
+            .map(|piece| {
+                // Another piece each time, also when the prose begins again.
+                let start = piece * (length + 17) % (prose.len() - length);
+                let (start, end) = (
+                    prose.floor_char_boundary(start),
+                    prose.floor_char_boundary(start + length),
+                );
+                &prose[start..end]
+            })
+            .collect();
+        let mut scratch = Scratch::default();
+        let mut pieces = pieces.iter().cycle();
+        group.throughput(Throughput::Bytes(u64::try_from(length).unwrap_or(0)));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let piece = pieces.next().copied().unwrap_or_default();
+                inspector.inspect_text(black_box(piece), SegmentKind::Document, &mut scratch)
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, judging, varying);
 criterion_main!(benches);
