@@ -9,8 +9,9 @@
 //! suffixes; no real one is among them.
 //!
 //! Trade-off: one line, its last [`TOKENS_MAX`] tokens, pairs of classes of tokens: a microsecond.
-//! Left out: suffixes that read like sentences (the classifier's work), material, and languages other
-//! than English, whose words this model would take for noise.
+//! Left out: suffixes that read like sentences (the classifier's work), those with a sentence or a
+//! whole line behind them, material, and languages other than English, whose words this model would
+//! take for noise.
 
 mod costs;
 mod tokens;
@@ -18,6 +19,9 @@ mod tokens;
 pub use self::costs::{Costs, Entry, Word, pair_key, single_key, word_key};
 pub use self::tokens::{Token, class, last_tokens, lines, tokens, word_hash};
 
+/// Shorter lines are passed over, so many of them and the one that is read.
+const LINE_BYTES_MIN: usize = 32;
+const LINES_MAX: usize = 4;
 /// Bytes of the last line that are read.
 const LINE_BYTES_MAX: usize = 600;
 /// Tokens of them that are weighed.
@@ -100,13 +104,7 @@ impl Suffix {
 /// with white space (code, lists) or is hardly of English words.
 #[must_use]
 pub fn features(text: &str, costs: &Costs) -> Option<(usize, Features)> {
-    let text = text.trim_ascii_end();
-    let bytes = text.as_bytes();
-    let line_start = bytes
-        .iter()
-        .rposition(|b| *b == b'\n')
-        .map_or(0, |at| at + 1);
-    let line = bytes.get(line_start..)?;
+    let (line_start, line) = last_line(text.as_bytes())?;
     let first = *line.first()?;
     if first.is_ascii_whitespace() || line_start > 0 && !first.is_ascii_alphanumeric() {
         return None;
@@ -168,6 +166,21 @@ pub fn features(text: &str, costs: &Costs) -> Option<(usize, Features)> {
             f32::from(u8::from(line_start > 0)),
         ],
     ))
+}
+
+/// Where the last line starts that is long enough to tell anything, and the line: a word of thanks
+/// below a suffix hides nothing.
+fn last_line(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut rest = bytes.trim_ascii_end();
+    for _ in 0..LINES_MAX {
+        let start = memchr::memrchr(b'\n', rest).map_or(0, |at| at + 1);
+        let line = rest.get(start..)?;
+        if line.len() >= LINE_BYTES_MIN {
+            return Some((start, line));
+        }
+        rest = rest.get(..start)?.trim_ascii_end();
+    }
+    None
 }
 
 /// Words of the tail.

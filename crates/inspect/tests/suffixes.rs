@@ -45,6 +45,16 @@ fn a_suffix_on_a_later_line_is_found() {
 }
 
 #[test]
+fn a_word_below_hides_no_suffix() {
+    let text = cases("suffix").next().expect("a case");
+    for below in ["\n.", "\n\nThanks a lot!", "\n---\n\nBest,\nAda"] {
+        let verdict = judge(&format!("{text}{below}"), SegmentKind::User);
+        let found = verdict.findings.iter().any(|f| f.rule == RULE);
+        assert!(found, "{below:?}");
+    }
+}
+
+#[test]
 fn odd_ends_of_innocent_texts_are_left_alone() {
     let mut texts = 0;
     for text in cases("innocent") {
