@@ -131,8 +131,8 @@ impl PatternSet {
     }
 
     /// Mixes something else that decides about findings into the hash.
-    pub(crate) fn mix(&mut self, what: &str) {
-        self.hash.update(what.as_bytes());
+    pub(crate) fn mix(&mut self, what: impl AsRef<[u8]>) {
+        self.hash.update(what.as_ref());
         self.hash.update([0]);
     }
 

@@ -1,6 +1,7 @@
 //! The built-in classifier on texts that no pattern was written for, and on innocent ones that use
 //! the same words.
 
+use atalaya_inspect::classifier::Model;
 use atalaya_inspect::{Inspector, Scratch};
 use atalaya_model::SegmentKind;
 
@@ -83,6 +84,22 @@ fn attacks_in_new_words_are_acted_on_and_innocent_words_are_not() {
         missed.is_empty() && alarms.is_empty(),
         "missed {missed:?}, alarms {alarms:?}"
     );
+}
+
+/// Every decision is stored with this hash: another weight is another rule set.
+#[test]
+fn the_hash_of_the_rule_set_covers_every_weight() {
+    let mut file = include_bytes!("../src/classifier/weights.bin").to_vec();
+    let hash = |file: &[u8]| {
+        let model = Model::read(file).expect("a model");
+        let inspector = Inspector::builder().classifier(Some(model)).build();
+        inspector.ruleset_hash().to_owned()
+    };
+    assert_eq!(hash(&file), Inspector::builtin().ruleset_hash());
+    let before = hash(&file);
+    let middle = file.len() / 2;
+    file[middle] ^= 1;
+    assert_ne!(hash(&file), before);
 }
 
 /// An attack deep within a long text weighs as much as one that stands alone.

@@ -4,6 +4,8 @@
 //! calibration, weights as one signed byte each. Summation is in integers, so that a score is the
 //! same on every machine.
 
+use sha2::{Digest as _, Sha256};
+
 use super::concepts::Concepts;
 use super::features::{FEATURES, HASHED, HASHED_MIN, Kind, Sink, extract};
 use super::memo::Memo;
@@ -33,6 +35,8 @@ const SUFFIX_BYTES: usize = 4 * SUFFIX_NUMBERS + Costs::BYTES;
 pub struct Model {
     concepts: Concepts,
     header: String,
+    /// SHA-256 of the file that it was read from; zeros if it was from none.
+    digest: [u8; 32],
     /// For user texts, for material.
     tables: [Table; 2],
     suffix: Suffix,
@@ -225,6 +229,7 @@ impl Model {
         Self {
             concepts: Concepts::builtin(),
             header,
+            digest: [0; 32],
             tables,
             suffix,
         }
@@ -257,11 +262,11 @@ impl Model {
         let (tables, suffix) = rest.split_at(tables.ok_or(ModelError::WrongLength)?);
         let (user, material) = tables.split_at(tables.len() / 2);
         let table = |bytes| Table::read(bytes).ok_or(ModelError::WrongLength);
-        Ok(Self::new(
-            header.to_owned(),
-            [table(user)?, table(material)?],
-            read_suffix(suffix),
-        ))
+        let tables = [table(user)?, table(material)?];
+        Ok(Self {
+            digest: Sha256::digest(file).into(),
+            ..Self::new(header.to_owned(), tables, read_suffix(suffix))
+        })
     }
 
     /// The model as a file.
@@ -298,6 +303,12 @@ impl Model {
     #[must_use]
     pub fn header(&self) -> &str {
         &self.header
+    }
+
+    /// What tells it from every other model: SHA-256 of its file.
+    #[must_use]
+    pub const fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// The weights and calibration for a kind of text.

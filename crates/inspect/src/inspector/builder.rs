@@ -114,11 +114,11 @@ impl Builder {
         self.rules.mix(crescendo::WORDS);
         if let Some(model) = &self.model {
             self.rules.mix(Concepts::source());
-            self.rules.mix(model.header());
+            self.rules.mix(model.digest());
         }
         if let Some(second) = &self.second {
             self.rules.mix(second.judge.version());
-            self.rules.mix(&format!("{:?}", second.band));
+            self.rules.mix(format!("{:?}", second.band));
         }
         let hash = self.rules.hash();
         let always_tried = |(number, pattern): (usize, &Pattern)| {
