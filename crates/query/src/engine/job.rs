@@ -162,10 +162,11 @@ pub(super) fn result_columns(schema: &[ColumnDef]) -> Vec<ResultColumn> {
         .collect()
 }
 
-/// Makes a folder that only its owner can look into; whether it is there.
+/// Makes a folder that only its owner can look into; whether it is there. Two queries may make it at
+/// once: the one that comes late finds it made.
 fn is_private_folder(folder: &Path) -> bool {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    folder.is_dir() || builder.create(folder).is_ok()
+    builder.create(folder).is_ok() || folder.is_dir()
 }
